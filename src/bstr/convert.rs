@@ -1,0 +1,127 @@
+//! Text in and out.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::string::FromUtf16Error;
+
+use crate::bstr::borrowed::BstrRef;
+use crate::bstr::owned::{Bstr, expect};
+use crate::error::{CreateError, DecodeError, InvalidUtf16, OddBytes};
+
+/// The text of a BSTR, strictly.
+pub(super) fn decode(bstr: BstrRef<'_>) -> Result<String, DecodeError> {
+    let bytes = bstr.byte_len();
+    if bytes.is_odd() {
+        return Err(OddBytes { bytes: bytes.get() }.into());
+    }
+    let units = bstr.as_units();
+    let mut text = String::with_capacity(units.len());
+    let mut index = 0;
+    for decoded in char::decode_utf16(units.iter().copied()) {
+        match decoded {
+            Ok(c) => {
+                text.push(c);
+                index += c.len_utf16();
+            }
+            Err(lone) => {
+                return Err(InvalidUtf16 {
+                    index,
+                    unit: lone.unpaired_surrogate(),
+                }
+                .into());
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// # Panics
+///
+/// If there is no memory, or the text is too long for a BSTR.
+impl From<&str> for Bstr {
+    fn from(text: &str) -> Self {
+        expect(Self::try_from_str(text))
+    }
+}
+
+/// # Panics
+///
+/// As the conversion from `&str`.
+impl From<String> for Bstr {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+/// # Panics
+///
+/// As the conversion from `&str`.
+impl From<&String> for Bstr {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+/// # Panics
+///
+/// As the conversion from `&str`.
+impl From<Cow<'_, str>> for Bstr {
+    fn from(text: Cow<'_, str>) -> Self {
+        text.as_ref().into()
+    }
+}
+
+/// # Panics
+///
+/// If there is no memory, or there are too many units for a BSTR.
+impl From<&[u16]> for Bstr {
+    fn from(units: &[u16]) -> Self {
+        Self::from_wide(units)
+    }
+}
+
+/// A copy. Null stays null, empty stays empty.
+///
+/// # Panics
+///
+/// If there is no memory.
+impl From<BstrRef<'_>> for Bstr {
+    fn from(source: BstrRef<'_>) -> Self {
+        source.to_owned()
+    }
+}
+
+impl FromStr for Bstr {
+    type Err = CreateError;
+
+    fn from_str(text: &str) -> Result<Self, CreateError> {
+        Self::try_from_str(text)
+    }
+}
+
+/// The error is the standard library's, as the `windows` crate has it.
+/// [`try_to_string`](Bstr::try_to_string) tells more.
+impl TryFrom<&Bstr> for String {
+    type Error = FromUtf16Error;
+
+    fn try_from(bstr: &Bstr) -> Result<Self, FromUtf16Error> {
+        Self::from_utf16(bstr)
+    }
+}
+
+/// As from `&Bstr`.
+impl TryFrom<Bstr> for String {
+    type Error = FromUtf16Error;
+
+    fn try_from(bstr: Bstr) -> Result<Self, FromUtf16Error> {
+        Self::from_utf16(&bstr)
+    }
+}
+
+impl TryFrom<BstrRef<'_>> for String {
+    type Error = DecodeError;
+
+    fn try_from(bstr: BstrRef<'_>) -> Result<Self, DecodeError> {
+        bstr.try_to_string()
+    }
+}

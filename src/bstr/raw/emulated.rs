@@ -1,0 +1,257 @@
+//! The operations over olemem's own heap. The picture is in `layout`.
+//!
+//! Invariants of every BSTR made here:
+//!
+//! 1. It stands [`HEADER`] bytes into a block of exactly [`block_size`] bytes of its length.
+//! 2. The four bytes before it are the length, in host order.
+//! 3. [`terminator_bytes`] zero bytes follow the payload, within the block.
+//!
+//! [`block_size`]: crate::layout::PointerWidth::block_size
+
+use core::ptr;
+
+use crate::bstr::borrowed::read_prefix;
+use crate::layout::{HEADER, PREFIX, PointerWidth, header_bytes, terminator_bytes};
+use crate::task::block::Family;
+use crate::task::heap;
+#[cfg(feature = "export")]
+use crate::task::{
+    hook::{self, BstrEvent},
+    mode,
+};
+use crate::units::{ByteLen, UnitLen};
+
+/// # Safety
+///
+/// * As for [`alloc`](super::alloc).
+pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
+    if source.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: the caller promises a zero unit, and `source` is not null.
+    let Some(len) = (unsafe { terminated_len(source) }) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: so many units were just read.
+    unsafe { alloc_units(source, len) }
+}
+
+/// # Safety
+///
+/// * As for [`alloc_units`](super::alloc_units).
+pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
+    match len.bytes() {
+        // SAFETY: the caller's promise, in bytes.
+        Some(bytes) => unsafe { alloc_bytes(source.cast(), bytes) },
+        None => ptr::null_mut(),
+    }
+}
+
+/// # Safety
+///
+/// * As for [`alloc_bytes`](super::alloc_bytes).
+pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
+    let Some(size) = PointerWidth::NATIVE.block_size(len) else {
+        return ptr::null_mut();
+    };
+    let block = heap::alloc(size as usize, Family::Bstr);
+    if block.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: the block is live, of the size for this length, and nobody else's.
+    let bstr = unsafe { frame(block, len) };
+    if !source.is_null() {
+        // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
+        // block overlaps nothing.
+        unsafe { fill(bstr, source, len.as_usize()) };
+    }
+    bstr
+}
+
+/// # Safety
+///
+/// * As for [`realloc`](super::realloc), and `target` is not null.
+pub(super) unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool {
+    // The new string is made before the old one goes: a failure changes nothing, and a source inside
+    // the old string is read while it is there.
+    // SAFETY: the caller's promise on the source.
+    let new = unsafe { alloc(source) };
+    if new.is_null() && !source.is_null() {
+        return false;
+    }
+    // SAFETY: the caller promises that a BSTR pointer is there.
+    let old = unsafe { target.replace(new) };
+    // SAFETY: the old string is null or live, and nothing else uses it.
+    unsafe { super::free(old) };
+    true
+}
+
+/// # Safety
+///
+/// * As for [`realloc_units`](super::realloc_units), and `target` is not null.
+pub(super) unsafe fn realloc_units(
+    target: *mut *mut u16,
+    source: *const u16,
+    len: UnitLen,
+) -> bool {
+    // SAFETY: the caller promises that a BSTR pointer is there.
+    let old = unsafe { target.read() };
+    let new = if old.is_null() {
+        // SAFETY: the caller's promise on the source: there is no old string for it to be inside.
+        unsafe { alloc_units(source, len) }
+    } else {
+        // SAFETY: the caller's promises, and `old` is not null.
+        unsafe { resize(old, source, len) }
+    };
+    if new.is_null() {
+        return false;
+    }
+    // SAFETY: as for the read above.
+    unsafe { target.write(new) };
+    true
+}
+
+/// The live BSTR `old` at `len` units, filled from `source`; null if that cannot be, and `old` stays.
+///
+/// # Safety
+///
+/// * `old` is a live BSTR that nothing else uses.
+/// * `source` is null, or inside the block of `old`, or `len` units are readable there.
+unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
+    let Some(bytes) = len.bytes() else {
+        return ptr::null_mut();
+    };
+    let Some(size) = PointerWidth::NATIVE.block_size(bytes) else {
+        return ptr::null_mut();
+    };
+    let block = block_of(old);
+    let keeps = source.is_null() || ptr::eq(source, old);
+    if !keeps && let Some(left) = bytes_left(block, source) {
+        let available = left.min(bytes.as_usize());
+        // SAFETY: so many bytes of the live block are at `source`.
+        return unsafe { replace_from_inside(block, source.cast(), available, bytes) };
+    }
+    // SAFETY: the caller promises that `old` is live and nothing else uses it.
+    let block = unsafe { heap::resize(block, size as usize, Family::Bstr) };
+    if block.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: the block is live, of the size for this length, and nobody else's.
+    let bstr = unsafe { frame(block, bytes) };
+    if !keeps {
+        // SAFETY: the source is outside the old block, so the caller promises `len` readable units;
+        // the payload has room for them. A moved block overlaps no memory that is the caller's.
+        unsafe { fill(bstr, source.cast(), bytes.as_usize()) };
+    }
+    bstr
+}
+
+/// Bytes from `source` to the end of the block, if it lies in there.
+fn bytes_left(block: *mut u8, source: *const u16) -> Option<usize> {
+    let held = heap::extent(block)?;
+    held.checked_sub(source.addr().wrapping_sub(block.addr()))
+        .filter(|left| *left > 0)
+}
+
+/// A new BSTR of `len` bytes of which the first `available` come from `source`; then the block `old`,
+/// in which the source lies, is freed. Null if there is no memory, and `old` stays.
+///
+/// # Safety
+///
+/// * `old` is a live block that nothing else uses, and `available` bytes of it are at `source`.
+/// * `available` is at most `len`.
+unsafe fn replace_from_inside(
+    old: *mut u8,
+    source: *const u8,
+    available: usize,
+    len: ByteLen,
+) -> *mut u16 {
+    // SAFETY: a null source needs nothing.
+    let bstr = unsafe { alloc_bytes(ptr::null(), len) };
+    if !bstr.is_null() {
+        // SAFETY: the caller promises the bytes at the source; the payload has room for `len`.
+        unsafe { fill(bstr, source, available) };
+        // SAFETY: the caller promises that `old` is live, and its last use was the line above.
+        unsafe { heap::free(old, Family::Bstr) };
+    }
+    bstr
+}
+
+/// # Safety
+///
+/// * As for [`free`](super::free), and `bstr` is not null.
+pub(super) unsafe fn free(bstr: *mut u16) {
+    // SAFETY: the caller's promise, for the block that the BSTR stands in. The heap judges the address
+    // before anything is read there.
+    unsafe { heap::free(block_of(bstr), Family::Bstr) };
+}
+
+/// # Safety
+///
+/// * As for [`byte_len`](super::byte_len), and `bstr` is not null.
+pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
+    #[cfg(feature = "export")]
+    if mode::armed() {
+        hook::raise_bstr(&BstrEvent::Read { bstr });
+    }
+    // SAFETY: the caller promises four readable bytes before `bstr`.
+    unsafe { read_prefix(bstr) }
+}
+
+/// The start of the block that a BSTR stands in. Only an address: nothing says that a block is there.
+fn block_of(bstr: *mut u16) -> *mut u8 {
+    bstr.cast::<u8>().wrapping_sub(HEADER)
+}
+
+/// Units before the first zero, or `None` if the prefix could not count them.
+///
+/// # Safety
+///
+/// * `source` is aligned and readable up to and including a zero unit.
+unsafe fn terminated_len(source: *const u16) -> Option<UnitLen> {
+    let mut len = 0_u32;
+    loop {
+        // SAFETY: no zero was seen up to here, so this unit is readable and its offset is in bounds.
+        let at = unsafe { source.add(len as usize) };
+        // SAFETY: as above.
+        if unsafe { at.read() } == 0 {
+            return Some(UnitLen::new(len));
+        }
+        len = len.checked_add(1)?;
+    }
+}
+
+/// Writes header and terminator for `len` bytes into a block, and gives the BSTR. The payload is left
+/// as it is.
+///
+/// # Safety
+///
+/// * `block` is a live block of the size for `len`, aligned as blocks are, and nobody else uses it.
+unsafe fn frame(block: *mut u8, len: ByteLen) -> *mut u16 {
+    const { assert!(HEADER >= PREFIX && HEADER.is_multiple_of(align_of::<u16>())) };
+    // SAFETY: every block is larger than its header.
+    unsafe { block.cast::<[u8; HEADER]>().write(header_bytes(len)) };
+    // SAFETY: as above.
+    let payload = unsafe { block.add(HEADER) };
+    // SAFETY: header and payload are within the block.
+    let end = unsafe { payload.add(len.as_usize()) };
+    // SAFETY: the size for `len` has room for two bytes after an even payload and three after an odd
+    // one, for the rounding leaves one: header, length and two make an odd sum then.
+    unsafe { end.write_bytes(0, terminator_bytes(len)) };
+    payload.cast()
+}
+
+/// Copies `bytes` bytes into the payload.
+///
+/// # Safety
+///
+/// * `bytes` bytes are readable at `source`, and fit the payload of `bstr`.
+unsafe fn fill(bstr: *mut u16, source: *const u8, bytes: usize) {
+    #[cfg(feature = "export")]
+    if mode::armed() {
+        hook::raise_bstr(&BstrEvent::Source { source, bytes });
+    }
+    // SAFETY: the caller's promise. `copy` allows overlap, so a stale source of the caller's that the
+    // new block happens to cover is the caller's mistake alone.
+    unsafe { bstr.cast::<u8>().copy_from(source, bytes) };
+}

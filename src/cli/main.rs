@@ -1,0 +1,2 @@
+//! The command `olemem`.
+fn main() {}

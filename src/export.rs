@@ -1,0 +1,34 @@
+//! The C ABI: the Windows names as real symbols.
+//!
+//! Nothing is decided here: each function checks a null or a range and calls the room that knows.
+//! `include/olemem.h` declares every one of them, for C11 and C++17.
+//!
+//! # What a valid pointer is
+//!
+//! Said once, for all functions below:
+//!
+//! * A *BSTR* is null, or points behind a length prefix of four bytes to as many readable bytes as that
+//!   says and a zero unit. To be freed or reallocated it must be one that olemem made and that is live.
+//! * A *string* is null, or points to aligned units (or bytes) up to and including a zero.
+//! * An *out pointer* is null, which gives the documented error, or points to a writable variable that
+//!   nothing else uses during the call.
+//! * A *block* is null, or a live block of the task allocator. A question (`GetSize`, `DidAlloc`) may be
+//!   asked of any address whatever.
+//!
+//! The names exist off Windows, and under Miri's Windows targets. On Windows itself they are the
+//! system's.
+
+mod bstr;
+mod malloc;
+mod strings;
+mod task;
+
+pub use bstr::{
+    SysAllocString, SysAllocStringByteLen, SysAllocStringLen, SysFreeString, SysReAllocString,
+    SysReAllocStringLen, SysStringByteLen, SysStringLen, VarBstrCat, VarBstrCmp,
+};
+pub use malloc::{CoGetMalloc, IID_IMalloc, IID_IMallocSpy, IID_IUnknown};
+pub use strings::{
+    ProgIDFromCLSID, SHStrDupA, SHStrDupW, StringFromCLSID, StringFromGUID2, StringFromIID,
+};
+pub use task::{CoTaskMemAlloc, CoTaskMemFree, CoTaskMemRealloc};

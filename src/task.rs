@@ -1,0 +1,19 @@
+//! Task memory: the COM task allocator, and what is built on it.
+//!
+//! ```text
+//!  owned, allocator ─► heap (the doors) ─► emulated ─► table, backing      everywhere but Windows
+//!                        │                windows  ─► ole32                on Windows itself
+//!                        └─► mode (the one byte) ─► hook (who listens)
+//! ```
+
+pub(crate) mod allocator;
+pub(crate) mod backing;
+pub(crate) mod block;
+pub mod heap;
+#[cfg(all(feature = "export", any(not(windows), miri)))]
+pub(crate) mod hook;
+#[cfg(any(not(windows), miri))]
+pub(crate) mod mode;
+pub(crate) mod owned;
+#[cfg(any(not(windows), miri))]
+mod table;

@@ -1,0 +1,146 @@
+//! The doors of the heap: alloc, realloc, free, size_of, did_alloc, minimize. Nothing else hands out
+//! or takes back task memory.
+//!
+//! What each does is what `IMalloc` documents and Windows does (`semantics.md` section 3):
+//!
+//! * A block is exactly as large as was asked for, and at least so aligned as [`ALIGN`].
+//! * A block of no bytes is a block: it has an address of its own and must be freed.
+//! * A failed reallocation leaves the old block as it was.
+//! * Freeing null does nothing. Freeing anything else that is no live block start ends the process
+//!   with one line on standard error; under Miri, AddressSanitizer and Valgrind it is handed on to the
+//!   system allocator, so that the tool reports it with its own stacks.
+//! * All of it is safe from any thread, and needs no initialisation.
+//!
+//! On Windows itself the doors lead to ole32's own allocator, which judges bad frees its own way.
+//!
+//! # Examples
+//!
+//! ```
+//! use olemem::heap::{self, DidAlloc, Family};
+//!
+//! let block = heap::alloc(27, Family::Task);
+//! assert_eq!(heap::size_of(block), Some(27));
+//! assert_eq!(heap::did_alloc(block), DidAlloc::Yes);
+//! assert_eq!(heap::did_alloc(block.wrapping_add(4)), DidAlloc::No);
+//! // SAFETY: the block is live, and this is its last use.
+//! unsafe { heap::free(block, Family::Task) };
+//! ```
+
+#[cfg(any(not(windows), miri))]
+mod emulated;
+#[cfg(all(windows, not(miri)))]
+mod windows;
+
+#[cfg(any(not(windows), miri))]
+use emulated as imp;
+#[cfg(all(windows, not(miri)))]
+use windows as imp;
+
+pub use crate::task::block::{ALIGN, DidAlloc, Family};
+
+/// A block of `size` bytes, its contents undefined; null if there is no memory.
+///
+/// *Ownership:* the caller frees it with [`free`]. Source: `CoTaskMemAlloc`, `semantics.md` A1, A2.
+#[must_use]
+pub fn alloc(size: usize, family: Family) -> *mut u8 {
+    imp::alloc(size, family)
+}
+
+/// The block at another size: `min(old, new)` bytes are kept, and it may move unless it shrinks.
+///
+/// `realloc(null, n)` allocates. `realloc(block, 0)` frees the block and gives null, which is success.
+/// Null for any other size is failure, and the old block is whole.
+///
+/// *Ownership:* on success the old pointer is gone, the new one is the caller's. Source:
+/// `CoTaskMemRealloc`, `semantics.md` A3 to A6.
+///
+/// # Safety
+///
+/// * `block` is null or the start of a live block, and no other thread is using it.
+/// * On success nothing uses the old pointer any more.
+#[must_use]
+pub unsafe fn realloc(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    if block.is_null() {
+        return alloc(size, family);
+    }
+    if size == 0 {
+        // SAFETY: the caller's promise; after this call nothing uses the block.
+        unsafe { free(block, family) };
+        return core::ptr::null_mut();
+    }
+    // SAFETY: the caller's promise, and `block` is not null.
+    unsafe { resize(block, size, family) }
+}
+
+/// As [`realloc`] of a block that is not null; a size of 0 keeps a block of no bytes.
+///
+/// # Safety
+///
+/// * As for [`realloc`], and `block` is not null.
+pub(crate) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { imp::resize(block, size, family) }
+}
+
+/// Gives a block back. Null does nothing.
+///
+/// # Aborts
+///
+/// If no live block starts there: freed before, interior, or never from this heap.
+///
+/// # Safety
+///
+/// * Nothing uses the block any more.
+/// * Under Miri, AddressSanitizer and Valgrind, and on Windows: `block` is null or the start of a live
+///   block.
+pub unsafe fn free(block: *mut u8, family: Family) {
+    if !block.is_null() {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { imp::free(block, family) }
+    }
+}
+
+/// The bytes that were asked for, or `None` if no live block starts there.
+///
+/// Takes any address whatever; no memory behind it is read. (On Windows the system reads it.)
+/// Source: `IMalloc::GetSize`, `semantics.md` 3.3, whose -1 is `None` here.
+#[must_use]
+pub fn size_of(block: *mut u8) -> Option<usize> {
+    if block.is_null() {
+        None
+    } else {
+        imp::size_of(block)
+    }
+}
+
+/// As [`size_of`], for olemem's own use: nobody is told.
+#[cfg(any(not(windows), miri))]
+pub(crate) fn extent(block: *mut u8) -> Option<usize> {
+    imp::extent(block)
+}
+
+/// Whether a live block starts there.
+///
+/// Takes any address whatever, freed, interior or wild; no memory behind it is read. Source:
+/// `IMalloc::DidAlloc`, `semantics.md` 3.3.
+#[must_use]
+pub fn did_alloc(block: *mut u8) -> DidAlloc {
+    if block.is_null() {
+        DidAlloc::Unknown
+    } else {
+        imp::did_alloc(block)
+    }
+}
+
+/// Gives spare memory back to the system. Source: `IMalloc::HeapMinimize`.
+pub fn minimize() {
+    imp::minimize();
+}
+
+/// One line on standard error, past whatever captures the output of tests.
+#[cfg(any(not(windows), miri))]
+pub(crate) fn complain(message: core::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    // Nothing sensible is left to do if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "olemem: {message}");
+}

@@ -1,0 +1,89 @@
+//! The heap on Windows itself: ole32's own task allocator.
+
+use core::ffi::c_void;
+
+use crate::com::{HResult, MEMCTX_TASK, MallocVtbl, Object};
+use crate::task::backing::is_to_fail;
+use crate::task::block::{DidAlloc, Family};
+
+#[link(name = "ole32", kind = "raw-dylib")]
+unsafe extern "system" {
+    safe fn CoTaskMemAlloc(size: usize) -> *mut c_void;
+    fn CoTaskMemRealloc(block: *mut c_void, size: usize) -> *mut c_void;
+    fn CoTaskMemFree(block: *mut c_void);
+    fn CoGetMalloc(context: u32, malloc: *mut *mut Object<MallocVtbl>) -> HResult;
+}
+
+/// What the system calls a block that it does not know.
+const NO_BLOCK: usize = usize::MAX;
+
+pub(super) fn alloc(size: usize, _: Family) -> *mut u8 {
+    if is_to_fail() {
+        return core::ptr::null_mut();
+    }
+    CoTaskMemAlloc(size).cast()
+}
+
+/// # Safety
+///
+/// * As for [`realloc`](super::realloc), and `block` is not null.
+pub(super) unsafe fn resize(block: *mut u8, size: usize, _: Family) -> *mut u8 {
+    if is_to_fail() {
+        return core::ptr::null_mut();
+    }
+    // The system frees at size 0, and this door must not.
+    let size = size.max(1);
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { CoTaskMemRealloc(block.cast(), size) }.cast()
+}
+
+/// # Safety
+///
+/// * As for [`free`](super::free).
+pub(super) unsafe fn free(block: *mut u8, _: Family) {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { CoTaskMemFree(block.cast()) };
+}
+
+pub(super) fn size_of(block: *mut u8) -> Option<usize> {
+    let malloc = malloc();
+    // SAFETY: the object lives as long as the process.
+    let vtbl = unsafe { (*malloc).vtbl };
+    // SAFETY: the allocator answers for any pointer, as its documentation says.
+    match unsafe { (vtbl.get_size)(malloc.cast(), block.cast()) } {
+        NO_BLOCK => None,
+        size => Some(size),
+    }
+}
+
+pub(super) fn did_alloc(block: *mut u8) -> DidAlloc {
+    let malloc = malloc();
+    // SAFETY: the object lives as long as the process.
+    let vtbl = unsafe { (*malloc).vtbl };
+    // SAFETY: the allocator answers for any pointer, as its documentation says.
+    match unsafe { (vtbl.did_alloc)(malloc.cast(), block.cast()) } {
+        1 => DidAlloc::Yes,
+        0 => DidAlloc::No,
+        _ => DidAlloc::Unknown,
+    }
+}
+
+pub(super) fn minimize() {
+    let malloc = malloc();
+    // SAFETY: the object lives as long as the process.
+    let vtbl = unsafe { (*malloc).vtbl };
+    // SAFETY: the method takes nothing but its object.
+    unsafe { (vtbl.heap_minimize)(malloc.cast()) };
+}
+
+/// The process's one allocator object. It is never destroyed, so its reference is not given back.
+fn malloc() -> *mut Object<MallocVtbl> {
+    let mut malloc = core::ptr::null_mut();
+    // SAFETY: the out pointer is a local of the right type.
+    let hr = unsafe { CoGetMalloc(MEMCTX_TASK, &raw mut malloc) };
+    assert!(
+        hr.is_success() && !malloc.is_null(),
+        "the task allocator is always there: {hr}"
+    );
+    malloc
+}

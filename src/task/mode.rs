@@ -1,0 +1,185 @@
+//! The one mode byte: whether anybody listens, and what becomes of a bad free.
+//!
+//! ```text
+//!  bit 0  READY         the environment and the process were looked at
+//!  bit 1  PASS_THROUGH  a memory checker watches the system allocator: bad calls are handed on to it
+//!  bit 2  OBSERVED      somebody listens at the seam
+//! ```
+//!
+//! `OLEMEM` is read once, before the first allocation. `plain` and `pass-through` choose the mode;
+//! without it, pass-through is chosen under Miri, AddressSanitizer and Valgrind.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+const READY: u8 = 1;
+const PASS_THROUGH: u8 = 2;
+#[cfg(feature = "export")]
+const OBSERVED: u8 = 4;
+
+static MODE: AtomicU8 = AtomicU8::new(0);
+
+/// Whether somebody listens.
+#[cfg(feature = "export")]
+#[inline]
+pub(crate) fn armed() -> bool {
+    MODE.load(Ordering::Acquire) & OBSERVED != 0
+}
+
+/// Says that somebody listens, or that nobody does any more.
+#[cfg(feature = "export")]
+pub(crate) fn set_observed(observed: bool) {
+    if observed {
+        MODE.fetch_or(OBSERVED, Ordering::AcqRel);
+    } else {
+        MODE.fetch_and(!OBSERVED, Ordering::AcqRel);
+    }
+}
+
+/// Whether a memory checker is to see bad calls.
+pub(crate) fn pass_through() -> bool {
+    ready() & PASS_THROUGH != 0
+}
+
+/// The byte, after the first look around.
+#[inline]
+pub(crate) fn ready() -> u8 {
+    let mode = MODE.load(Ordering::Relaxed);
+    if mode & READY == 0 {
+        look_around()
+    } else {
+        mode
+    }
+}
+
+/// Two threads may both come here; they find the same.
+#[cold]
+#[inline(never)]
+fn look_around() -> u8 {
+    let found = match chosen() {
+        Some(mode) => mode,
+        None if checker::is_present() => PASS_THROUGH,
+        None => 0,
+    };
+    MODE.fetch_or(READY | found, Ordering::AcqRel) | READY | found
+}
+
+/// What the environment asks for. A word that is not known is reported, and the program still runs.
+fn chosen() -> Option<u8> {
+    let value = std::env::var_os("OLEMEM")?;
+    match value.to_str() {
+        Some("plain") => Some(0),
+        Some("pass-through") => Some(PASS_THROUGH),
+        Some("") => None,
+        _ => {
+            super::heap::complain(format_args!(
+                "OLEMEM={}: unknown; valid are plain, pass-through",
+                value.display()
+            ));
+            None
+        }
+    }
+}
+
+#[cfg(miri)]
+mod checker {
+    pub(super) fn is_present() -> bool {
+        true
+    }
+}
+
+#[cfg(not(miri))]
+mod checker {
+    /// Whether AddressSanitizer or Valgrind watches this process.
+    pub(super) fn is_present() -> bool {
+        address_sanitizer() || valgrind()
+    }
+
+    // AddressSanitizer's runtime defines `__asan_init`. A weak reference to it is null elsewhere;
+    // looking it up by name at run time would miss a runtime that is linked statically. Stable Rust
+    // has no weak references, so a data word holds one.
+    #[cfg(target_os = "linux")]
+    std::arch::global_asm!(
+        ".weak __asan_init",
+        ".hidden olemem_asan_init",
+        ".globl olemem_asan_init",
+        ".pushsection .data.rel.ro.olemem_asan_init,\"aw\"",
+        ".balign 8",
+        "olemem_asan_init:",
+        #[cfg(target_pointer_width = "64")]
+        ".8byte __asan_init",
+        #[cfg(target_pointer_width = "32")]
+        ".4byte __asan_init",
+        ".popsection",
+    );
+
+    #[cfg(target_os = "linux")]
+    fn address_sanitizer() -> bool {
+        unsafe extern "C" {
+            static olemem_asan_init: usize;
+        }
+        // SAFETY: the word is defined above, never written after relocation, and read as it is
+        // declared.
+        let address = unsafe { (&raw const olemem_asan_init).read_volatile() };
+        address != 0
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn address_sanitizer() -> bool {
+        false
+    }
+
+    /// Valgrind's client request `RUNNING_ON_VALGRIND`: four rotations that add up to nothing and an
+    /// exchange that does nothing, which its translator knows and answers in the result register.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    fn valgrind() -> bool {
+        const RUNNING_ON_VALGRIND: u64 = 0x1001;
+        let request: [u64; 6] = [RUNNING_ON_VALGRIND, 0, 0, 0, 0, 0];
+        let mut answer = 0_u64;
+        // SAFETY: outside Valgrind the instructions change nothing: the rotations of rdi sum to 128
+        // bits and rbx is exchanged with itself. Under it, six words at rax are read and rdx is set.
+        unsafe {
+            std::arch::asm!(
+                "rol rdi, 3",
+                "rol rdi, 13",
+                "rol rdi, 61",
+                "rol rdi, 51",
+                "xchg rbx, rbx",
+                inout("rdx") answer,
+                in("rax") request.as_ptr(),
+                out("rdi") _,
+            );
+        }
+        answer != 0
+    }
+
+    /// As above: rotations of x12, and an `orr` of x10 with itself.
+    #[cfg(all(target_os = "linux", target_arch = "aarch64"))]
+    fn valgrind() -> bool {
+        const RUNNING_ON_VALGRIND: u64 = 0x1001;
+        let request: [u64; 6] = [RUNNING_ON_VALGRIND, 0, 0, 0, 0, 0];
+        let mut answer = 0_u64;
+        // SAFETY: outside Valgrind the instructions change nothing: the rotations of x12 sum to 128
+        // bits and x10 is merged with itself. Under it, six words at x4 are read and x3 is set.
+        unsafe {
+            std::arch::asm!(
+                "ror x12, x12, 3",
+                "ror x12, x12, 13",
+                "ror x12, x12, 51",
+                "ror x12, x12, 61",
+                "orr x10, x10, x10",
+                inout("x3") answer,
+                in("x4") request.as_ptr(),
+                out("x12") _,
+            );
+        }
+        answer != 0
+    }
+
+    #[cfg(not(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )))]
+    fn valgrind() -> bool {
+        false
+    }
+}

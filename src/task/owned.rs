@@ -1,0 +1,607 @@
+//! `TaskBox`, `TaskSlice`, `TaskStr`: owners of task memory.
+
+use core::cmp::Ordering;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::marker::PhantomData;
+use core::mem::{ManuallyDrop, forget};
+use core::ops::{Deref, DerefMut};
+use core::ptr::{self, NonNull};
+use core::slice;
+
+use crate::error::{CreateError, InteriorNul, OutOfMemory, Refused, StrError};
+use crate::task::block::{ALIGN, Family};
+use crate::task::heap;
+
+/// A block for a `T` or several, or why there is none.
+fn allocate<T>(count: usize) -> Result<NonNull<T>, CreateError> {
+    const {
+        assert!(
+            align_of::<T>() <= ALIGN,
+            "task memory is not aligned enough for this type"
+        );
+    }
+    // More bytes than a number holds are more than there is.
+    let size = size_of::<T>().saturating_mul(count);
+    NonNull::new(heap::alloc(size, Family::Task))
+        .map(NonNull::cast)
+        .ok_or(CreateError::OutOfMemory(OutOfMemory { requested: size }))
+}
+
+/// # Safety
+///
+/// * `block` is a live task block that nothing uses any more.
+unsafe fn free<T>(block: NonNull<T>) {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { heap::free(block.as_ptr().cast(), Family::Task) };
+}
+
+#[track_caller]
+fn expect<T, E: fmt::Display>(result: Result<T, E>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("task memory: {error}"),
+    }
+}
+
+/// A value in a task block of its own, dropped and freed together.
+///
+/// It is never null; `Option<TaskBox<T>>` is a nullable pointer of the same size. What C allocated
+/// with `CoTaskMemAlloc` it takes over by [`from_raw`](Self::from_raw), and what it holds C may free
+/// with `CoTaskMemFree` after [`into_raw`](Self::into_raw). A type that wants more alignment than
+/// [`ALIGN`] does not compile.
+///
+/// *Ownership:* the value's.
+///
+/// # Examples
+///
+/// ```
+/// use olemem::TaskBox;
+///
+/// #[derive(Debug, PartialEq)]
+/// #[repr(C)]
+/// struct Point { x: i32, y: i32 }
+///
+/// let mut point = TaskBox::new(Point { x: 1, y: 2 });
+/// point.x = 3;
+/// let raw = TaskBox::into_raw(point); // for C, which frees it with CoTaskMemFree
+/// // SAFETY: it was given away a line above and is taken back once.
+/// let point = unsafe { TaskBox::from_raw(raw) };
+/// assert_eq!(*point, Point { x: 3, y: 2 });
+/// ```
+#[repr(transparent)]
+pub struct TaskBox<T> {
+    /// Invariant: the start of a live task block that holds a `T`, used by this value alone.
+    block: NonNull<T>,
+    owns: PhantomData<T>,
+}
+
+// SAFETY: it owns its `T` as a box does, and the heap may be used from any thread.
+unsafe impl<T: Send> Send for TaskBox<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for TaskBox<T> {}
+
+impl<T> TaskBox<T> {
+    /// Puts a value into task memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] with the value if there is no memory.
+    pub fn try_new(value: T) -> Result<Self, Refused<T>> {
+        match allocate::<T>(1) {
+            Ok(block) => {
+                // SAFETY: a new block of the size and at least the alignment of a `T`.
+                unsafe { block.write(value) };
+                Ok(Self {
+                    block,
+                    owns: PhantomData,
+                })
+            }
+            Err(error) => Err(Refused { error, value }),
+        }
+    }
+
+    /// As [`try_new`](Self::try_new).
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory.
+    #[must_use]
+    pub fn new(value: T) -> Self {
+        expect(Self::try_new(value))
+    }
+
+    /// Takes over a block.
+    ///
+    /// *Ownership:* the value's from now on.
+    ///
+    /// # Safety
+    ///
+    /// * `raw` is the start of a live task block that holds a valid `T`, and nobody else will use or
+    ///   free it.
+    #[must_use]
+    pub unsafe fn from_raw(raw: *mut T) -> Self {
+        Self {
+            // SAFETY: no block starts at null.
+            block: unsafe { NonNull::new_unchecked(raw) },
+            owns: PhantomData,
+        }
+    }
+
+    /// Gives the block away.
+    ///
+    /// *Ownership:* the caller's, who drops the value and frees the block with
+    /// [`heap::free`](crate::heap::free) or `CoTaskMemFree`.
+    #[must_use = "nothing else will free the block"]
+    pub fn into_raw(this: Self) -> *mut T {
+        ManuallyDrop::new(this).block.as_ptr()
+    }
+
+    /// The pointer, for C that does not keep it.
+    ///
+    /// *Ownership:* stays here.
+    #[must_use]
+    pub fn as_raw(this: &Self) -> *mut T {
+        this.block.as_ptr()
+    }
+
+    /// The value, out of its block, which is freed.
+    #[must_use]
+    pub fn into_inner(this: Self) -> T {
+        let this = ManuallyDrop::new(this);
+        // SAFETY: the field's invariant; the value is read once, for `this` is not dropped.
+        let value = unsafe { this.block.read() };
+        // SAFETY: the field's invariant, and the block's last use was the line above.
+        unsafe { free(this.block) };
+        value
+    }
+}
+
+impl<T> Drop for TaskBox<T> {
+    fn drop(&mut self) {
+        let block = FreeOnDrop(self.block.cast());
+        // SAFETY: the field's invariant, and this is the value's last use.
+        unsafe { self.block.drop_in_place() };
+        drop(block);
+    }
+}
+
+/// Frees a block, also when dropping what it holds panics.
+struct FreeOnDrop(NonNull<u8>);
+
+impl Drop for FreeOnDrop {
+    fn drop(&mut self) {
+        // SAFETY: made only by an owner of the block, in its own drop.
+        unsafe { free(self.0) };
+    }
+}
+
+impl<T> Deref for TaskBox<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the field's invariant.
+        unsafe { self.block.as_ref() }
+    }
+}
+
+impl<T> DerefMut for TaskBox<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the field's invariant.
+        unsafe { self.block.as_mut() }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for TaskBox<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// # Panics
+///
+/// If there is no memory.
+impl<T: Clone> Clone for TaskBox<T> {
+    fn clone(&self) -> Self {
+        Self::new((**self).clone())
+    }
+}
+
+/// # Panics
+///
+/// If there is no memory.
+impl<T: Default> Default for TaskBox<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+/// Values in one task block, dropped and freed together: what COM passes as a pointer and a count.
+///
+/// *Ownership:* the value's.
+///
+/// # Examples
+///
+/// ```
+/// use olemem::TaskSlice;
+///
+/// let numbers = TaskSlice::try_from_slice(&[1, 2, 3])?;
+/// let (raw, count) = TaskSlice::into_raw_parts(numbers); // for C, which frees raw with CoTaskMemFree
+/// // SAFETY: it was given away a line above and is taken back once.
+/// let numbers = unsafe { TaskSlice::from_raw_parts(raw, count) };
+/// assert_eq!(*numbers, [1, 2, 3]);
+/// # Ok::<(), olemem::CreateError>(())
+/// ```
+pub struct TaskSlice<T> {
+    /// Invariant: the start of a live task block that holds `len` values, used by this value alone.
+    block: NonNull<T>,
+    len: usize,
+    owns: PhantomData<T>,
+}
+
+// SAFETY: it owns its values as a boxed slice does, and the heap may be used from any thread.
+unsafe impl<T: Send> Send for TaskSlice<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for TaskSlice<T> {}
+
+impl<T> TaskSlice<T> {
+    /// `len` values, each made from its index.
+    ///
+    /// If making one panics, those before it are dropped and the block is freed.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::OutOfMemory`] if there is none; then nothing was made.
+    pub fn try_from_fn(len: usize, mut make: impl FnMut(usize) -> T) -> Result<Self, CreateError> {
+        let mut slice = Self {
+            block: allocate::<T>(len)?,
+            len: 0,
+            owns: PhantomData,
+        };
+        while slice.len < len {
+            let value = make(slice.len);
+            // SAFETY: the index is within the block.
+            let place = unsafe { slice.block.add(slice.len) };
+            // SAFETY: as above; the block is aligned for a `T`.
+            unsafe { place.write(value) };
+            slice.len += 1;
+        }
+        Ok(slice)
+    }
+
+    /// Copies of the values.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::OutOfMemory`] if there is none; then nothing was cloned.
+    pub fn try_from_slice(values: &[T]) -> Result<Self, CreateError>
+    where
+        T: Clone,
+    {
+        Self::try_from_fn(values.len(), |index| values[index].clone())
+    }
+
+    /// Takes over a block.
+    ///
+    /// *Ownership:* the value's from now on.
+    ///
+    /// # Safety
+    ///
+    /// * `raw` is the start of a live task block that holds `len` valid values, and nobody else will use
+    ///   or free it.
+    #[must_use]
+    pub unsafe fn from_raw_parts(raw: *mut T, len: usize) -> Self {
+        Self {
+            // SAFETY: no block starts at null.
+            block: unsafe { NonNull::new_unchecked(raw) },
+            len,
+            owns: PhantomData,
+        }
+    }
+
+    /// Gives the block away, with the number of values in it.
+    ///
+    /// *Ownership:* the caller's, who drops the values and frees the block with
+    /// [`heap::free`](crate::heap::free) or `CoTaskMemFree`.
+    #[must_use = "nothing else will free the block"]
+    pub fn into_raw_parts(this: Self) -> (*mut T, usize) {
+        let this = ManuallyDrop::new(this);
+        (this.block.as_ptr(), this.len)
+    }
+}
+
+impl<T> Drop for TaskSlice<T> {
+    fn drop(&mut self) {
+        let block = FreeOnDrop(self.block.cast());
+        let values = ptr::slice_from_raw_parts_mut(self.block.as_ptr(), self.len);
+        // SAFETY: the field's invariant, and this is the values' last use.
+        unsafe { values.drop_in_place() };
+        drop(block);
+    }
+}
+
+impl<T> Deref for TaskSlice<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the field's invariant.
+        unsafe { slice::from_raw_parts(self.block.as_ptr(), self.len) }
+    }
+}
+
+impl<T> DerefMut for TaskSlice<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: the field's invariant.
+        unsafe { slice::from_raw_parts_mut(self.block.as_ptr(), self.len) }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for TaskSlice<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for u8 {}
+    impl Sealed for u16 {}
+}
+
+/// The unit of a zero-terminated string: `u16` for `LPWSTR`, `u8` for `LPSTR`.
+pub trait StrUnit: sealed::Sealed + Copy + Eq + Ord + Hash + 'static {
+    /// The terminator.
+    const NUL: Self;
+
+    /// The units of a text.
+    fn encode(text: &str) -> impl Iterator<Item = Self> + Clone + '_;
+
+    /// The text of units, U+FFFD for what is none.
+    fn decode_lossy(units: &[Self]) -> String;
+}
+
+impl StrUnit for u16 {
+    const NUL: Self = 0;
+
+    fn encode(text: &str) -> impl Iterator<Item = Self> + Clone + '_ {
+        text.encode_utf16()
+    }
+
+    fn decode_lossy(units: &[Self]) -> String {
+        String::from_utf16_lossy(units)
+    }
+}
+
+/// UTF-8, which is olemem's ANSI code page.
+impl StrUnit for u8 {
+    const NUL: Self = 0;
+
+    fn encode(text: &str) -> impl Iterator<Item = Self> + Clone + '_ {
+        text.bytes()
+    }
+
+    fn decode_lossy(units: &[Self]) -> String {
+        String::from_utf8_lossy(units).into_owned()
+    }
+}
+
+/// A zero-terminated string in a task block: what COM passes as `LPWSTR`, and with `u8` as `LPSTR`.
+///
+/// It is never null; `Option<TaskStr>` is a nullable pointer of the same size.
+///
+/// *Ownership:* the value's.
+///
+/// # Examples
+///
+/// ```
+/// use olemem::TaskStr;
+///
+/// let wide: TaskStr = TaskStr::try_from_str("name")?;
+/// assert_eq!(wide.as_units_with_nul(), [0x6E, 0x61, 0x6D, 0x65, 0]);
+/// assert_eq!(wide.to_string(), "name");
+///
+/// let narrow = TaskStr::<u8>::try_from_str("name")?;
+/// assert_eq!(narrow.as_units(), b"name");
+/// # Ok::<(), olemem::error::StrError>(())
+/// ```
+#[repr(transparent)]
+pub struct TaskStr<U: StrUnit = u16> {
+    /// Invariant: the start of a live task block that holds units up to a zero, used by this value
+    /// alone.
+    block: NonNull<U>,
+    owns: PhantomData<U>,
+}
+
+// SAFETY: it owns its units as a boxed slice does, and the heap may be used from any thread.
+unsafe impl<U: StrUnit> Send for TaskStr<U> {}
+// SAFETY: as above.
+unsafe impl<U: StrUnit> Sync for TaskStr<U> {}
+
+impl<U: StrUnit> TaskStr<U> {
+    /// A string of this text.
+    ///
+    /// # Errors
+    ///
+    /// [`StrError`] if the text holds a nul, or there is no memory.
+    pub fn try_from_str(text: &str) -> Result<Self, StrError> {
+        Self::try_from_iter(U::encode(text))
+    }
+
+    /// A string of these units.
+    ///
+    /// # Errors
+    ///
+    /// [`StrError`] if one of them is zero, or there is no memory.
+    pub fn try_from_units(units: &[U]) -> Result<Self, StrError> {
+        Self::try_from_iter(units.iter().copied())
+    }
+
+    fn try_from_iter(units: impl Iterator<Item = U> + Clone) -> Result<Self, StrError> {
+        let mut len = 0;
+        for unit in units.clone() {
+            if unit == U::NUL {
+                return Err(InteriorNul { index: len }.into());
+            }
+            len += 1;
+        }
+        let mut terminated = units.chain([U::NUL]);
+        let slice = TaskSlice::try_from_fn(len + 1, |_| terminated.next().unwrap_or(U::NUL))?;
+        let (block, _) = TaskSlice::into_raw_parts(slice);
+        // SAFETY: the block was just filled with the units and their terminator, and given away.
+        Ok(unsafe { Self::from_raw(block) })
+    }
+
+    /// Takes over a string of C's.
+    ///
+    /// *Ownership:* the value's from now on.
+    ///
+    /// # Safety
+    ///
+    /// * `raw` is the start of a live task block that holds initialised units up to a zero, and nobody
+    ///   else will use or free it.
+    #[must_use]
+    pub unsafe fn from_raw(raw: *mut U) -> Self {
+        Self {
+            // SAFETY: no block starts at null.
+            block: unsafe { NonNull::new_unchecked(raw) },
+            owns: PhantomData,
+        }
+    }
+
+    /// Gives the string away.
+    ///
+    /// *Ownership:* the caller's, who frees it with [`heap::free`](crate::heap::free) or
+    /// `CoTaskMemFree`.
+    #[must_use = "nothing else will free the string"]
+    pub fn into_raw(this: Self) -> *mut U {
+        let block = this.block.as_ptr();
+        forget(this);
+        block
+    }
+
+    /// The pointer, for C that only reads.
+    ///
+    /// *Ownership:* stays here.
+    #[must_use]
+    pub fn as_raw(&self) -> *const U {
+        self.block.as_ptr()
+    }
+
+    /// The units before the terminator.
+    #[must_use]
+    pub fn as_units(&self) -> &[U] {
+        let with_nul = self.as_units_with_nul();
+        &with_nul[..with_nul.len() - 1]
+    }
+
+    /// The units and the terminator.
+    #[must_use]
+    pub fn as_units_with_nul(&self) -> &[U] {
+        let mut len = 0;
+        loop {
+            // SAFETY: the field's invariant: no zero was seen before this unit.
+            let at = unsafe { self.block.add(len) };
+            len += 1;
+            // SAFETY: as above.
+            if unsafe { at.read() } == U::NUL {
+                break;
+            }
+        }
+        // SAFETY: so many units were just read.
+        unsafe { slice::from_raw_parts(self.block.as_ptr(), len) }
+    }
+
+    /// The text, U+FFFD for what is none.
+    #[must_use]
+    pub fn to_string_lossy(&self) -> String {
+        U::decode_lossy(self.as_units())
+    }
+}
+
+impl TaskStr<u16> {
+    /// The text.
+    ///
+    /// # Errors
+    ///
+    /// The standard library's error if there is a lone surrogate.
+    pub fn try_to_string(&self) -> Result<String, std::string::FromUtf16Error> {
+        String::from_utf16(self.as_units())
+    }
+}
+
+impl TaskStr<u8> {
+    /// The text.
+    ///
+    /// # Errors
+    ///
+    /// The standard library's error if it is not UTF-8.
+    pub fn try_to_string(&self) -> Result<String, std::str::Utf8Error> {
+        std::str::from_utf8(self.as_units()).map(str::to_owned)
+    }
+}
+
+impl<U: StrUnit> Drop for TaskStr<U> {
+    fn drop(&mut self) {
+        // SAFETY: the field's invariant, and this is its last use.
+        unsafe { free(self.block) };
+    }
+}
+
+/// # Panics
+///
+/// If there is no memory.
+impl<U: StrUnit> Clone for TaskStr<U> {
+    fn clone(&self) -> Self {
+        expect(Self::try_from_units(self.as_units()))
+    }
+}
+
+impl<U: StrUnit> fmt::Display for TaskStr<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.to_string_lossy())
+    }
+}
+
+impl<U: StrUnit> fmt::Debug for TaskStr<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_string_lossy().fmt(f)
+    }
+}
+
+impl<U: StrUnit> PartialEq for TaskStr<U> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_units() == other.as_units()
+    }
+}
+
+impl<U: StrUnit> Eq for TaskStr<U> {}
+
+impl<U: StrUnit> PartialOrd for TaskStr<U> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<U: StrUnit> Ord for TaskStr<U> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_units().cmp(other.as_units())
+    }
+}
+
+impl<U: StrUnit> Hash for TaskStr<U> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_units().hash(state);
+    }
+}
+
+impl<U: StrUnit> PartialEq<str> for TaskStr<U> {
+    fn eq(&self, text: &str) -> bool {
+        self.as_units().iter().copied().eq(U::encode(text))
+    }
+}
+
+impl<U: StrUnit> PartialEq<&str> for TaskStr<U> {
+    fn eq(&self, text: &&str) -> bool {
+        self == *text
+    }
+}

@@ -1,0 +1,146 @@
+//! What the tests that start other programs share: finding a tool, running it, building our C library.
+//!
+//! A tool that is absent makes its test say so and pass; `OLEMEM_REQUIRE=cc,wine,…` (or `all`) turns
+//! the absence of the tools named into a failure, so that CI cannot skip by accident.
+#![allow(dead_code, reason = "each test crate uses its own part")]
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The first of `names` found on the path. `None` says on standard error what is skipped.
+#[track_caller]
+pub fn tool(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = names
+        .iter()
+        .flat_map(|name| std::env::split_paths(&path).map(move |dir| dir.join(name)))
+        .find(|candidate| candidate.is_file());
+    if found.is_none() {
+        skipped(names, "not on the path");
+    }
+    found
+}
+
+/// Says that something is missing, by all the names it goes by, and why; fails if it is required.
+#[track_caller]
+pub fn skipped(names: &[&str], why: &str) {
+    let required = std::env::var("OLEMEM_REQUIRE").unwrap_or_default();
+    let required = required
+        .split(',')
+        .any(|want| want == "all" || names.contains(&want));
+    assert!(!required, "required, but missing: {names:?}: {why}");
+    eprintln!("SKIPPED: {names:?}: {why}");
+}
+
+/// Runs to the end and gives back everything, whatever the status.
+#[track_caller]
+pub fn run(command: &mut Command) -> Output {
+    match command.output() {
+        Ok(output) => output,
+        Err(error) => panic!("{command:?} cannot be started: {error}"),
+    }
+}
+
+/// Runs, and shows everything that was printed if the status is not success.
+#[track_caller]
+pub fn run_ok(command: &mut Command) -> Output {
+    let output = run(command);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n--- stdout\n{}\n--- stderr\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    output
+}
+
+/// The package's own folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder of this test's own below the build folder, empty at first.
+pub fn scratch(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("the build folder can be written");
+    dir
+}
+
+/// What a C library is built as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Library {
+    /// `libolemem.a`.
+    Static,
+    /// `libolemem.so`, `libolemem.dylib`.
+    Shared,
+}
+
+/// Builds the C library as its users do and gives back its path. Cargo's own lock and fingerprints
+/// make this safe and cheap to ask for from every test.
+#[track_caller]
+pub fn library(kind: Library) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-library");
+    let crate_type = match kind {
+        Library::Static => "staticlib",
+        Library::Shared => "cdylib",
+    };
+    run_ok(
+        Command::new(env!("CARGO"))
+            .current_dir(root())
+            .env("CARGO_TARGET_DIR", &target)
+            .env_remove("RUSTFLAGS")
+            .args([
+                "rustc",
+                "--quiet",
+                "--lib",
+                "--release",
+                "--features",
+                "export",
+            ])
+            .args(["--crate-type", crate_type]),
+    );
+    target.join("release").join(match kind {
+        Library::Static => "libolemem.a",
+        Library::Shared if cfg!(target_os = "macos") => "libolemem.dylib",
+        Library::Shared => "libolemem.so",
+    })
+}
+
+/// What a C program needs beside the static library.
+pub fn system_libraries() -> &'static [&'static str] {
+    if cfg!(target_os = "macos") {
+        &["-lSystem"]
+    } else {
+        &["-lpthread", "-ldl", "-lm"]
+    }
+}
+
+/// The folder of the forwarding headers: the one `-I` that C code needs.
+pub fn include() -> PathBuf {
+    root().join("src/export/include/win32")
+}
+
+/// `-I` as one argument.
+pub fn include_flag() -> std::ffi::OsString {
+    let mut flag = std::ffi::OsString::from("-I");
+    flag.push(include().as_os_str());
+    flag
+}
+
+/// The first line of `text` that contains `needle`.
+#[track_caller]
+pub fn line_with<'a>(text: &'a str, needle: &str) -> &'a str {
+    text.lines()
+        .find(|line| line.contains(needle))
+        .unwrap_or_else(|| panic!("no line has {needle:?} in:\n{text}"))
+}
+
+/// Appends an argument list of mixed string types to a command.
+pub fn args<S: AsRef<OsStr>>(command: &mut Command, list: &[S]) {
+    for arg in list {
+        command.arg(arg);
+    }
+}

@@ -1,7 +1,7 @@
 //! BSTR: raw operations on pointers, and the safe types over them.
 //!
 //! ```text
-//!  raw ← borrowed ← owned ← convert, traits        compare stands beside owned, over raw
+//!  prefix ← raw ← borrowed ← owned ← convert, traits        compare stands beside owned, over raw
 //! ```
 
 pub(crate) mod borrowed;
@@ -13,6 +13,7 @@ mod convert;
 pub mod literal;
 #[cfg(feature = "std")]
 pub(crate) mod owned;
+mod prefix;
 #[cfg(feature = "std")]
 pub(crate) mod raw;
 mod traits;

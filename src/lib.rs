@@ -10,6 +10,9 @@ pub mod guid_text;
 pub mod layout;
 #[cfg(feature = "std")]
 pub mod param;
+#[doc(hidden)]
+#[cfg(feature = "std")]
+pub mod sample;
 #[cfg(feature = "std")]
 mod task;
 mod units;

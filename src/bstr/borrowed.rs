@@ -7,7 +7,7 @@ use core::ops::Deref;
 use core::ptr;
 use core::slice;
 
-use crate::layout::PREFIX;
+use crate::bstr::prefix;
 use crate::units::{ByteLen, UnitLen};
 
 #[cfg(feature = "std")]
@@ -102,7 +102,7 @@ impl<'a> BstrRef<'a> {
             return ByteLen::ZERO;
         }
         // SAFETY: the field's invariant.
-        unsafe { read_prefix(self.ptr) }
+        unsafe { prefix::read(self.ptr) }
     }
 
     /// Whole units; the odd last byte is not counted.
@@ -291,17 +291,4 @@ fn pad(f: &mut fmt::Formatter<'_>, units: &[u16]) -> fmt::Result {
         f.write_char(fill)?;
     }
     Ok(())
-}
-
-/// The length prefix of a BSTR.
-///
-/// # Safety
-///
-/// * `bstr` is not null, and the four bytes before it are initialised and readable.
-pub(crate) unsafe fn read_prefix(bstr: *const u16) -> ByteLen {
-    // SAFETY: the caller promises readable bytes there, in the same object.
-    let prefix = unsafe { bstr.cast::<u8>().sub(PREFIX) };
-    // SAFETY: as above. Bytes need no alignment.
-    let bytes = unsafe { prefix.cast::<[u8; PREFIX]>().read() };
-    ByteLen::new(u32::from_ne_bytes(bytes))
 }

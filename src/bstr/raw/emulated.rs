@@ -10,7 +10,7 @@
 
 use core::ptr;
 
-use crate::bstr::borrowed::read_prefix;
+use crate::bstr::prefix;
 use crate::layout::{HEADER, PREFIX, PointerWidth, header_bytes, terminator_bytes};
 use crate::task::block::Family;
 use crate::task::heap;
@@ -195,7 +195,7 @@ pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
         hook::raise_bstr(&BstrEvent::Read { bstr });
     }
     // SAFETY: the caller promises four readable bytes before `bstr`.
-    unsafe { read_prefix(bstr) }
+    unsafe { prefix::read(bstr) }
 }
 
 /// The start of the block that a BSTR stands in. Only an address: nothing says that a block is there.

@@ -1,0 +1,1295 @@
+/*
+ * olemem.h - COM's memory on Linux and macOS: BSTR strings and the COM task allocator, byte for
+ * byte as Windows lays them out, under the names that COM code uses. C11 and C++17, GCC and Clang.
+ *
+ * Link with libolemem (static or shared). `-I .../include/win32` makes <windows.h>, <objbase.h>,
+ * <oleauto.h> and their kin find this file, so that most COM code needs no change at all.
+ *
+ * What to know when you come from Windows:
+ *
+ * - OLECHAR and WCHAR are 16 bits wide, as on Windows. wchar_t usually is not (32 bits on Linux and
+ *   macOS), so write OLESTR("text") or u"text", not L"text". With -fshort-wchar WCHAR is wchar_t
+ *   and L"text" works too; but the C library's own wide functions (wcslen, ...) then still expect
+ *   32 bits.
+ * - LONG, ULONG, DWORD, HRESULT and BOOL are 32 bits wide everywhere and are never `long`. LONG and
+ *   INT are therefore one type here, and two overloads that differ only in them clash.
+ * - Not for Objective-C sources: BOOL is another type there.
+ * - `interface` is a macro, as on Windows. Define OLEMEM_NO_INTERFACE_MACRO to go without it (other
+ *   libraries use that word as a name).
+ * - Only what this file declares exists. No registry, no marshalling, no VARIANT, no SAFEARRAY.
+ *
+ * Ownership, in one breath: the caller frees what comes out of a function or a method, a BSTR with
+ * SysFreeString, everything else with CoTaskMemFree; what goes in stays the caller's.
+ *
+ * A pointer that SysFreeString, CoTaskMemFree, IMalloc::Free or a reallocation cannot accept (freed
+ * already, into the middle of a block, never allocated here) ends the program: one line on standard
+ * error that begins with "olemem: ", then abort(). Under AddressSanitizer and Valgrind the pointer
+ * is handed on to the system allocator instead, so that the tool reports it.
+ */
+#ifndef OLEMEM_H
+#define OLEMEM_H
+
+#if defined(_WIN32)
+#error "olemem.h is for Linux and macOS; on Windows include the headers of the Windows SDK"
+#endif
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---------------------------------------------------------------- how declarations are written */
+
+#ifdef __cplusplus
+#define EXTERN_C extern "C"
+#define EXTERN_C_START extern "C" {
+#define EXTERN_C_END }
+#define OLEMEM_STATIC_ASSERT(condition, text) static_assert(condition, text)
+#define OLEMEM_INLINE inline
+#else
+#define EXTERN_C extern
+#define EXTERN_C_START
+#define EXTERN_C_END
+#define OLEMEM_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
+#define OLEMEM_INLINE static inline
+#endif
+
+/* The compiler's own calling convention: there is one off Windows. */
+#define WINAPI
+#define APIENTRY
+#define CALLBACK
+#define PASCAL
+#define STDMETHODCALLTYPE
+#define STDMETHODVCALLTYPE
+#define STDAPICALLTYPE
+#define STDAPIVCALLTYPE
+#ifndef FAR
+#define FAR
+#endif
+
+#define STDAPI EXTERN_C HRESULT STDAPICALLTYPE
+#define STDAPI_(type) EXTERN_C type STDAPICALLTYPE
+#define STDAPIV EXTERN_C HRESULT STDAPIVCALLTYPE
+#define STDAPIV_(type) EXTERN_C type STDAPIVCALLTYPE
+#define STDMETHODIMP HRESULT STDMETHODCALLTYPE
+#define STDMETHODIMP_(type) type STDMETHODCALLTYPE
+#define STDMETHODIMPV HRESULT STDMETHODVCALLTYPE
+#define STDMETHODIMPV_(type) type STDMETHODVCALLTYPE
+#define IFACEMETHODIMP STDMETHODIMP
+#define IFACEMETHODIMP_(type) STDMETHODIMP_(type)
+#define WINOLEAPI EXTERN_C HRESULT STDAPICALLTYPE
+#define WINOLEAPI_(type) EXTERN_C type STDAPICALLTYPE
+#define WINOLEAUTAPI EXTERN_C HRESULT STDAPICALLTYPE
+#define WINOLEAUTAPI_(type) EXTERN_C type STDAPICALLTYPE
+
+/* What only Microsoft's compiler gives a meaning to. DECLSPEC_UUID cannot attach an IID to a type
+ * here: see OLEMEM_UUID_DECL. */
+#define DECLSPEC_UUID(text)
+#define DECLSPEC_NOVTABLE
+#define DECLSPEC_NOTHROW
+#define DECLSPEC_SELECTANY __attribute__((weak))
+#define DECLSPEC_XFGVIRT(base, method)
+#define BEGIN_INTERFACE
+#define END_INTERFACE
+
+#ifndef OLEMEM_NO_INTERFACE_MACRO
+#undef interface
+#define interface struct
+#endif
+
+/*
+ * Interfaces. In C++ they are classes of pure virtual methods, without a virtual destructor, which
+ * would take slots of the method table. In C, and in C++ with CINTERFACE defined, they are
+ * structures whose one member, lpVtbl, points to a table of functions; DECLARE_INTERFACE_ then
+ * takes the name of the interface from the macro INTERFACE, and the inherited methods are written
+ * out by hand.
+ */
+#if defined(__cplusplus) && !defined(CINTERFACE)
+#define STDMETHOD(method) virtual HRESULT STDMETHODCALLTYPE method
+#define STDMETHOD_(type, method) virtual type STDMETHODCALLTYPE method
+#define STDMETHODV(method) virtual HRESULT STDMETHODVCALLTYPE method
+#define STDMETHODV_(type, method) virtual type STDMETHODVCALLTYPE method
+#define PURE = 0
+#define THIS_
+#define THIS void
+#define MIDL_INTERFACE(text) struct
+#define DECLARE_INTERFACE(name) struct name
+#define DECLARE_INTERFACE_(name, base) struct name : public base
+#define DECLARE_INTERFACE_IID(name, text) struct name
+#define DECLARE_INTERFACE_IID_(name, base, text) struct name : public base
+#else
+#define STDMETHOD(method) HRESULT(STDMETHODCALLTYPE *method)
+#define STDMETHOD_(type, method) type(STDMETHODCALLTYPE *method)
+#define STDMETHODV(method) HRESULT(STDMETHODVCALLTYPE *method)
+#define STDMETHODV_(type, method) type(STDMETHODVCALLTYPE *method)
+#define PURE
+#define THIS_ INTERFACE *This,
+#define THIS INTERFACE *This
+#define DECLARE_INTERFACE(name)                                                                    \
+    typedef struct name {                                                                          \
+        CONST_VTBL struct name##Vtbl *lpVtbl;                                                      \
+    } name;                                                                                        \
+    typedef CONST_VTBL struct name##Vtbl name##Vtbl;                                               \
+    struct name##Vtbl
+#define DECLARE_INTERFACE_(name, base) DECLARE_INTERFACE(name)
+#define DECLARE_INTERFACE_IID(name, text) DECLARE_INTERFACE(name)
+#define DECLARE_INTERFACE_IID_(name, base, text) DECLARE_INTERFACE(name)
+#endif
+#define IFACEMETHOD(method) STDMETHOD(method)
+#define IFACEMETHOD_(type, method) STDMETHOD_(type, method)
+
+/* Define CONST_VTABLE for tables of functions that live in read-only memory. */
+#ifdef CONST_VTABLE
+#define CONST_VTBL const
+#else
+#define CONST_VTBL
+#endif
+
+/* ------------------------------------------------------------------------------ annotations
+ *
+ * Microsoft's source annotations, all empty. __in and __out are left out on purpose: libstdc++ uses
+ * them as names.
+ */
+#ifndef _In_
+#define _In_
+#endif
+#ifndef _In_z_
+#define _In_z_
+#endif
+#ifndef _In_opt_
+#define _In_opt_
+#endif
+#ifndef _In_opt_z_
+#define _In_opt_z_
+#endif
+#ifndef _In_range_
+#define _In_range_(low, high)
+#endif
+#ifndef _In_reads_
+#define _In_reads_(n)
+#endif
+#ifndef _In_reads_z_
+#define _In_reads_z_(n)
+#endif
+#ifndef _In_reads_opt_
+#define _In_reads_opt_(n)
+#endif
+#ifndef _In_reads_opt_z_
+#define _In_reads_opt_z_(n)
+#endif
+#ifndef _In_reads_bytes_
+#define _In_reads_bytes_(n)
+#endif
+#ifndef _In_reads_bytes_opt_
+#define _In_reads_bytes_opt_(n)
+#endif
+#ifndef _In_reads_or_z_
+#define _In_reads_or_z_(n)
+#endif
+#ifndef _Out_
+#define _Out_
+#endif
+#ifndef _Out_opt_
+#define _Out_opt_
+#endif
+#ifndef _Out_range_
+#define _Out_range_(low, high)
+#endif
+#ifndef _Out_writes_
+#define _Out_writes_(n)
+#endif
+#ifndef _Out_writes_z_
+#define _Out_writes_z_(n)
+#endif
+#ifndef _Out_writes_opt_
+#define _Out_writes_opt_(n)
+#endif
+#ifndef _Out_writes_opt_z_
+#define _Out_writes_opt_z_(n)
+#endif
+#ifndef _Out_writes_to_
+#define _Out_writes_to_(n, count)
+#endif
+#ifndef _Out_writes_to_opt_
+#define _Out_writes_to_opt_(n, count)
+#endif
+#ifndef _Out_writes_all_
+#define _Out_writes_all_(n)
+#endif
+#ifndef _Out_writes_bytes_
+#define _Out_writes_bytes_(n)
+#endif
+#ifndef _Out_writes_bytes_opt_
+#define _Out_writes_bytes_opt_(n)
+#endif
+#ifndef _Out_writes_bytes_to_
+#define _Out_writes_bytes_to_(n, count)
+#endif
+#ifndef _Out_writes_bytes_all_
+#define _Out_writes_bytes_all_(n)
+#endif
+#ifndef _Inout_
+#define _Inout_
+#endif
+#ifndef _Inout_z_
+#define _Inout_z_
+#endif
+#ifndef _Inout_opt_
+#define _Inout_opt_
+#endif
+#ifndef _Inout_opt_z_
+#define _Inout_opt_z_
+#endif
+#ifndef _Inout_updates_
+#define _Inout_updates_(n)
+#endif
+#ifndef _Inout_updates_z_
+#define _Inout_updates_z_(n)
+#endif
+#ifndef _Inout_updates_opt_
+#define _Inout_updates_opt_(n)
+#endif
+#ifndef _Inout_updates_bytes_
+#define _Inout_updates_bytes_(n)
+#endif
+#ifndef _Inout_updates_bytes_opt_
+#define _Inout_updates_bytes_opt_(n)
+#endif
+#ifndef _Outptr_
+#define _Outptr_
+#endif
+#ifndef _Outptr_opt_
+#define _Outptr_opt_
+#endif
+#ifndef _Outptr_result_z_
+#define _Outptr_result_z_
+#endif
+#ifndef _Outptr_result_maybenull_
+#define _Outptr_result_maybenull_
+#endif
+#ifndef _Outptr_result_maybenull_z_
+#define _Outptr_result_maybenull_z_
+#endif
+#ifndef _Outptr_result_nullonfailure_
+#define _Outptr_result_nullonfailure_
+#endif
+#ifndef _Outptr_result_buffer_
+#define _Outptr_result_buffer_(n)
+#endif
+#ifndef _Outptr_result_bytebuffer_
+#define _Outptr_result_bytebuffer_(n)
+#endif
+#ifndef _Outptr_opt_result_maybenull_
+#define _Outptr_opt_result_maybenull_
+#endif
+#ifndef _COM_Outptr_
+#define _COM_Outptr_
+#endif
+#ifndef _COM_Outptr_opt_
+#define _COM_Outptr_opt_
+#endif
+#ifndef _COM_Outptr_result_maybenull_
+#define _COM_Outptr_result_maybenull_
+#endif
+#ifndef _COM_Outptr_opt_result_maybenull_
+#define _COM_Outptr_opt_result_maybenull_
+#endif
+#ifndef _Ret_
+#define _Ret_
+#endif
+#ifndef _Ret_z_
+#define _Ret_z_
+#endif
+#ifndef _Ret_notnull_
+#define _Ret_notnull_
+#endif
+#ifndef _Ret_maybenull_
+#define _Ret_maybenull_
+#endif
+#ifndef _Ret_maybenull_z_
+#define _Ret_maybenull_z_
+#endif
+#ifndef _Ret_writes_
+#define _Ret_writes_(n)
+#endif
+#ifndef _Ret_writes_maybenull_
+#define _Ret_writes_maybenull_(n)
+#endif
+#ifndef _Ret_writes_bytes_
+#define _Ret_writes_bytes_(n)
+#endif
+#ifndef _Ret_writes_bytes_maybenull_
+#define _Ret_writes_bytes_maybenull_(n)
+#endif
+#ifndef _Ret_range_
+#define _Ret_range_(low, high)
+#endif
+#ifndef _Deref_out_
+#define _Deref_out_
+#endif
+#ifndef _Field_size_
+#define _Field_size_(n)
+#endif
+#ifndef _Field_size_opt_
+#define _Field_size_opt_(n)
+#endif
+#ifndef _Field_size_bytes_
+#define _Field_size_bytes_(n)
+#endif
+#ifndef _Field_z_
+#define _Field_z_
+#endif
+#ifndef _Field_range_
+#define _Field_range_(low, high)
+#endif
+#ifndef _Pre_
+#define _Pre_
+#endif
+#ifndef _Pre_maybenull_
+#define _Pre_maybenull_
+#endif
+#ifndef _Pre_notnull_
+#define _Pre_notnull_
+#endif
+#ifndef _Pre_valid_
+#define _Pre_valid_
+#endif
+#ifndef _Post_
+#define _Post_
+#endif
+#ifndef _Post_invalid_
+#define _Post_invalid_
+#endif
+#ifndef _Post_maybenull_
+#define _Post_maybenull_
+#endif
+#ifndef _Post_ptr_invalid_
+#define _Post_ptr_invalid_
+#endif
+#ifndef _Post_valid_
+#define _Post_valid_
+#endif
+#ifndef _Post_writable_byte_size_
+#define _Post_writable_byte_size_(n)
+#endif
+#ifndef _Post_z_
+#define _Post_z_
+#endif
+#ifndef _Frees_ptr_
+#define _Frees_ptr_
+#endif
+#ifndef _Frees_ptr_opt_
+#define _Frees_ptr_opt_
+#endif
+#ifndef _Maybenull_
+#define _Maybenull_
+#endif
+#ifndef _Notnull_
+#define _Notnull_
+#endif
+#ifndef _Null_terminated_
+#define _Null_terminated_
+#endif
+#ifndef _Reserved_
+#define _Reserved_
+#endif
+#ifndef _Const_
+#define _Const_
+#endif
+#ifndef _Points_to_data_
+#define _Points_to_data_
+#endif
+#ifndef _Printf_format_string_
+#define _Printf_format_string_
+#endif
+#ifndef _Check_return_
+#define _Check_return_
+#endif
+#ifndef _Must_inspect_result_
+#define _Must_inspect_result_
+#endif
+#ifndef _Use_decl_annotations_
+#define _Use_decl_annotations_
+#endif
+#ifndef _Success_
+#define _Success_(condition)
+#endif
+#ifndef _Return_type_success_
+#define _Return_type_success_(condition)
+#endif
+#ifndef _When_
+#define _When_(condition, annotations)
+#endif
+#ifndef _At_
+#define _At_(target, annotations)
+#endif
+#ifndef _Analysis_assume_
+#define _Analysis_assume_(condition)
+#endif
+/* What MIDL writes into the headers it makes. */
+#ifndef __RPC_FAR
+#define __RPC_FAR
+#endif
+#ifndef __RPC_STUB
+#define __RPC_STUB
+#endif
+#ifndef __RPC_USER
+#define __RPC_USER
+#endif
+#ifndef __RPC__in
+#define __RPC__in
+#endif
+#ifndef __RPC__in_opt
+#define __RPC__in_opt
+#endif
+#ifndef __RPC__in_string
+#define __RPC__in_string
+#endif
+#ifndef __RPC__in_opt_string
+#define __RPC__in_opt_string
+#endif
+#ifndef __RPC__in_ecount_full
+#define __RPC__in_ecount_full(n)
+#endif
+#ifndef __RPC__out
+#define __RPC__out
+#endif
+#ifndef __RPC__out_ecount_full
+#define __RPC__out_ecount_full(n)
+#endif
+#ifndef __RPC__out_ecount_part
+#define __RPC__out_ecount_part(n, count)
+#endif
+#ifndef __RPC__inout
+#define __RPC__inout
+#endif
+#ifndef __RPC__inout_opt
+#define __RPC__inout_opt
+#endif
+#ifndef __RPC__deref_in
+#define __RPC__deref_in
+#endif
+#ifndef __RPC__deref_in_opt
+#define __RPC__deref_in_opt
+#endif
+#ifndef __RPC__deref_out
+#define __RPC__deref_out
+#endif
+#ifndef __RPC__deref_out_opt
+#define __RPC__deref_out_opt
+#endif
+#ifndef __RPC__deref_out_opt_string
+#define __RPC__deref_out_opt_string
+#endif
+#ifndef __RPC__deref_out_string
+#define __RPC__deref_out_string
+#endif
+#ifndef __RPC__deref_inout_opt
+#define __RPC__deref_inout_opt
+#endif
+
+/* -------------------------------------------------------------------------------- plain types */
+
+/* Older code spells these in capitals. */
+#ifndef VOID
+#define VOID void
+#endif
+#ifndef CONST
+#define CONST const
+#endif
+
+typedef char CHAR;
+typedef unsigned char UCHAR;
+typedef unsigned char BYTE;
+typedef int16_t SHORT;
+typedef uint16_t USHORT;
+typedef uint16_t WORD;
+typedef int32_t INT;
+typedef uint32_t UINT;
+typedef int32_t LONG;
+typedef uint32_t ULONG;
+typedef uint32_t DWORD;
+typedef int32_t BOOL;
+typedef float FLOAT;
+typedef double DOUBLE;
+
+/* `long long`, as on Windows, not int64_t: "%lld" is right for them on every platform. */
+typedef long long LONGLONG;
+typedef unsigned long long ULONGLONG;
+typedef unsigned long long DWORDLONG;
+
+typedef int8_t INT8;
+typedef uint8_t UINT8;
+typedef int16_t INT16;
+typedef uint16_t UINT16;
+typedef int32_t INT32;
+typedef uint32_t UINT32;
+typedef int32_t LONG32;
+typedef uint32_t ULONG32;
+typedef uint32_t DWORD32;
+typedef long long INT64;
+typedef unsigned long long UINT64;
+typedef long long LONG64;
+typedef unsigned long long ULONG64;
+typedef unsigned long long DWORD64;
+
+typedef intptr_t INT_PTR;
+typedef uintptr_t UINT_PTR;
+typedef intptr_t LONG_PTR;
+typedef uintptr_t ULONG_PTR;
+typedef uintptr_t DWORD_PTR;
+typedef size_t SIZE_T;
+typedef ptrdiff_t SSIZE_T;
+
+typedef void *PVOID;
+typedef void *LPVOID;
+typedef const void *LPCVOID;
+typedef BYTE *PBYTE;
+typedef BYTE *LPBYTE;
+typedef WORD *PWORD;
+typedef WORD *LPWORD;
+typedef INT *PINT;
+typedef INT *LPINT;
+typedef UINT *PUINT;
+typedef LONG *PLONG;
+typedef LONG *LPLONG;
+typedef ULONG *PULONG;
+typedef DWORD *PDWORD;
+typedef DWORD *LPDWORD;
+typedef BOOL *PBOOL;
+typedef BOOL *LPBOOL;
+typedef SIZE_T *PSIZE_T;
+typedef void *HANDLE;
+
+typedef int32_t HRESULT;
+typedef int32_t SCODE;
+
+/* Locales: a language in the low word, a sort order above it. */
+typedef DWORD LCID;
+typedef WORD LANGID;
+
+#ifndef TRUE
+#define TRUE 1
+#endif
+#ifndef FALSE
+#define FALSE 0
+#endif
+
+/* True is all ones: compare with VARIANT_FALSE, never with VARIANT_TRUE or 1. */
+typedef int16_t VARIANT_BOOL;
+#define VARIANT_TRUE ((VARIANT_BOOL)-1)
+#define VARIANT_FALSE ((VARIANT_BOOL)0)
+
+/*
+ * WCHAR: the type of the elements of OLESTR("..."), 16 bits, native byte order. Where the
+ * compiler's wchar_t has 16 bits (-fshort-wchar) it is wchar_t; else it is char16_t, a keyword in
+ * C++, and in C the type that <uchar.h> calls so. The compiler's own name for it does without that
+ * header, which macOS lacks.
+ */
+#if defined(__SIZEOF_WCHAR_T__) && __SIZEOF_WCHAR_T__ == 2
+typedef wchar_t WCHAR;
+#define OLEMEM_WIDE_(text) L##text
+#elif defined(__cplusplus)
+typedef char16_t WCHAR;
+#define OLEMEM_WIDE_(text) u##text
+#elif defined(__CHAR16_TYPE__)
+typedef __CHAR16_TYPE__ WCHAR;
+#define OLEMEM_WIDE_(text) u##text
+#else
+typedef uint_least16_t WCHAR;
+#define OLEMEM_WIDE_(text) u##text
+#endif
+typedef WCHAR OLECHAR;
+
+/* A literal of OLECHAR; works for strings and for characters, and expands macros first. */
+#define OLESTR(text) OLEMEM_WIDE_(text)
+
+typedef CHAR *PCHAR;
+typedef CHAR *LPSTR;
+typedef CHAR *PSTR;
+typedef const CHAR *LPCSTR;
+typedef const CHAR *PCSTR;
+typedef WCHAR *PWCHAR;
+typedef WCHAR *LPWCH;
+typedef WCHAR *PWCH;
+typedef const WCHAR *LPCWCH;
+typedef WCHAR *LPWSTR;
+typedef WCHAR *PWSTR;
+typedef const WCHAR *LPCWSTR;
+typedef const WCHAR *PCWSTR;
+typedef OLECHAR *LPOLESTR;
+typedef const OLECHAR *LPCOLESTR;
+
+/*
+ * A BSTR: a pointer to the first unit of a string that carries its length in the four bytes before
+ * it, counted in bytes, and a zero unit after it, not counted. NULL means the empty string wherever
+ * a BSTR is read. Only what a Sys* function made may be given to SysFreeString; any memory of this
+ * shape may be read as a BSTR. To the compiler it is any OLECHAR *, so it does not stop you from
+ * passing a plain string: nothing but that one difference would tell it.
+ */
+typedef OLECHAR *BSTR;
+typedef BSTR *LPBSTR;
+
+OLEMEM_STATIC_ASSERT(sizeof(BYTE) == 1 && sizeof(WORD) == 2 && sizeof(USHORT) == 2, "small types");
+OLEMEM_STATIC_ASSERT(sizeof(INT) == 4 && sizeof(UINT) == 4, "INT and UINT are 32-bit");
+OLEMEM_STATIC_ASSERT(sizeof(LONG) == 4 && sizeof(ULONG) == 4, "LONG and ULONG are 32-bit");
+OLEMEM_STATIC_ASSERT(sizeof(DWORD) == 4 && sizeof(BOOL) == 4, "DWORD and BOOL are 32-bit");
+OLEMEM_STATIC_ASSERT(sizeof(HRESULT) == 4 && (HRESULT)-1 < 0, "HRESULT is 32-bit and signed");
+OLEMEM_STATIC_ASSERT(sizeof(LONGLONG) == 8 && sizeof(ULONGLONG) == 8, "LONGLONG is 64-bit");
+OLEMEM_STATIC_ASSERT(sizeof(SIZE_T) == sizeof(void *), "SIZE_T is as wide as a pointer");
+OLEMEM_STATIC_ASSERT(sizeof(ULONG_PTR) == sizeof(void *), "ULONG_PTR is as wide as a pointer");
+OLEMEM_STATIC_ASSERT(sizeof(VARIANT_BOOL) == 2, "VARIANT_BOOL is 16-bit");
+OLEMEM_STATIC_ASSERT(sizeof(OLECHAR) == 2 && sizeof(WCHAR) == 2, "OLECHAR is 16-bit");
+OLEMEM_STATIC_ASSERT(sizeof(OLESTR("ab")) == 6, "OLESTR makes 16-bit units and a terminator");
+
+#ifndef UNREFERENCED_PARAMETER
+#define UNREFERENCED_PARAMETER(parameter) ((void)(parameter))
+#endif
+#ifndef ARRAYSIZE
+#define ARRAYSIZE(array) (sizeof(array) / sizeof((array)[0]))
+#endif
+
+/* ------------------------------------------------------------------------------ result codes */
+
+#define SEVERITY_SUCCESS 0
+#define SEVERITY_ERROR 1
+
+#define FACILITY_NULL 0
+#define FACILITY_RPC 1
+#define FACILITY_DISPATCH 2
+#define FACILITY_STORAGE 3
+#define FACILITY_ITF 4
+#define FACILITY_WIN32 7
+#define FACILITY_WINDOWS 8
+
+#define SUCCEEDED(hr) (((HRESULT)(hr)) >= 0)
+#define FAILED(hr) (((HRESULT)(hr)) < 0)
+#define IS_ERROR(hr) (((ULONG)(hr)) >> 31 == SEVERITY_ERROR)
+#define HRESULT_CODE(hr) ((hr) & 0xFFFF)
+#define HRESULT_FACILITY(hr) (((hr) >> 16) & 0x1FFF)
+#define HRESULT_SEVERITY(hr) (((hr) >> 31) & 0x1)
+#define SCODE_CODE(sc) HRESULT_CODE(sc)
+#define SCODE_FACILITY(sc) HRESULT_FACILITY(sc)
+#define SCODE_SEVERITY(sc) HRESULT_SEVERITY(sc)
+#define MAKE_HRESULT(severity, facility, code)                                                     \
+    ((HRESULT)(((ULONG)(severity) << 31) | ((ULONG)(facility) << 16) | ((ULONG)(code))))
+#define MAKE_SCODE(severity, facility, code) ((SCODE)MAKE_HRESULT(severity, facility, code))
+#define HRESULT_FROM_WIN32(error)                                                                  \
+    ((HRESULT)(error) <= 0 ? (HRESULT)(error)                                                      \
+                           : MAKE_HRESULT(SEVERITY_ERROR, FACILITY_WIN32, (error) & 0xFFFF))
+#define _HRESULT_TYPEDEF_(code) ((HRESULT)code)
+
+#define S_OK ((HRESULT)0)
+#define S_FALSE ((HRESULT)1)
+#define NOERROR ((HRESULT)0)
+
+#define E_NOTIMPL ((HRESULT)0x80004001)
+#define E_NOINTERFACE ((HRESULT)0x80004002)
+#define E_POINTER ((HRESULT)0x80004003)
+#define E_ABORT ((HRESULT)0x80004004)
+#define E_FAIL ((HRESULT)0x80004005)
+#define E_PENDING ((HRESULT)0x8000000A)
+#define E_BOUNDS ((HRESULT)0x8000000B)
+#define E_CHANGED_STATE ((HRESULT)0x8000000C)
+#define E_ILLEGAL_STATE_CHANGE ((HRESULT)0x8000000D)
+#define E_ILLEGAL_METHOD_CALL ((HRESULT)0x8000000E)
+#define E_UNEXPECTED ((HRESULT)0x8000FFFF)
+#define E_ACCESSDENIED ((HRESULT)0x80070005)
+#define E_HANDLE ((HRESULT)0x80070006)
+#define E_OUTOFMEMORY ((HRESULT)0x8007000E)
+#define E_INVALIDARG ((HRESULT)0x80070057)
+
+#define CLASS_E_NOAGGREGATION ((HRESULT)0x80040110)
+#define CLASS_E_CLASSNOTAVAILABLE ((HRESULT)0x80040111)
+#define REGDB_E_READREGDB ((HRESULT)0x80040150)
+#define REGDB_E_WRITEREGDB ((HRESULT)0x80040151)
+#define REGDB_E_KEYMISSING ((HRESULT)0x80040152)
+#define REGDB_E_INVALIDVALUE ((HRESULT)0x80040153)
+#define REGDB_E_CLASSNOTREG ((HRESULT)0x80040154)
+#define REGDB_E_IIDNOTREG ((HRESULT)0x80040155)
+#define CO_E_NOTINITIALIZED ((HRESULT)0x800401F0)
+#define CO_E_ALREADYINITIALIZED ((HRESULT)0x800401F1)
+#define CO_E_CLASSSTRING ((HRESULT)0x800401F3)
+#define CO_E_IIDSTRING ((HRESULT)0x800401F4)
+#define CO_E_OBJNOTREG ((HRESULT)0x800401FB)
+#define CO_E_OBJISREG ((HRESULT)0x800401FC)
+#define CO_E_OBJNOTCONNECTED ((HRESULT)0x800401FD)
+#define CONNECT_E_NOCONNECTION ((HRESULT)0x80040200)
+#define CONNECT_E_ADVISELIMIT ((HRESULT)0x80040201)
+#define CONNECT_E_CANNOTCONNECT ((HRESULT)0x80040202)
+
+#define DISP_E_UNKNOWNINTERFACE ((HRESULT)0x80020001)
+#define DISP_E_MEMBERNOTFOUND ((HRESULT)0x80020003)
+#define DISP_E_PARAMNOTFOUND ((HRESULT)0x80020004)
+#define DISP_E_TYPEMISMATCH ((HRESULT)0x80020005)
+#define DISP_E_UNKNOWNNAME ((HRESULT)0x80020006)
+#define DISP_E_NONAMEDARGS ((HRESULT)0x80020007)
+#define DISP_E_BADVARTYPE ((HRESULT)0x80020008)
+#define DISP_E_EXCEPTION ((HRESULT)0x80020009)
+#define DISP_E_OVERFLOW ((HRESULT)0x8002000A)
+#define DISP_E_BADINDEX ((HRESULT)0x8002000B)
+#define DISP_E_UNKNOWNLCID ((HRESULT)0x8002000C)
+#define DISP_E_ARRAYISLOCKED ((HRESULT)0x8002000D)
+#define DISP_E_BADPARAMCOUNT ((HRESULT)0x8002000E)
+#define DISP_E_PARAMNOTOPTIONAL ((HRESULT)0x8002000F)
+#define DISP_E_BADCALLEE ((HRESULT)0x80020010)
+#define DISP_E_NOTACOLLECTION ((HRESULT)0x80020011)
+#define DISP_E_DIVBYZERO ((HRESULT)0x80020012)
+#define DISP_E_BUFFERTOOSMALL ((HRESULT)0x80020013)
+
+#define STG_E_INVALIDFUNCTION ((HRESULT)0x80030001)
+#define STG_E_FILENOTFOUND ((HRESULT)0x80030002)
+#define STG_E_ACCESSDENIED ((HRESULT)0x80030005)
+#define STG_E_INSUFFICIENTMEMORY ((HRESULT)0x80030008)
+#define STG_E_INVALIDPOINTER ((HRESULT)0x80030009)
+#define STG_E_MEDIUMFULL ((HRESULT)0x80030070)
+
+#define RPC_E_CALL_REJECTED ((HRESULT)0x80010001)
+#define RPC_E_CHANGED_MODE ((HRESULT)0x80010106)
+#define RPC_E_DISCONNECTED ((HRESULT)0x80010108)
+#define RPC_E_WRONG_THREAD ((HRESULT)0x8001010E)
+
+/* Win32 codes, for HRESULT_FROM_WIN32 and for code that keeps them as they are. */
+#define ERROR_SUCCESS 0
+#define ERROR_FILE_NOT_FOUND 2
+#define ERROR_ACCESS_DENIED 5
+#define ERROR_INVALID_HANDLE 6
+#define ERROR_NOT_ENOUGH_MEMORY 8
+#define ERROR_OUTOFMEMORY 14
+#define ERROR_INVALID_PARAMETER 87
+#define ERROR_INSUFFICIENT_BUFFER 122
+#define ERROR_MORE_DATA 234
+#define ERROR_ARITHMETIC_OVERFLOW 534
+#define RPC_S_INVALID_BOUND 1734
+#define RPC_X_BAD_STUB_DATA 1783
+
+/* ------------------------------------------------------------------- constants of the functions */
+
+/* For CoGetMalloc: it accepts MEMCTX_TASK only. */
+typedef enum tagMEMCTX {
+    MEMCTX_TASK = 1,
+    MEMCTX_SHARED = 2,
+    MEMCTX_MACSYSTEM = 3,
+    MEMCTX_UNKNOWN = -1,
+    MEMCTX_SAME = -2
+} MEMCTX;
+
+/* What VarBstrCmp answers, as an HRESULT. */
+#define VARCMP_LT 0
+#define VARCMP_EQ 1
+#define VARCMP_GT 2
+#define VARCMP_NULL 3
+
+/* Flags of VarBstrCmp. Only NORM_IGNORECASE has an effect here. */
+#define NORM_IGNORECASE 0x00000001
+#define NORM_IGNORENONSPACE 0x00000002
+#define NORM_IGNORESYMBOLS 0x00000004
+#define NORM_IGNOREKANATYPE 0x00010000
+#define NORM_IGNOREWIDTH 0x00020000
+#define NORM_IGNOREKASHIDA 0x00040000
+
+#define LANG_NEUTRAL 0x00
+#define LANG_INVARIANT 0x7F
+#define LANG_ENGLISH 0x09
+#define SUBLANG_NEUTRAL 0x00
+#define SUBLANG_DEFAULT 0x01
+#define SUBLANG_SYS_DEFAULT 0x02
+#define SUBLANG_ENGLISH_US 0x01
+#define SORT_DEFAULT 0x0
+#define MAKELANGID(primary, sub) ((LANGID)(((WORD)(sub) << 10) | (WORD)(primary)))
+#define MAKELCID(language, sort) ((LCID)(((DWORD)(WORD)(sort) << 16) | (DWORD)(WORD)(language)))
+#define PRIMARYLANGID(language) ((WORD)((language) & 0x3FF))
+#define SUBLANGID(language) ((WORD)((WORD)(language) >> 10))
+#define LANGIDFROMLCID(locale) ((LANGID)(locale))
+#define LANG_SYSTEM_DEFAULT MAKELANGID(LANG_NEUTRAL, SUBLANG_SYS_DEFAULT)
+#define LANG_USER_DEFAULT MAKELANGID(LANG_NEUTRAL, SUBLANG_DEFAULT)
+#define LOCALE_SYSTEM_DEFAULT MAKELCID(LANG_SYSTEM_DEFAULT, SORT_DEFAULT)
+#define LOCALE_USER_DEFAULT MAKELCID(LANG_USER_DEFAULT, SORT_DEFAULT)
+#define LOCALE_NEUTRAL MAKELCID(MAKELANGID(LANG_NEUTRAL, SUBLANG_NEUTRAL), SORT_DEFAULT)
+#define LOCALE_INVARIANT MAKELCID(MAKELANGID(LANG_INVARIANT, SUBLANG_NEUTRAL), SORT_DEFAULT)
+
+/* -------------------------------------------------------------------- identifiers of interfaces */
+
+#ifndef GUID_DEFINED
+#define GUID_DEFINED
+typedef struct _GUID {
+    uint32_t Data1;
+    uint16_t Data2;
+    uint16_t Data3;
+    uint8_t Data4[8];
+} GUID;
+#endif
+OLEMEM_STATIC_ASSERT(sizeof(GUID) == 16, "a GUID has 16 bytes");
+OLEMEM_STATIC_ASSERT(offsetof(GUID, Data2) == 4 && offsetof(GUID, Data4) == 8, "members of a GUID");
+
+typedef GUID IID;
+typedef GUID CLSID;
+typedef GUID FMTID;
+typedef GUID *LPGUID;
+typedef const GUID *LPCGUID;
+typedef IID *LPIID;
+typedef CLSID *LPCLSID;
+
+#ifdef __cplusplus
+#define REFGUID const GUID &
+#define REFIID const IID &
+#define REFCLSID const CLSID &
+#define REFFMTID const FMTID &
+#else
+#define REFGUID const GUID *
+#define REFIID const IID *
+#define REFCLSID const CLSID *
+#define REFFMTID const FMTID *
+#endif
+
+/* All zero. An object of each source file's own, not a symbol: nothing to link. */
+__attribute__((unused)) static const GUID GUID_NULL = {0, 0, 0, {0, 0, 0, 0, 0, 0, 0, 0}};
+#define IID_NULL GUID_NULL
+#define CLSID_NULL GUID_NULL
+#define FMTID_NULL GUID_NULL
+
+/* Whether two identifiers are the same: 1 or 0. */
+#ifdef __cplusplus
+inline BOOL IsEqualGUID(REFGUID left, REFGUID right) {
+    return __builtin_memcmp(&left, &right, sizeof(GUID)) == 0;
+}
+#ifndef _SYS_GUID_OPERATOR_EQ_
+#define _SYS_GUID_OPERATOR_EQ_
+inline bool operator==(REFGUID left, REFGUID right) { return IsEqualGUID(left, right) != 0; }
+inline bool operator!=(REFGUID left, REFGUID right) { return IsEqualGUID(left, right) == 0; }
+#endif
+#else
+static inline BOOL IsEqualGUID(REFGUID left, REFGUID right) {
+    return __builtin_memcmp(left, right, sizeof(GUID)) == 0;
+}
+#endif
+#define IsEqualIID(left, right) IsEqualGUID(left, right)
+#define IsEqualCLSID(left, right) IsEqualGUID(left, right)
+#define IsEqualFMTID(left, right) IsEqualGUID(left, right)
+#define InlineIsEqualGUID(left, right) IsEqualGUID(left, right)
+
+/* {00000000-0000-0000-C000-000000000046}. Static data of the library. */
+EXTERN_C const IID IID_IUnknown;
+/* {00000002-0000-0000-C000-000000000046}. Static data of the library. */
+EXTERN_C const IID IID_IMalloc;
+/* {0000001D-0000-0000-C000-000000000046}. Static data of the library. */
+EXTERN_C const IID IID_IMallocSpy;
+
+/* --------------------------------------------------------------------------------- interfaces */
+
+typedef struct IUnknown IUnknown;
+typedef struct IMalloc IMalloc;
+typedef struct IMallocSpy IMallocSpy;
+typedef IUnknown *LPUNKNOWN;
+typedef IMalloc *LPMALLOC;
+typedef IMallocSpy *LPMALLOCSPY;
+
+/* The usual marks of what is declared; generated headers ask for them. */
+#define __IUnknown_FWD_DEFINED__
+#define __IMalloc_FWD_DEFINED__
+#define __IMallocSpy_FWD_DEFINED__
+#define __IUnknown_INTERFACE_DEFINED__
+#define __IMalloc_INTERFACE_DEFINED__
+#define __IMallocSpy_INTERFACE_DEFINED__
+
+#ifdef __cplusplus
+/*
+ * The IID of an interface type. Microsoft's compiler reads it off the type's declaration; GCC and
+ * Clang have no place to keep it there, so MIDL_INTERFACE("...") and DECLARE_INTERFACE_IID_ drop
+ * their text, and it has to be said once more, in the global namespace, after the type is complete
+ * or declared:
+ *
+ *     OLEMEM_UUID_DECL(IBrowser, 0x6f1a3b52, 0x5c1e, 0x4f7e,
+ *                      0x9d, 0x7a, 0x0d, 0x6f, 0x3c, 0x0f, 0x2b, 0x11)
+ *
+ * (MinGW's name for the same, __CRT_UUID_DECL, works too.) __uuidof(IBrowser), IID_PPV_ARGS and the
+ * one-argument QueryInterface then find it; for a type without one they do not compile.
+ */
+template <typename T> struct olemem_uuidof;
+template <typename T> struct olemem_uuidof<T *> : olemem_uuidof<T> {};
+template <typename T> struct olemem_uuidof<T &> : olemem_uuidof<T> {};
+template <typename T> struct olemem_uuidof<const T> : olemem_uuidof<T> {};
+template <> struct olemem_uuidof<IUnknown> {
+    static const IID &iid() { return IID_IUnknown; }
+};
+template <> struct olemem_uuidof<IMalloc> {
+    static const IID &iid() { return IID_IMalloc; }
+};
+template <> struct olemem_uuidof<IMallocSpy> {
+    static const IID &iid() { return IID_IMallocSpy; }
+};
+#define OLEMEM_UUID_DECL(type, l, w1, w2, b1, b2, b3, b4, b5, b6, b7, b8)                          \
+    template <> struct olemem_uuidof<type> {                                                       \
+        static const IID &iid() {                                                                  \
+            static const IID value = {l, w1, w2, {b1, b2, b3, b4, b5, b6, b7, b8}};                \
+            return value;                                                                          \
+        }                                                                                          \
+    };
+#ifndef __CRT_UUID_DECL
+#define __CRT_UUID_DECL OLEMEM_UUID_DECL
+#endif
+/* A keyword of Clang's under -fms-extensions; then its own is left alone. */
+#if !defined(__uuidof)
+#if !defined(__is_identifier)
+#define __uuidof(type) (olemem_uuidof<__typeof__(type)>::iid())
+#elif __is_identifier(__uuidof)
+#define __uuidof(type) (olemem_uuidof<__typeof__(type)>::iid())
+#endif
+#endif
+#elif !defined(__CRT_UUID_DECL)
+#define __CRT_UUID_DECL(type, l, w1, w2, b1, b2, b3, b4, b5, b6, b7, b8)
+#endif
+
+#if defined(__cplusplus) && !defined(CINTERFACE)
+
+/* An interface has no virtual destructor, by design: the object frees itself in Release. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"
+
+struct IUnknown {
+    /* Asks for another interface of the object. S_OK and a counted reference in *object, which the
+     * caller releases; E_NOINTERFACE, and NULL stored; E_POINTER for a NULL `object`. */
+    virtual HRESULT STDMETHODCALLTYPE QueryInterface(REFIID iid, void **object) = 0;
+    /* Counts one reference more. The result is for diagnostics only. */
+    virtual ULONG STDMETHODCALLTYPE AddRef() = 0;
+    /* Counts one reference less; the last one destroys the object. */
+    virtual ULONG STDMETHODCALLTYPE Release() = 0;
+
+    /* QueryInterface with the IID taken from the pointer's type: see OLEMEM_UUID_DECL. */
+    template <typename T> HRESULT QueryInterface(T **object) {
+        return QueryInterface(olemem_uuidof<T>::iid(), reinterpret_cast<void **>(object));
+    }
+};
+
+/* The task allocator as an object: see CoGetMalloc. Its methods and CoTaskMem* share one heap. */
+struct IMalloc : public IUnknown {
+    /* CoTaskMemAlloc. */
+    virtual void *STDMETHODCALLTYPE Alloc(SIZE_T size) = 0;
+    /* CoTaskMemRealloc. */
+    virtual void *STDMETHODCALLTYPE Realloc(void *block, SIZE_T size) = 0;
+    /* CoTaskMemFree. */
+    virtual void STDMETHODCALLTYPE Free(void *block) = 0;
+    /* The number of bytes that was asked for, exactly; (SIZE_T)-1 for NULL and for no block. */
+    virtual SIZE_T STDMETHODCALLTYPE GetSize(void *block) = 0;
+    /* 1 for the start of a live block, 0 for any other address whatever, -1 for NULL. */
+    virtual int STDMETHODCALLTYPE DidAlloc(void *block) = 0;
+    /* Gives spare memory back to the system; nothing a caller can see. */
+    virtual void STDMETHODCALLTYPE HeapMinimize() = 0;
+};
+
+/* What watches the task allocator. The shape only: this version of the library takes no spy. */
+struct IMallocSpy : public IUnknown {
+    virtual SIZE_T STDMETHODCALLTYPE PreAlloc(SIZE_T request) = 0;
+    virtual void *STDMETHODCALLTYPE PostAlloc(void *actual) = 0;
+    virtual void *STDMETHODCALLTYPE PreFree(void *request, BOOL spyed) = 0;
+    virtual void STDMETHODCALLTYPE PostFree(BOOL spyed) = 0;
+    virtual SIZE_T STDMETHODCALLTYPE PreRealloc(void *request, SIZE_T size, void **newRequest,
+                                                BOOL spyed) = 0;
+    virtual void *STDMETHODCALLTYPE PostRealloc(void *actual, BOOL spyed) = 0;
+    virtual void *STDMETHODCALLTYPE PreGetSize(void *request, BOOL spyed) = 0;
+    virtual SIZE_T STDMETHODCALLTYPE PostGetSize(SIZE_T actual, BOOL spyed) = 0;
+    virtual void *STDMETHODCALLTYPE PreDidAlloc(void *request, BOOL spyed) = 0;
+    virtual int STDMETHODCALLTYPE PostDidAlloc(void *request, BOOL spyed, int actual) = 0;
+    virtual void STDMETHODCALLTYPE PreHeapMinimize() = 0;
+    virtual void STDMETHODCALLTYPE PostHeapMinimize() = 0;
+};
+
+#pragma GCC diagnostic pop
+
+OLEMEM_STATIC_ASSERT(sizeof(IUnknown) == sizeof(void *), "an interface is one pointer");
+OLEMEM_STATIC_ASSERT(sizeof(IMalloc) == sizeof(void *), "an interface is one pointer");
+OLEMEM_STATIC_ASSERT(sizeof(IMallocSpy) == sizeof(void *), "an interface is one pointer");
+
+/* For (..., REFIID, void **): IID_PPV_ARGS(&pointer) gives the IID of the pointer's type and the
+ * address. The argument is evaluated once. */
+template <typename T> inline void **IID_PPV_ARGS_Helper(T **object) {
+    /* Only interfaces: never evaluated, but it has to compile. */
+    OLEMEM_STATIC_ASSERT(sizeof(static_cast<IUnknown *>(*object)) != 0, "an interface pointer");
+    return reinterpret_cast<void **>(object);
+}
+#define IID_PPV_ARGS(pointer)                                                                      \
+    olemem_uuidof<decltype(**(pointer))>::iid(), IID_PPV_ARGS_Helper(pointer)
+
+#else /* C, and C++ with CINTERFACE; the methods are described above, at the C++ classes */
+
+typedef struct IUnknownVtbl {
+    HRESULT(STDMETHODCALLTYPE *QueryInterface)(IUnknown *This, REFIID iid, void **object);
+    ULONG(STDMETHODCALLTYPE *AddRef)(IUnknown *This);
+    ULONG(STDMETHODCALLTYPE *Release)(IUnknown *This);
+} IUnknownVtbl;
+struct IUnknown {
+    CONST_VTBL struct IUnknownVtbl *lpVtbl;
+};
+
+typedef struct IMallocVtbl {
+    HRESULT(STDMETHODCALLTYPE *QueryInterface)(IMalloc *This, REFIID iid, void **object);
+    ULONG(STDMETHODCALLTYPE *AddRef)(IMalloc *This);
+    ULONG(STDMETHODCALLTYPE *Release)(IMalloc *This);
+    void *(STDMETHODCALLTYPE *Alloc)(IMalloc *This, SIZE_T size);
+    void *(STDMETHODCALLTYPE *Realloc)(IMalloc *This, void *block, SIZE_T size);
+    void(STDMETHODCALLTYPE *Free)(IMalloc *This, void *block);
+    SIZE_T(STDMETHODCALLTYPE *GetSize)(IMalloc *This, void *block);
+    int(STDMETHODCALLTYPE *DidAlloc)(IMalloc *This, void *block);
+    void(STDMETHODCALLTYPE *HeapMinimize)(IMalloc *This);
+} IMallocVtbl;
+struct IMalloc {
+    CONST_VTBL struct IMallocVtbl *lpVtbl;
+};
+
+typedef struct IMallocSpyVtbl {
+    HRESULT(STDMETHODCALLTYPE *QueryInterface)(IMallocSpy *This, REFIID iid, void **object);
+    ULONG(STDMETHODCALLTYPE *AddRef)(IMallocSpy *This);
+    ULONG(STDMETHODCALLTYPE *Release)(IMallocSpy *This);
+    SIZE_T(STDMETHODCALLTYPE *PreAlloc)(IMallocSpy *This, SIZE_T request);
+    void *(STDMETHODCALLTYPE *PostAlloc)(IMallocSpy *This, void *actual);
+    void *(STDMETHODCALLTYPE *PreFree)(IMallocSpy *This, void *request, BOOL spyed);
+    void(STDMETHODCALLTYPE *PostFree)(IMallocSpy *This, BOOL spyed);
+    SIZE_T(STDMETHODCALLTYPE *PreRealloc)(IMallocSpy *This, void *request, SIZE_T size,
+                                          void **newRequest, BOOL spyed);
+    void *(STDMETHODCALLTYPE *PostRealloc)(IMallocSpy *This, void *actual, BOOL spyed);
+    void *(STDMETHODCALLTYPE *PreGetSize)(IMallocSpy *This, void *request, BOOL spyed);
+    SIZE_T(STDMETHODCALLTYPE *PostGetSize)(IMallocSpy *This, SIZE_T actual, BOOL spyed);
+    void *(STDMETHODCALLTYPE *PreDidAlloc)(IMallocSpy *This, void *request, BOOL spyed);
+    int(STDMETHODCALLTYPE *PostDidAlloc)(IMallocSpy *This, void *request, BOOL spyed, int actual);
+    void(STDMETHODCALLTYPE *PreHeapMinimize)(IMallocSpy *This);
+    void(STDMETHODCALLTYPE *PostHeapMinimize)(IMallocSpy *This);
+} IMallocSpyVtbl;
+struct IMallocSpy {
+    CONST_VTBL struct IMallocSpyVtbl *lpVtbl;
+};
+
+OLEMEM_STATIC_ASSERT(sizeof(IUnknownVtbl) == 3 * sizeof(void *), "IUnknown has 3 methods");
+OLEMEM_STATIC_ASSERT(sizeof(IMallocVtbl) == 9 * sizeof(void *), "IMalloc has 9 methods");
+OLEMEM_STATIC_ASSERT(sizeof(IMallocSpyVtbl) == 15 * sizeof(void *), "IMallocSpy has 15 methods");
+
+#endif
+
+/* -------------------------------------------------------------------------------------- BSTR */
+
+/*
+ * A new BSTR of the units of `psz` before its first zero unit; the caller frees it with
+ * SysFreeString. NULL for NULL, and when there is no memory. A BSTR given as the source is cut at
+ * its first zero unit and loses an odd last byte: copy with SysAllocStringByteLen.
+ */
+WINOLEAUTAPI_(BSTR) SysAllocString(_In_opt_z_ const OLECHAR *psz);
+
+/*
+ * A new BSTR of exactly `ui` units from `strIn`, zero units included, or of `ui` units that hold
+ * nothing defined when `strIn` is NULL; the caller frees it. NULL when there is no memory or the
+ * length is beyond what a BSTR can have (0x7FFFFFF4 units on 64-bit targets); the source is not
+ * touched then.
+ */
+WINOLEAUTAPI_(BSTR)
+SysAllocStringLen(_In_reads_opt_(ui) const OLECHAR *strIn, UINT ui);
+
+/*
+ * A new BSTR of exactly `len` bytes from `psz`, which are not converted; an odd `len` is kept. As
+ * SysAllocStringLen otherwise, with a limit of 0xFFFFFFE7 bytes on 64-bit targets.
+ */
+WINOLEAUTAPI_(BSTR)
+SysAllocStringByteLen(_In_reads_bytes_opt_(len) LPCSTR psz, UINT len);
+
+/*
+ * Replaces *pbstr by a new BSTR of `psz` and frees the old one: 1, or 0 when there is no memory,
+ * and then *pbstr is as it was (on Windows that is not documented). `psz` NULL frees and stores
+ * NULL. `psz` must not point into *pbstr. `pbstr` NULL gives 0; Windows crashes.
+ */
+WINOLEAUTAPI_(INT) SysReAllocString(_Inout_ BSTR *pbstr, _In_opt_z_ const OLECHAR *psz);
+
+/*
+ * Makes *pbstr a BSTR of `len` units from `psz`: 1, or 0 when there is no memory or the length is
+ * too large, and then *pbstr is as it was. With `psz` NULL or equal to *pbstr the string is resized
+ * and keeps what fits; what is new holds nothing defined. *pbstr may be NULL. `pbstr` NULL gives 0;
+ * Windows crashes.
+ */
+WINOLEAUTAPI_(INT)
+SysReAllocStringLen(_Inout_ BSTR *pbstr, _In_reads_opt_(len) const OLECHAR *psz, UINT len);
+
+/*
+ * Frees a BSTR; NULL does nothing. Windows keeps some freed strings in a cache, where a second free
+ * goes unnoticed and the contents stay readable; here a second free is refused (see the top).
+ */
+WINOLEAUTAPI_(void) SysFreeString(_In_opt_ BSTR bstrString);
+
+/*
+ * The length in units, an odd last byte not counted; 0 for NULL. Reads the four bytes before
+ * `pbstr` and nothing else, so anything of a BSTR's shape will do.
+ */
+WINOLEAUTAPI_(UINT) SysStringLen(_In_opt_ BSTR pbstr);
+
+/* The length in bytes, without the terminator; 0 for NULL. As SysStringLen otherwise. */
+WINOLEAUTAPI_(UINT) SysStringByteLen(_In_opt_ BSTR bstr);
+
+/*
+ * Stores in *pbstrResult a new BSTR of the bytes of `bstrLeft` and then those of `bstrRight`; the
+ * caller frees it. NULL counts as empty, and the result is never NULL on S_OK. The old value of
+ * *pbstrResult is neither read nor freed. E_OUTOFMEMORY when there is no memory or the sum is too
+ * long, and NULL is stored; E_INVALIDARG for a NULL `pbstrResult`, where Windows crashes.
+ */
+WINOLEAUTAPI VarBstrCat(_In_opt_ BSTR bstrLeft, _In_opt_ BSTR bstrRight,
+                        _Out_ BSTR *pbstrResult);
+
+/*
+ * Compares: VARCMP_LT, VARCMP_EQ or VARCMP_GT (0, 1, 2) as an HRESULT, so that SUCCEEDED says
+ * nothing; never VARCMP_NULL. A string that is NULL or begins with a zero unit is less than one
+ * that is not. `lcid` 0 compares bytes and then lengths, exactly as Windows does. Any other `lcid`
+ * sorts by language on Windows; here it compares code units, with NORM_IGNORECASE for ASCII
+ * letters, and the other flags have no effect. Frees nothing.
+ */
+WINOLEAUTAPI VarBstrCmp(_In_opt_ BSTR bstrLeft, _In_opt_ BSTR bstrRight, LCID lcid, ULONG dwFlags);
+
+/* -------------------------------------------------------------------------------- task memory */
+
+/*
+ * A block of `cb` bytes that hold nothing defined, aligned for any type (to 16, on 32-bit targets
+ * to 8); the caller frees it with CoTaskMemFree. For 0 it is a real block without bytes. NULL when
+ * there is no memory. From any thread; no CoInitialize is needed.
+ */
+WINOLEAPI_(LPVOID) CoTaskMemAlloc(SIZE_T cb);
+
+/*
+ * Makes the block `pv` `cb` bytes long, moving it if need be, and keeps what fits. The old pointer
+ * is dead then; the caller frees the new one. NULL when there is no memory: `pv` is still good and
+ * unchanged. `pv` NULL allocates. `cb` 0 with a block frees it and gives NULL, which is no failure.
+ */
+WINOLEAPI_(LPVOID) CoTaskMemRealloc(_In_opt_ LPVOID pv, SIZE_T cb);
+
+/* Frees a block; NULL does nothing. A BSTR is not a block of this kind: see SysFreeString. */
+WINOLEAPI_(void) CoTaskMemFree(_In_opt_ LPVOID pv);
+
+/*
+ * Stores in *ppMalloc the task allocator, the same object every time; the caller calls Release on
+ * it, though it never dies. `dwMemContext` is MEMCTX_TASK; anything else gives E_INVALIDARG and
+ * stores NULL. E_INVALIDARG for a NULL `ppMalloc`, where Windows crashes.
+ */
+WINOLEAPI CoGetMalloc(DWORD dwMemContext, _Outptr_ LPMALLOC *ppMalloc);
+
+/* ----------------------------------------------------------------- strings out of task memory */
+
+/*
+ * Stores in *lplpsz the text of a CLSID, "{00000000-0000-0000-0000-000000000000}" with capital
+ * digits, 39 units with the terminator; the caller frees it with CoTaskMemFree. E_OUTOFMEMORY, and
+ * NULL is stored; E_INVALIDARG for a NULL argument, where Windows crashes.
+ */
+WINOLEAPI StringFromCLSID(_In_ REFCLSID rclsid, _Outptr_ LPOLESTR *lplpsz);
+
+/* As StringFromCLSID, for an IID. */
+WINOLEAPI StringFromIID(_In_ REFIID rclsid, _Outptr_ LPOLESTR *lplpsz);
+
+/*
+ * Writes the same text into the caller's `lpsz`, which has room for `cchMax` units: 39, the number
+ * of units written with the terminator, or 0 when that is too little or a pointer is NULL; nothing
+ * is written then. Allocates nothing.
+ */
+WINOLEAPI_(int)
+StringFromGUID2(_In_ REFGUID rguid, _Out_writes_to_(cchMax, return) LPOLESTR lpsz, int cchMax);
+
+/*
+ * There is no registry here, so no class has a name: stores NULL and gives REGDB_E_CLASSNOTREG, as
+ * Windows does for a class that is not registered. E_INVALIDARG for a NULL `lplpszProgID`.
+ */
+WINOLEAPI ProgIDFromCLSID(_In_ REFCLSID clsid, _Outptr_ LPOLESTR *lplpszProgID);
+
+/*
+ * Stores in *ppwsz a copy of `psz`; the caller frees it with CoTaskMemFree. E_INVALIDARG for a NULL
+ * `psz` and E_OUTOFMEMORY, with NULL stored; E_INVALIDARG for a NULL `ppwsz`, where Windows
+ * crashes.
+ */
+WINOLEAPI SHStrDupW(_In_opt_z_ LPCWSTR psz, _Outptr_ LPWSTR *ppwsz);
+
+/*
+ * As SHStrDupW, from 8-bit text. That is UTF-8 here, whatever the locale, with U+FFFD for what is
+ * not well-formed; on Windows it is the system's code page.
+ */
+WINOLEAPI SHStrDupA(_In_opt_z_ LPCSTR psz, _Outptr_ LPWSTR *ppwsz);
+
+/* ------------------------------------------------------------------------------ atomic counts */
+
+/*
+ * Add one, take one away: sequentially consistent, and the result is the new value. Inline, not
+ * exported. In C++ also for ULONG, which is what reference counts often are.
+ */
+OLEMEM_INLINE LONG InterlockedIncrement(LONG volatile *Addend) {
+    return __atomic_add_fetch(Addend, 1, __ATOMIC_SEQ_CST);
+}
+OLEMEM_INLINE LONG InterlockedDecrement(LONG volatile *Addend) {
+    return __atomic_sub_fetch(Addend, 1, __ATOMIC_SEQ_CST);
+}
+#ifdef __cplusplus
+inline ULONG InterlockedIncrement(ULONG volatile *Addend) {
+    return __atomic_add_fetch(Addend, 1u, __ATOMIC_SEQ_CST);
+}
+inline ULONG InterlockedDecrement(ULONG volatile *Addend) {
+    return __atomic_sub_fetch(Addend, 1u, __ATOMIC_SEQ_CST);
+}
+#endif
+
+#endif /* OLEMEM_H */
+
+/*
+ * What follows stands outside the include guard, so that it does not matter which header came
+ * first: INITGUID and COBJMACROS take effect whenever they are defined before any of the headers.
+ */
+
+/*
+ * DEFINE_GUID(IID_IBrowser, 0x6f1a3b52, ...) declares an identifier; in a source file where
+ * INITGUID is defined (or <initguid.h> included) it defines it. Several files may: the linker keeps
+ * one.
+ */
+#undef DEFINE_GUID
+#ifdef INITGUID
+#define DEFINE_GUID(name, l, w1, w2, b1, b2, b3, b4, b5, b6, b7, b8)                               \
+    EXTERN_C const GUID DECLSPEC_SELECTANY name;                                                   \
+    const GUID name = {l, w1, w2, {b1, b2, b3, b4, b5, b6, b7, b8}}
+#else
+#define DEFINE_GUID(name, l, w1, w2, b1, b2, b3, b4, b5, b6, b7, b8) EXTERN_C const GUID name
+#endif
+#undef DEFINE_OLEGUID
+#define DEFINE_OLEGUID(name, l, w1, w2) DEFINE_GUID(name, l, w1, w2, 0xC0, 0, 0, 0, 0, 0, 0, 0x46)
+
+/*
+ * Define COBJMACROS for calls that read like functions: IMalloc_Alloc(malloc, size). C only, and
+ * C++ with CINTERFACE. `This` is evaluated twice.
+ */
+#if defined(COBJMACROS) && !defined(OLEMEM_COBJMACROS) &&                                          \
+    (!defined(__cplusplus) || defined(CINTERFACE))
+#define OLEMEM_COBJMACROS
+
+#define IUnknown_QueryInterface(This, iid, object)                                                 \
+    ((This)->lpVtbl->QueryInterface((This), (iid), (object)))
+#define IUnknown_AddRef(This) ((This)->lpVtbl->AddRef((This)))
+#define IUnknown_Release(This) ((This)->lpVtbl->Release((This)))
+
+#define IMalloc_QueryInterface(This, iid, object)                                                  \
+    ((This)->lpVtbl->QueryInterface((This), (iid), (object)))
+#define IMalloc_AddRef(This) ((This)->lpVtbl->AddRef((This)))
+#define IMalloc_Release(This) ((This)->lpVtbl->Release((This)))
+#define IMalloc_Alloc(This, size) ((This)->lpVtbl->Alloc((This), (size)))
+#define IMalloc_Realloc(This, block, size) ((This)->lpVtbl->Realloc((This), (block), (size)))
+#define IMalloc_Free(This, block) ((This)->lpVtbl->Free((This), (block)))
+#define IMalloc_GetSize(This, block) ((This)->lpVtbl->GetSize((This), (block)))
+#define IMalloc_DidAlloc(This, block) ((This)->lpVtbl->DidAlloc((This), (block)))
+#define IMalloc_HeapMinimize(This) ((This)->lpVtbl->HeapMinimize((This)))
+
+#define IMallocSpy_QueryInterface(This, iid, object)                                               \
+    ((This)->lpVtbl->QueryInterface((This), (iid), (object)))
+#define IMallocSpy_AddRef(This) ((This)->lpVtbl->AddRef((This)))
+#define IMallocSpy_Release(This) ((This)->lpVtbl->Release((This)))
+#define IMallocSpy_PreAlloc(This, request) ((This)->lpVtbl->PreAlloc((This), (request)))
+#define IMallocSpy_PostAlloc(This, actual) ((This)->lpVtbl->PostAlloc((This), (actual)))
+#define IMallocSpy_PreFree(This, request, spyed)                                                   \
+    ((This)->lpVtbl->PreFree((This), (request), (spyed)))
+#define IMallocSpy_PostFree(This, spyed) ((This)->lpVtbl->PostFree((This), (spyed)))
+#define IMallocSpy_PreRealloc(This, request, size, newRequest, spyed)                              \
+    ((This)->lpVtbl->PreRealloc((This), (request), (size), (newRequest), (spyed)))
+#define IMallocSpy_PostRealloc(This, actual, spyed)                                                \
+    ((This)->lpVtbl->PostRealloc((This), (actual), (spyed)))
+#define IMallocSpy_PreGetSize(This, request, spyed)                                                \
+    ((This)->lpVtbl->PreGetSize((This), (request), (spyed)))
+#define IMallocSpy_PostGetSize(This, actual, spyed)                                                \
+    ((This)->lpVtbl->PostGetSize((This), (actual), (spyed)))
+#define IMallocSpy_PreDidAlloc(This, request, spyed)                                               \
+    ((This)->lpVtbl->PreDidAlloc((This), (request), (spyed)))
+#define IMallocSpy_PostDidAlloc(This, request, spyed, actual)                                      \
+    ((This)->lpVtbl->PostDidAlloc((This), (request), (spyed), (actual)))
+#define IMallocSpy_PreHeapMinimize(This) ((This)->lpVtbl->PreHeapMinimize((This)))
+#define IMallocSpy_PostHeapMinimize(This) ((This)->lpVtbl->PostHeapMinimize((This)))
+#endif

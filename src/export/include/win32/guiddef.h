@@ -1,0 +1,2 @@
+/* GUID, DEFINE_GUID, IsEqualGUID. */
+#include "../olemem.h"

@@ -1,0 +1,2 @@
+/* COM's base: CoTaskMem*, CoGetMalloc, StringFromCLSID and kin. */
+#include "../olemem.h"

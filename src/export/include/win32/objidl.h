@@ -1,0 +1,2 @@
+/* IMalloc and IMallocSpy. */
+#include "../olemem.h"

@@ -1,0 +1,2 @@
+/* The newer home of IMalloc. */
+#include "../olemem.h"

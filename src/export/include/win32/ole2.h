@@ -1,0 +1,2 @@
+/* OLE's umbrella header: what olemem has of it. */
+#include "../olemem.h"

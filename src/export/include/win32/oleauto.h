@@ -1,0 +1,2 @@
+/* Automation: BSTR and the Sys* and VarBstr* functions. */
+#include "../olemem.h"

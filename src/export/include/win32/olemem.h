@@ -1,0 +1,2 @@
+/* olemem's own header, for those who have only this folder on their path. */
+#include "../olemem.h"

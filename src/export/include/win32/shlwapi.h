@@ -1,0 +1,2 @@
+/* SHStrDupW and SHStrDupA. */
+#include "../olemem.h"

@@ -1,0 +1,2 @@
+/* IUnknown. */
+#include "../olemem.h"

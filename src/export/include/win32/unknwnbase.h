@@ -1,0 +1,2 @@
+/* The newer home of IUnknown. */
+#include "../olemem.h"

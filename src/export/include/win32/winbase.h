@@ -1,0 +1,2 @@
+/* InterlockedIncrement and InterlockedDecrement. */
+#include "../olemem.h"

@@ -1,0 +1,2 @@
+/* The plain types. */
+#include "../olemem.h"

@@ -1,0 +1,2 @@
+/* Windows' umbrella header: what olemem has of it. */
+#include "../olemem.h"

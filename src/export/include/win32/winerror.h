@@ -1,0 +1,2 @@
+/* HRESULT and its codes. */
+#include "../olemem.h"

@@ -1,0 +1,2 @@
+/* WCHAR, HRESULT, LCID and the plain types. */
+#include "../olemem.h"

@@ -1,0 +1,2 @@
+/* BSTR, OLECHAR, VARIANT_BOOL, MEMCTX and the plain types. */
+#include "../olemem.h"

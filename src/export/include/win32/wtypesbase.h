@@ -1,0 +1,2 @@
+/* OLECHAR, LPOLESTR, MEMCTX and the plain types. */
+#include "../olemem.h"

@@ -458,7 +458,6 @@ mod decided {
             unsafe { block.write_bytes(0, HEADER) };
             // SAFETY: as above.
             let bstr = unsafe { block.add(HEADER) };
-            #[expect(clippy::cast_ptr_alignment, reason = "a header after a 16-aligned start")]
             free(bstr.cast());
         }
 
@@ -506,7 +505,7 @@ through_both! {
             assert_eq!(cat(left, right, &mut joined), S_OK);
             assert_eq!(len(joined) as usize, expected.len());
             assert_eq!(units(joined, expected.len() + 1), wide(expected));
-            [left, right, joined].map(free);
+            [left, right, joined].into_iter().for_each(free);
         }
     }
 
@@ -515,7 +514,7 @@ through_both! {
         let mut joined = std::ptr::null_mut();
         assert_eq!(cat(left, right, &mut joined), S_OK);
         assert_eq!((len(joined), units(joined, 4)), (4, vec![0x61, 0, 0x62, 0]));
-        [left, right, joined].map(free);
+        [left, right, joined].into_iter().for_each(free);
     }
 
     fn v065_v066_v068_bytes_are_joined() {
@@ -535,7 +534,7 @@ through_both! {
             assert_eq!((len(joined), byte_len(joined) as usize), (units, expected.len()));
             expected.push(0);
             assert_eq!(bytes(joined, expected.len()), expected);
-            [b, c, joined].map(free);
+            [b, c, joined].into_iter().for_each(free);
         }
     }
 
@@ -545,7 +544,7 @@ through_both! {
         let (old, tail) = (s, alloc(wide("b").as_ptr()));
         assert_eq!(cat(s, tail, &mut s), S_OK);
         assert_eq!(units(s, 3), wide("ab"));
-        [old, tail, s].map(free);
+        [old, tail, s].into_iter().for_each(free);
     }
 }
 
@@ -589,7 +588,7 @@ through_both! {
             };
             let (left, right) = (bstr(left), bstr(right));
             assert_eq!(cmp(left, right, lcid, flags), expected, "{vector}");
-            [left, right].map(free);
+            [left, right].into_iter().for_each(free);
         }
     }
 
@@ -605,7 +604,7 @@ through_both! {
         ] {
             let (l, r) = (alloc(wide(left).as_ptr()), alloc(wide(right).as_ptr()));
             assert_eq!(cmp(l, r, EN_US, flags), expected, "{left} {right}");
-            [l, r].map(free);
+            [l, r].into_iter().for_each(free);
         }
     }
 }
@@ -637,7 +636,7 @@ through_both! {
             assert_eq!((size_of(block), did_alloc(block)), (0, 1));
         }
         assert!(blocks[0] != blocks[1] && blocks[1] != blocks[2] && blocks[0] != blocks[2]);
-        blocks.map(task_free);
+        blocks.into_iter().for_each(task_free);
     }
 
     fn v137_reallocating_to_nothing_frees() {

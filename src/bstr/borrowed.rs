@@ -83,6 +83,19 @@ impl<'a> BstrRef<'a> {
         self.ptr
     }
 
+    /// A pointer to the text and its terminator, for C that wants a `const WCHAR*`: never null.
+    ///
+    /// The slice's own `as_ptr` leads to the same place, but reading the terminator behind a slice is
+    /// out of its bounds.
+    #[must_use]
+    pub const fn as_ptr(self) -> *const u16 {
+        if self.ptr.is_null() {
+            (&raw const EMPTY).cast()
+        } else {
+            self.ptr
+        }
+    }
+
     /// Whether there is no string at all. The meaning is that of the empty string.
     #[must_use]
     pub const fn is_null(self) -> bool {

@@ -214,6 +214,12 @@ impl Bstr {
         self.ptr
     }
 
+    /// A pointer to the text and its terminator, for C that wants a `const WCHAR*`: never null.
+    #[must_use]
+    pub const fn as_ptr(&self) -> *const u16 {
+        self.as_bstr().as_ptr()
+    }
+
     /// A borrower of it.
     #[must_use]
     pub const fn as_bstr(&self) -> BstrRef<'_> {

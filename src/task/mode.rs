@@ -98,19 +98,24 @@ mod checker {
     // looking it up by name at run time would miss a runtime that is linked statically. Stable Rust
     // has no weak references, so a data word holds one.
     #[cfg(target_os = "linux")]
-    std::arch::global_asm!(
-        ".weak __asan_init",
-        ".hidden olemem_asan_init",
-        ".globl olemem_asan_init",
-        ".pushsection .data.rel.ro.olemem_asan_init,\"aw\"",
-        ".balign 8",
-        "olemem_asan_init:",
-        #[cfg(target_pointer_width = "64")]
-        ".8byte __asan_init",
-        #[cfg(target_pointer_width = "32")]
-        ".4byte __asan_init",
-        ".popsection",
-    );
+    macro_rules! weak_reference {
+        ($word:literal) => {
+            std::arch::global_asm!(
+                ".weak __asan_init",
+                ".hidden olemem_asan_init",
+                ".globl olemem_asan_init",
+                ".pushsection .data.rel.ro.olemem_asan_init,\"aw\"",
+                ".balign 8",
+                "olemem_asan_init:",
+                concat!($word, " __asan_init"),
+                ".popsection",
+            );
+        };
+    }
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    weak_reference!(".8byte");
+    #[cfg(all(target_os = "linux", target_pointer_width = "32"))]
+    weak_reference!(".4byte");
 
     #[cfg(target_os = "linux")]
     fn address_sanitizer() -> bool {

@@ -2,7 +2,11 @@
 //!
 //! A tool that is absent makes its test say so and pass; `OLEMEM_REQUIRE=cc,wine,…` (or `all`) turns
 //! the absence of the tools named into a failure, so that CI cannot skip by accident.
-#![allow(dead_code, reason = "each test crate uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test crate uses its own part"
+)]
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

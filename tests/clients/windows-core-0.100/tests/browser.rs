@@ -1,0 +1,9 @@
+//! The browser component and its clients.
+
+use client_windows_core::{
+    Browser, FAILED, IBrowser, IHistory, INVALID_ARGUMENT, NO_INTERFACE, NULL_POINTER,
+};
+use olemem as _;
+use windows_core::{BSTR, HRESULT, IUnknown, Interface};
+
+include!("../../browser_tests.rs");

@@ -1,4 +1,72 @@
-//! COM's memory for Linux and macOS.
+//! COM's memory for Linux and macOS: BSTR strings and the COM task allocator, byte for byte as Windows
+//! lays them out.
+//!
+//! Windows programs in the COM style pass strings as BSTRs and all other shared memory through the task
+//! allocator. Who allocates and who frees is a set of documented rules; break one, and Windows leaks or
+//! corrupts in silence. olemem emulates that memory from scratch, so that such code is unit-tested
+//! where there is no Windows: by hand in Rust, through the C ABI, or with the unmodified `windows` crate
+//! under Miri.
+//!
+//! # Types
+//!
+//! | for | there is |
+//! | --- | --- |
+//! | a BSTR of one's own, of another's, in static storage | [`Bstr`], [`BstrRef`], [`bstr!`] |
+//! | a value, several, a zero-terminated string in task memory | [`TaskBox`], [`TaskSlice`], [`TaskStr`] |
+//! | collections in task memory | [`TaskAllocator`] |
+//! | parameters that keep COM's rules | [`In`], [`Out`], [`InOut`] |
+//! | the same as raw pointers | [`raw`] for BSTRs, [`heap`] for blocks |
+//! | lengths that say what they count | [`UnitLen`], [`ByteLen`] |
+//! | result codes, identifiers, vtables | [`HResult`], [`Guid`], [`com`] |
+//! | a failing allocation, for tests | [`fault`] |
+//! | the numbers behind it all | [`layout`] |
+//!
+//! # Examples
+//!
+//! ```
+//! use olemem::{Bstr, HResult, In, InOut, Out};
+//!
+//! extern "system" fn get_status_text(text: Out<'_, Bstr>) -> HResult {
+//!     text.fill(|| Ok(Bstr::try_from_str("Ready")?))
+//! }
+//!
+//! let mut text = Bstr::new();
+//! assert!(get_status_text(Out::new(&mut text)).is_success());
+//! assert_eq!(text, "Ready");
+//! ```
+//!
+//! # The C ABI
+//!
+//! With the feature `export` the Windows names ([`export`]) are real symbols. A Rust program that wants
+//! only them must still name the crate, or the linker drops it:
+//!
+//! ```
+//! use olemem as _;
+//! ```
+//!
+//! # Which memory
+//!
+//! On Linux and macOS all of it is olemem's own. On Windows the same types sit on the system's oleaut32
+//! and ole32, and there is no `export`; under Miri's Windows targets the memory is olemem's again.
+//! Memory comes from [`std::alloc::System`], never from the global allocator, which may itself stand on
+//! [`TaskAllocator`].
+//!
+//! # Bad calls
+//!
+//! A pointer that is no live block is refused before anything is read or written: one line on standard
+//! error, and the process is aborted. Under Miri, AddressSanitizer and Valgrind, found at the first
+//! allocation, it goes to the system allocator unchanged, so that the tool reports it with its own
+//! stacks. `OLEMEM=plain` or `OLEMEM=pass-through` in the environment chooses by hand.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `std` (default) | the heap and all that stands on it; without it: [`layout`], lengths, errors, [`com`], [`guid_text`], [`BstrRef`] |
+//! | `export` | the C ABI |
+//! | `serde` | `Serialize` and `Deserialize` for `Bstr`, `Serialize` for `BstrRef` |
+//! | `allocator-api2-04` | `TaskAllocator` for allocator-api2 0.4 as well as 0.2 |
+//! | `cli` | the command `olemem` |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod bstr;
@@ -63,8 +131,8 @@ pub mod raw {
     //! | [`realloc_units`] | `SysReAllocStringLen` |
     //! | [`free`] | `SysFreeString` |
     //! | [`unit_len`], [`byte_len`] | `SysStringLen`, `SysStringByteLen` |
-    //! | [`concat`](crate::raw::concat) | `VarBstrCat` |
-    //! | [`compare`](crate::raw::compare) | `VarBstrCmp` |
+    //! | [`concat`] | `VarBstrCat` |
+    //! | [`compare`] | `VarBstrCmp` |
     //!
     //! A null BSTR is the empty string wherever one is read. On Windows itself these call oleaut32, so
     //! that a string made here may be freed by the system, and the other way round.
@@ -89,3 +157,8 @@ pub mod raw {
         alloc, alloc_bytes, alloc_units, byte_len, free, realloc, realloc_units, unit_len,
     };
 }
+
+/// The README's Rust examples are tested.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -13,6 +13,8 @@ pub mod heap;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 pub(crate) mod hook;
 #[cfg(any(not(windows), miri))]
+mod lock;
+#[cfg(any(not(windows), miri))]
 pub(crate) mod mode;
 pub(crate) mod owned;
 #[cfg(any(not(windows), miri))]

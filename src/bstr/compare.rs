@@ -62,7 +62,8 @@ pub unsafe fn concat(left: *const u16, right: *const u16) -> *mut u16 {
 ///
 /// # Safety
 ///
-/// * `left` and `right` are null or BSTRs as [`BstrRef::from_raw`](crate::BstrRef::from_raw) wants them.
+/// * `left` and `right` are null or BSTRs as [`BstrRef::from_raw`](crate::BstrRef::from_raw) wants
+///   them, with a terminator.
 #[must_use]
 pub unsafe fn compare(left: *const u16, right: *const u16, lcid: u32, flags: u32) -> Ordering {
     // SAFETY: the caller's promise is the precondition.
@@ -97,7 +98,11 @@ mod imp {
         let left = unsafe { BstrRef::from_raw(left) };
         // SAFETY: as above.
         let right = unsafe { BstrRef::from_raw(right) };
-        match (starts_with_text(left), starts_with_text(right)) {
+        // SAFETY: as above, with the zero unit that ends a BSTR.
+        let left_starts = unsafe { starts_with_text(left) };
+        // SAFETY: as above.
+        let right_starts = unsafe { starts_with_text(right) };
+        match (left_starts, right_starts) {
             (false, true) => return Ordering::Less,
             (true, false) => return Ordering::Greater,
             _ => {}
@@ -112,9 +117,15 @@ mod imp {
         by_language(left, right, flags)
     }
 
-    /// Whether the first unit is there and not zero; the terminator completes a lone byte.
-    fn starts_with_text(text: BstrRef<'_>) -> bool {
-        text.as_bytes().iter().take(2).any(|byte| *byte != 0)
+    /// Whether there is a first unit and it is not zero. It is the unit at the pointer, whatever the
+    /// prefix says: a string shortened in place may still start with text.
+    ///
+    /// # Safety
+    ///
+    /// * A unit is readable where `text` points, unless it is null.
+    unsafe fn starts_with_text(text: BstrRef<'_>) -> bool {
+        // SAFETY: the caller's promise, or a static zero for null.
+        unsafe { text.as_ptr().read() != 0 }
     }
 
     /// The approximation that [`compare`](super::compare) documents.

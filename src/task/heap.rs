@@ -96,8 +96,18 @@ pub(crate) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
 pub unsafe fn free(block: *mut u8, family: Family) {
     if !block.is_null() {
         // SAFETY: the caller's promise is the precondition.
-        unsafe { imp::free(block, family) }
+        unsafe { release(block, family) }
     }
+}
+
+/// As [`free`], and null is no block either: for an address that was computed.
+///
+/// # Safety
+///
+/// * As for [`free`].
+pub(crate) unsafe fn release(block: *mut u8, family: Family) {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { imp::free(block, family) }
 }
 
 /// The bytes that were asked for, or `None` if no live block starts there.

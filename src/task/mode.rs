@@ -51,32 +51,68 @@ pub(crate) fn ready() -> u8 {
     }
 }
 
-/// Two threads may both come here; they find the same.
+/// Two threads may both come here; they find the same. Nothing here allocates before the byte is
+/// written: a global allocator that stands on olemem would come back here.
 #[cold]
 #[inline(never)]
 fn look_around() -> u8 {
-    let found = match chosen() {
-        Some(mode) => mode,
-        None if checker::is_present() => PASS_THROUGH,
-        None => 0,
+    let chosen = environment::chosen();
+    let found = match chosen {
+        Some(Ok(mode)) => mode,
+        _ if checker::is_present() => PASS_THROUGH,
+        _ => 0,
     };
-    MODE.fetch_or(READY | found, Ordering::AcqRel) | READY | found
+    let before = MODE.fetch_or(READY | found, Ordering::AcqRel);
+    if let Some(Err(unknown)) = chosen
+        && before & READY == 0
+    {
+        super::heap::complain(format_args!(
+            "OLEMEM={}: unknown; valid are plain, pass-through",
+            unknown.to_string_lossy()
+        ));
+    }
+    before | READY | found
 }
 
-/// What the environment asks for. A word that is not known is reported, and the program still runs.
-fn chosen() -> Option<u8> {
-    let value = std::env::var_os("OLEMEM")?;
-    match value.to_str() {
-        Some("plain") => Some(0),
-        Some("pass-through") => Some(PASS_THROUGH),
-        Some("") => None,
-        _ => {
-            super::heap::complain(format_args!(
-                "OLEMEM={}: unknown; valid are plain, pass-through",
-                value.display()
-            ));
-            None
+#[cfg(not(miri))]
+mod environment {
+    use std::ffi::{CStr, c_char};
+
+    use super::PASS_THROUGH;
+
+    unsafe extern "C" {
+        fn getenv(name: *const c_char) -> *const c_char;
+    }
+
+    /// What `OLEMEM` asks for, or the word that is not known. Empty is as unset.
+    ///
+    /// The C function, for the standard library's copies the value into memory of the global
+    /// allocator's.
+    pub(super) fn chosen() -> Option<Result<u8, &'static CStr>> {
+        // SAFETY: the name is a string. As everywhere, a program that changes its environment does so
+        // before its threads and its first allocation.
+        let value = unsafe { getenv(c"OLEMEM".as_ptr()) };
+        if value.is_null() {
+            return None;
         }
+        // SAFETY: not null, so a string, which stays as it is for the same reason.
+        let value = unsafe { CStr::from_ptr(value) };
+        match value.to_bytes() {
+            b"" => None,
+            b"plain" => Some(Ok(0)),
+            b"pass-through" => Some(Ok(PASS_THROUGH)),
+            _ => Some(Err(value)),
+        }
+    }
+}
+
+#[cfg(miri)]
+mod environment {
+    use std::ffi::CStr;
+
+    /// Miri watches whatever the environment says.
+    pub(super) fn chosen() -> Option<Result<u8, &'static CStr>> {
+        None
     }
 }
 

@@ -8,12 +8,14 @@
 //!    exists can always be recorded.
 
 use std::alloc::Layout;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
-use allocator_api2::alloc::System;
+use allocator_api2::alloc::{AllocError, Allocator, System};
 use hashbrown::HashTable;
 
 use crate::task::block::{ALIGN, Family};
+use crate::task::lock::{Guard, Lock};
 
 /// One live block.
 #[derive(Clone, Copy, Debug)]
@@ -48,15 +50,38 @@ impl Entry {
     }
 }
 
-/// All live blocks, by address. Its own memory is the system's: a global allocator may stand on us.
-pub(crate) struct Table(HashTable<Entry, System>);
+/// The table's own memory: the system's, for a global allocator may stand on us.
+///
+/// hashbrown keeps a pointer into the middle of its allocation, which Valgrind would call possibly
+/// lost; so the start of the newest one is kept here.
+struct TableMemory;
 
-static LIVE: Mutex<Table> = Mutex::new(Table(HashTable::new_in(System)));
+/// Nobody reads it but a leak checker, so the compiler must be told that it is used.
+#[used]
+static START: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+
+// SAFETY: every method is that of the system allocator.
+unsafe impl Allocator for TableMemory {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        let memory = System.allocate(layout)?;
+        START.store(memory.as_ptr().cast(), Ordering::Relaxed);
+        Ok(memory)
+    }
+
+    unsafe fn deallocate(&self, memory: NonNull<u8>, layout: Layout) {
+        // SAFETY: the trait's promise is the precondition.
+        unsafe { System.deallocate(memory, layout) };
+    }
+}
+
+/// All live blocks, by address.
+pub(crate) struct Table(HashTable<Entry, TableMemory>);
+
+static LIVE: Lock<Table> = Lock::new(Table(HashTable::new_in(TableMemory)));
 
 /// The table, locked. No listener runs and no user code is called while the guard lives.
-pub(crate) fn lock() -> MutexGuard<'static, Table> {
-    // Nothing panics between two consistent states of the table: a poisoned lock is still sound.
-    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn lock() -> Guard<'static, Table> {
+    LIVE.lock()
 }
 
 impl Table {

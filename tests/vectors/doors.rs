@@ -2,56 +2,56 @@
 //! ABI. On Windows itself the C door is the system's own.
 
 /// What one `IMalloc` answers, through either door.
-pub const NO_SIZE: usize = usize::MAX;
+pub(crate) const NO_SIZE: usize = usize::MAX;
 
-pub mod rust {
+pub(crate) mod rust {
     use olemem::heap::{self, Family};
     use olemem::{ByteLen, HResult, UnitLen, raw};
 
-    pub use super::NO_SIZE;
+    pub(crate) use super::NO_SIZE;
 
-    pub fn alloc(source: *const u16) -> *mut u16 {
+    pub(crate) fn alloc(source: *const u16) -> *mut u16 {
         // SAFETY: the vectors pass null or a zero-terminated array.
         unsafe { raw::alloc(source) }
     }
 
-    pub fn alloc_len(source: *const u16, len: u32) -> *mut u16 {
+    pub(crate) fn alloc_len(source: *const u16, len: u32) -> *mut u16 {
         // SAFETY: the vectors pass null, as many units, or a length beyond the limit.
         unsafe { raw::alloc_units(source, UnitLen::new(len)) }
     }
 
-    pub fn alloc_byte_len(source: *const u8, len: u32) -> *mut u16 {
+    pub(crate) fn alloc_byte_len(source: *const u8, len: u32) -> *mut u16 {
         // SAFETY: the vectors pass null, as many bytes, or a length beyond the limit.
         unsafe { raw::alloc_bytes(source, ByteLen::new(len)) }
     }
 
-    pub fn realloc(target: *mut *mut u16, source: *const u16) -> i32 {
+    pub(crate) fn realloc(target: *mut *mut u16, source: *const u16) -> i32 {
         // SAFETY: the vectors pass null or a live BSTR's variable, and null or a terminated array.
         unsafe { raw::realloc(target, source) }.into()
     }
 
-    pub fn realloc_len(target: *mut *mut u16, source: *const u16, len: u32) -> i32 {
+    pub(crate) fn realloc_len(target: *mut *mut u16, source: *const u16, len: u32) -> i32 {
         // SAFETY: as above; the source is null, the string, inside it, or has as many units.
         unsafe { raw::realloc_units(target, source, UnitLen::new(len)) }.into()
     }
 
-    pub fn free(bstr: *mut u16) {
+    pub(crate) fn free(bstr: *mut u16) {
         // SAFETY: the vectors free what is live, or null.
         unsafe { raw::free(bstr) }
     }
 
-    pub fn len(bstr: *const u16) -> u32 {
+    pub(crate) fn len(bstr: *const u16) -> u32 {
         // SAFETY: the vectors pass null or BSTR-shaped memory.
         unsafe { raw::unit_len(bstr) }.get()
     }
 
-    pub fn byte_len(bstr: *const u16) -> u32 {
+    pub(crate) fn byte_len(bstr: *const u16) -> u32 {
         // SAFETY: the vectors pass null or BSTR-shaped memory.
         unsafe { raw::byte_len(bstr) }.get()
     }
 
     /// The Rust form has no out pointer: null is the C form's answer to it.
-    pub fn cat(left: *const u16, right: *const u16, out: *mut *mut u16) -> u32 {
+    pub(crate) fn cat(left: *const u16, right: *const u16, out: *mut *mut u16) -> u32 {
         if out.is_null() {
             return HResult::E_INVALIDARG.to_bits();
         }
@@ -67,44 +67,44 @@ pub mod rust {
         code.to_bits()
     }
 
-    pub fn cmp(left: *const u16, right: *const u16, lcid: u32, flags: u32) -> u32 {
+    pub(crate) fn cmp(left: *const u16, right: *const u16, lcid: u32, flags: u32) -> u32 {
         // SAFETY: the vectors pass null or BSTRs.
         let order = unsafe { raw::compare(left, right, lcid, flags) };
         (order as i8 + 1).cast_unsigned().into()
     }
 
-    pub fn task_alloc(size: usize) -> *mut u8 {
+    pub(crate) fn task_alloc(size: usize) -> *mut u8 {
         heap::alloc(size, Family::Task)
     }
 
-    pub fn task_realloc(block: *mut u8, size: usize) -> *mut u8 {
+    pub(crate) fn task_realloc(block: *mut u8, size: usize) -> *mut u8 {
         // SAFETY: the vectors pass null or a live block.
         unsafe { heap::realloc(block, size, Family::Task) }
     }
 
-    pub fn task_free(block: *mut u8) {
+    pub(crate) fn task_free(block: *mut u8) {
         // SAFETY: the vectors free what is live, or null.
         unsafe { heap::free(block, Family::Task) }
     }
 
-    pub fn size_of(block: *mut u8) -> usize {
+    pub(crate) fn size_of(block: *mut u8) -> usize {
         heap::size_of(block).unwrap_or(NO_SIZE)
     }
 
-    pub fn did_alloc(block: *mut u8) -> i32 {
+    pub(crate) fn did_alloc(block: *mut u8) -> i32 {
         heap::did_alloc(block).as_raw()
     }
 }
 
 #[cfg(feature = "export")]
-pub mod c {
+pub(crate) mod c {
     use core::ffi::c_void;
     use core::ptr;
 
     use olemem::com::{MEMCTX_TASK, MallocVtbl, Object};
     use olemem::{Guid, HResult};
 
-    pub use super::NO_SIZE;
+    pub(crate) use super::NO_SIZE;
 
     #[cfg_attr(all(windows, not(miri)), link(name = "oleaut32", kind = "raw-dylib"))]
     unsafe extern "system" {
@@ -138,127 +138,127 @@ pub mod c {
         fn SHStrDupA(source: *const u8, copy: *mut *mut u16) -> HResult;
     }
 
-    pub fn alloc(source: *const u16) -> *mut u16 {
+    pub(crate) fn alloc(source: *const u16) -> *mut u16 {
         // SAFETY: the vectors pass null or a zero-terminated array.
         unsafe { SysAllocString(source) }
     }
 
-    pub fn alloc_len(source: *const u16, len: u32) -> *mut u16 {
+    pub(crate) fn alloc_len(source: *const u16, len: u32) -> *mut u16 {
         // SAFETY: the vectors pass null, as many units, or a length beyond the limit.
         unsafe { SysAllocStringLen(source, len) }
     }
 
-    pub fn alloc_byte_len(source: *const u8, len: u32) -> *mut u16 {
+    pub(crate) fn alloc_byte_len(source: *const u8, len: u32) -> *mut u16 {
         // SAFETY: the vectors pass null, as many bytes, or a length beyond the limit.
         unsafe { SysAllocStringByteLen(source, len) }
     }
 
-    pub fn realloc(target: *mut *mut u16, source: *const u16) -> i32 {
+    pub(crate) fn realloc(target: *mut *mut u16, source: *const u16) -> i32 {
         // SAFETY: the vectors pass null or a live BSTR's variable, and null or a terminated array.
         unsafe { SysReAllocString(target, source) }
     }
 
-    pub fn realloc_len(target: *mut *mut u16, source: *const u16, len: u32) -> i32 {
+    pub(crate) fn realloc_len(target: *mut *mut u16, source: *const u16, len: u32) -> i32 {
         // SAFETY: as above; the source is null, the string, inside it, or has as many units.
         unsafe { SysReAllocStringLen(target, source, len) }
     }
 
-    pub fn free(bstr: *mut u16) {
+    pub(crate) fn free(bstr: *mut u16) {
         // SAFETY: the vectors free what is live, or null.
         unsafe { SysFreeString(bstr) }
     }
 
-    pub fn len(bstr: *const u16) -> u32 {
+    pub(crate) fn len(bstr: *const u16) -> u32 {
         // SAFETY: the vectors pass null or BSTR-shaped memory.
         unsafe { SysStringLen(bstr) }
     }
 
-    pub fn byte_len(bstr: *const u16) -> u32 {
+    pub(crate) fn byte_len(bstr: *const u16) -> u32 {
         // SAFETY: the vectors pass null or BSTR-shaped memory.
         unsafe { SysStringByteLen(bstr) }
     }
 
-    pub fn cat(left: *const u16, right: *const u16, out: *mut *mut u16) -> u32 {
+    pub(crate) fn cat(left: *const u16, right: *const u16, out: *mut *mut u16) -> u32 {
         // SAFETY: the vectors pass null or BSTRs, and a variable or null.
         unsafe { VarBstrCat(left, right, out) }.to_bits()
     }
 
-    pub fn cmp(left: *const u16, right: *const u16, lcid: u32, flags: u32) -> u32 {
+    pub(crate) fn cmp(left: *const u16, right: *const u16, lcid: u32, flags: u32) -> u32 {
         // SAFETY: the vectors pass null or BSTRs.
         unsafe { VarBstrCmp(left, right, lcid, flags) }.to_bits()
     }
 
-    pub fn task_alloc(size: usize) -> *mut u8 {
+    pub(crate) fn task_alloc(size: usize) -> *mut u8 {
         // SAFETY: the function takes any size.
         unsafe { CoTaskMemAlloc(size) }.cast()
     }
 
-    pub fn task_realloc(block: *mut u8, size: usize) -> *mut u8 {
+    pub(crate) fn task_realloc(block: *mut u8, size: usize) -> *mut u8 {
         // SAFETY: the vectors pass null or a live block.
         unsafe { CoTaskMemRealloc(block.cast(), size) }.cast()
     }
 
-    pub fn task_free(block: *mut u8) {
+    pub(crate) fn task_free(block: *mut u8) {
         // SAFETY: the vectors free what is live, or null.
         unsafe { CoTaskMemFree(block.cast()) }
     }
 
-    pub fn size_of(block: *mut u8) -> usize {
+    pub(crate) fn size_of(block: *mut u8) -> usize {
         let malloc = malloc();
         // SAFETY: the question may be asked of any pointer.
         unsafe { (malloc.vtbl.get_size)(object(malloc), block.cast()) }
     }
 
-    pub fn did_alloc(block: *mut u8) -> i32 {
+    pub(crate) fn did_alloc(block: *mut u8) -> i32 {
         let malloc = malloc();
         // SAFETY: the question may be asked of any pointer.
         unsafe { (malloc.vtbl.did_alloc)(object(malloc), block.cast()) }
     }
 
     /// The allocator's object, by a reference that is not given back: it lives for ever.
-    pub fn malloc() -> &'static Object<MallocVtbl> {
+    pub(crate) fn malloc() -> &'static Object<MallocVtbl> {
         let mut malloc = ptr::null_mut();
         assert_eq!(get_malloc(MEMCTX_TASK, &raw mut malloc), 0);
         // SAFETY: the call succeeded, and the object lives as long as the process.
         unsafe { &*malloc }
     }
 
-    pub fn object(malloc: &'static Object<MallocVtbl>) -> *mut c_void {
+    pub(crate) fn object(malloc: &'static Object<MallocVtbl>) -> *mut c_void {
         ptr::from_ref(malloc).cast_mut().cast()
     }
 
-    pub fn get_malloc(context: u32, malloc: *mut *mut Object<MallocVtbl>) -> u32 {
+    pub(crate) fn get_malloc(context: u32, malloc: *mut *mut Object<MallocVtbl>) -> u32 {
         // SAFETY: the vectors pass a variable, or null where olemem answers that.
         unsafe { CoGetMalloc(context, malloc) }.to_bits()
     }
 
-    pub fn string_from_clsid(guid: &Guid, text: *mut *mut u16) -> u32 {
+    pub(crate) fn string_from_clsid(guid: &Guid, text: *mut *mut u16) -> u32 {
         // SAFETY: the vectors pass a variable.
         unsafe { StringFromCLSID(guid, text) }.to_bits()
     }
 
-    pub fn string_from_iid(guid: &Guid, text: *mut *mut u16) -> u32 {
+    pub(crate) fn string_from_iid(guid: &Guid, text: *mut *mut u16) -> u32 {
         // SAFETY: the vectors pass a variable.
         unsafe { StringFromIID(guid, text) }.to_bits()
     }
 
-    pub fn string_from_guid(guid: *const Guid, text: &mut [u16]) -> i32 {
+    pub(crate) fn string_from_guid(guid: *const Guid, text: &mut [u16]) -> i32 {
         let capacity = i32::try_from(text.len()).expect("a small buffer");
         // SAFETY: the capacity is the buffer's.
         unsafe { StringFromGUID2(guid, text.as_mut_ptr(), capacity) }
     }
 
-    pub fn prog_id(guid: &Guid, text: *mut *mut u16) -> u32 {
+    pub(crate) fn prog_id(guid: &Guid, text: *mut *mut u16) -> u32 {
         // SAFETY: the vectors pass a variable, or null.
         unsafe { ProgIDFromCLSID(guid, text) }.to_bits()
     }
 
-    pub fn str_dup_wide(source: *const u16, copy: *mut *mut u16) -> u32 {
+    pub(crate) fn str_dup_wide(source: *const u16, copy: *mut *mut u16) -> u32 {
         // SAFETY: the vectors pass null or a terminated array, and a variable.
         unsafe { SHStrDupW(source, copy) }.to_bits()
     }
 
-    pub fn str_dup_narrow(source: *const u8, copy: *mut *mut u16) -> u32 {
+    pub(crate) fn str_dup_narrow(source: *const u8, copy: *mut *mut u16) -> u32 {
         // SAFETY: the vectors pass null or a terminated array, and a variable.
         unsafe { SHStrDupA(source, copy) }.to_bits()
     }

@@ -183,7 +183,7 @@ unsafe fn replace_from_inside(
 pub(super) unsafe fn free(bstr: *mut u16) {
     // SAFETY: the caller's promise, for the block that the BSTR stands in. The heap judges the address
     // before anything is read there.
-    unsafe { heap::free(block_of(bstr), Family::Bstr) };
+    unsafe { heap::release(block_of(bstr), Family::Bstr) };
 }
 
 /// # Safety

@@ -1074,7 +1074,7 @@ WINOLEAUTAPI_(BSTR) SysAllocString(_In_opt_z_ const OLECHAR *psz);
 /*
  * A new BSTR of exactly `ui` units from `strIn`, zero units included, or of `ui` units that hold
  * nothing defined when `strIn` is NULL; the caller frees it. NULL when there is no memory or the
- * length is beyond what a BSTR can have (0x7FFFFFF4 units on 64-bit targets); the source is not
+ * length is beyond what a BSTR can have (0x7FFFFFF3 units on 64-bit targets); the source is not
  * touched then.
  */
 WINOLEAUTAPI_(BSTR)
@@ -1082,7 +1082,7 @@ SysAllocStringLen(_In_reads_opt_(ui) const OLECHAR *strIn, UINT ui);
 
 /*
  * A new BSTR of exactly `len` bytes from `psz`, which are not converted; an odd `len` is kept. As
- * SysAllocStringLen otherwise, with a limit of 0xFFFFFFE7 bytes on 64-bit targets.
+ * SysAllocStringLen otherwise, with a limit of 0xFFFFFFE6 bytes on 64-bit targets.
  */
 WINOLEAUTAPI_(BSTR)
 SysAllocStringByteLen(_In_reads_bytes_opt_(len) LPCSTR psz, UINT len);

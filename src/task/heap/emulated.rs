@@ -102,7 +102,7 @@ unsafe fn resize_unobserved(block: *mut u8, size: usize, family: Family) -> *mut
 
 /// # Safety
 ///
-/// * As for [`free`](super::free), and `block` is not null.
+/// * As for [`free`](super::free). Null is refused.
 pub(super) unsafe fn free(block: *mut u8, family: Family) {
     #[cfg(feature = "export")]
     if mode::armed() {

@@ -1,0 +1,119 @@
+//! The lock of the heap: one that never allocates.
+//!
+//! A global allocator may stand on olemem, so taking the lock must not come back to it. The standard
+//! library's mutex is a futex on Linux and asks for no memory; on Apple's systems it is boxed at first
+//! use, so the system's own lock stands there.
+
+use std::cell::UnsafeCell;
+use std::ops::{Deref, DerefMut};
+
+/// A value behind a lock.
+pub(crate) struct Lock<T> {
+    raw: raw::RawLock,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is reached only through a guard, of which there is one at a time.
+unsafe impl<T: Send> Sync for Lock<T> {}
+
+impl<T> Lock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self {
+            raw: raw::RawLock::new(),
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    /// Waits for the lock, and holds it until the guard is dropped.
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        Guard {
+            held: self.raw.lock(),
+            lock: self,
+        }
+    }
+}
+
+/// The lock, held.
+pub(crate) struct Guard<'a, T> {
+    lock: &'a Lock<T>,
+    #[expect(dead_code, reason = "dropping it gives the lock back")]
+    held: raw::Held<'a>,
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is held, and this guard is borrowed for as long.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the lock is held, and this guard is borrowed alone for as long.
+        unsafe { &mut *self.lock.value.get() }
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+mod raw {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    pub(super) struct RawLock(Mutex<()>);
+
+    pub(super) type Held<'a> = MutexGuard<'a, ()>;
+
+    impl RawLock {
+        pub(super) const fn new() -> Self {
+            Self(Mutex::new(()))
+        }
+
+        pub(super) fn lock(&self) -> Held<'_> {
+            // Nothing panics between two consistent states of what it guards.
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
+#[cfg(target_vendor = "apple")]
+mod raw {
+    use std::cell::UnsafeCell;
+    use std::marker::PhantomData;
+
+    // `os/lock.h`: a 32-bit word, zero when free, which must not move while it is used.
+    unsafe extern "C" {
+        fn os_unfair_lock_lock(lock: *mut u32);
+        fn os_unfair_lock_unlock(lock: *mut u32);
+    }
+
+    pub(super) struct RawLock(UnsafeCell<u32>);
+
+    pub(super) struct Held<'a> {
+        lock: &'a RawLock,
+        /// Only the thread that took the lock may give it back.
+        this_thread: PhantomData<*const ()>,
+    }
+
+    impl RawLock {
+        pub(super) const fn new() -> Self {
+            Self(UnsafeCell::new(0))
+        }
+
+        pub(super) fn lock(&self) -> Held<'_> {
+            // SAFETY: the word is the lock's own and stays where it is while `self` is borrowed.
+            unsafe { os_unfair_lock_lock(self.0.get()) };
+            Held {
+                lock: self,
+                this_thread: PhantomData,
+            }
+        }
+    }
+
+    impl Drop for Held<'_> {
+        fn drop(&mut self) {
+            // SAFETY: this thread took the lock, and gives it back once.
+            unsafe { os_unfair_lock_unlock(self.lock.0.get()) };
+        }
+    }
+}

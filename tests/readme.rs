@@ -1,0 +1,84 @@
+//! The README tells the truth: its commands are there, its examples are the ones that are tested.
+#![cfg(all(feature = "export", unix, not(miri)))]
+
+#[path = "support/tools.rs"]
+mod tools;
+
+use std::process::Command;
+
+const README: &str = include_str!("../README.md");
+
+/// The code block that follows a marker.
+#[track_caller]
+fn block(marker: &str) -> &'static str {
+    let (_, after) = README.split_once(marker).expect("the marker is there");
+    let (_, code) = after.split_once("```").expect("a block follows");
+    let (_, code) = code.split_once('\n').expect("its language is named");
+    code.split("```").next().expect("it ends")
+}
+
+#[test]
+fn it_opens_with_a_sentence_and_two_commands() {
+    let commands: Vec<&str> = README
+        .lines()
+        .filter(|line| line.starts_with("cargo "))
+        .take(2)
+        .collect();
+    assert_eq!(
+        commands,
+        [
+            "cargo run --release --features cli -- demo",
+            "cargo test --all-features"
+        ]
+    );
+    assert!(
+        README
+            .lines()
+            .next()
+            .is_some_and(|line| line.starts_with("olemem is "))
+    );
+}
+
+#[test]
+fn the_example_on_the_windows_crate_is_the_one_that_runs() {
+    let path = tools::root().join("tests/clients/windows-0.62/tests/readme.rs");
+    // A published package has no clients.
+    let Ok(file) = std::fs::read_to_string(path) else {
+        return;
+    };
+    let code = file
+        .split_once("\n\n")
+        .map_or(file.as_str(), |(_, code)| code);
+    assert_eq!(
+        code,
+        block("<!-- tests/clients/windows-0.62/tests/readme.rs -->")
+    );
+}
+
+#[test]
+fn the_example_in_c_compiles_by_its_command_and_prints_what_is_said() {
+    let Some(cc) = tools::tool(&["cc", "gcc", "clang"]) else {
+        return;
+    };
+    let folder = tools::scratch("readme");
+    let source = folder.join("status.c");
+    std::fs::write(&source, block("<!-- status.c -->")).expect("the folder can be written");
+    let program = folder.join("status");
+    let library = tools::library(tools::Library::Static);
+    let mut compile = Command::new(cc);
+    compile
+        .arg(tools::include_flag())
+        .arg(source)
+        .arg(library)
+        .args(tools::system_libraries())
+        .arg("-o")
+        .arg(&program);
+    tools::run_ok(&mut compile);
+    let output = tools::run_ok(&mut Command::new(program));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(printed, "5 units in 10 bytes\n");
+    assert!(README.contains("It prints `5 units in 10 bytes`."));
+    assert!(README.contains(
+        "cc -I src/export/include/win32 status.c target/release/libolemem.a -lpthread -ldl -lm -o status"
+    ));
+}

@@ -1,0 +1,405 @@
+//! The C ABI is one list: what `src/export` defines, what `olemem.h` declares and what the shared
+//! library shows are the same names, nothing is missing and nothing else leaks out.
+#![cfg(all(unix, feature = "export", not(miri)))]
+
+#[path = "support/tools.rs"]
+mod tools;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The functions, said once more and by hand: those of `semantics.md` that are there so far.
+const FUNCTIONS: [&str; 20] = [
+    "CoGetMalloc",
+    "CoTaskMemAlloc",
+    "CoTaskMemFree",
+    "CoTaskMemRealloc",
+    "ProgIDFromCLSID",
+    "SHStrDupA",
+    "SHStrDupW",
+    "StringFromCLSID",
+    "StringFromGUID2",
+    "StringFromIID",
+    "SysAllocString",
+    "SysAllocStringByteLen",
+    "SysAllocStringLen",
+    "SysFreeString",
+    "SysReAllocString",
+    "SysReAllocStringLen",
+    "SysStringByteLen",
+    "SysStringLen",
+    "VarBstrCat",
+    "VarBstrCmp",
+];
+
+/// The data.
+const DATA: [&str; 3] = ["IID_IMalloc", "IID_IMallocSpy", "IID_IUnknown"];
+
+fn expected() -> BTreeSet<String> {
+    FUNCTIONS.iter().chain(&DATA).map(|&s| s.into()).collect()
+}
+
+/// What a value is to a calling convention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Pointer,
+    Signed32,
+    Unsigned32,
+    Word,
+    Nothing,
+}
+
+use Shape::{Nothing, Pointer, Signed32, Unsigned32, Word};
+
+/// Parameters and result; data has none.
+type Signature = Option<(Vec<Shape>, Shape)>;
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The text up to the bracket that closes what `text` is just inside of.
+fn bracketed(text: &str) -> &str {
+    let mut depth = 1;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[..at];
+        }
+    }
+    panic!("no closing bracket: {text}");
+}
+
+/// Splits at the commas that no bracket encloses.
+fn comma_separated(text: &str) -> Vec<&str> {
+    let mut depth = 0;
+    text.split(|letter| {
+        match letter {
+            '(' | '<' => depth += 1,
+            ')' | '>' => depth -= 1,
+            _ => {}
+        }
+        letter == ',' && depth == 0
+    })
+    .map(str::trim)
+    .filter(|part| !part.is_empty())
+    .collect()
+}
+
+/// The identifier that `text` begins with.
+fn identifier(text: &str) -> &str {
+    let end = text
+        .find(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .unwrap_or(text.len());
+    &text[..end]
+}
+
+// ------------------------------------------------------------------------------------ the Rust
+
+/// Every Rust file below `dir`.
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).expect("the sources are there") {
+        let path = entry.expect("the sources can be read").path();
+        if path.is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn rust_shape(of: &str) -> Shape {
+    match of.trim() {
+        "" => Nothing,
+        "u32" => Unsigned32,
+        "i32" | "HResult" => Signed32,
+        "usize" => Word,
+        pointer if pointer.starts_with("*const ") || pointer.starts_with("*mut ") => Pointer,
+        other => panic!("a type that no C function has: {other}"),
+    }
+}
+
+/// What `src/export` gives its plain name to the linker.
+fn defined() -> BTreeMap<String, Signature> {
+    let mut found = BTreeMap::new();
+    for path in rust_files(&tools::root().join("src/export")) {
+        for item in read(&path).split("#[unsafe(no_mangle)]").skip(1) {
+            let item = item.trim_start();
+            let (name, signature) = if let Some(rest) = item.strip_prefix("pub static ") {
+                (identifier(rest), None)
+            } else {
+                let (head, rest) = item.split_once("fn ").expect("a function or a static");
+                assert!(
+                    head == "pub extern \"system\" " || head == "pub unsafe extern \"system\" ",
+                    "{}: {head}",
+                    path.display()
+                );
+                let name = identifier(rest);
+                let parameters = bracketed(&rest[name.len() + 1..]);
+                let after = &rest[name.len() + parameters.len() + 2..];
+                let (result, _) = after.split_once('{').expect("a body");
+                let shapes = comma_separated(parameters)
+                    .into_iter()
+                    .map(|parameter| rust_shape(parameter.split_once(':').expect("a type").1));
+                let result = rust_shape(result.trim().trim_start_matches("->"));
+                (name, Some((shapes.collect(), result)))
+            };
+            let before = found.insert(name.to_owned(), signature);
+            assert!(before.is_none(), "{name} is defined twice");
+        }
+    }
+    found
+}
+
+/// Only `src/export` names symbols, and only in the one way that [`defined`] reads.
+#[test]
+fn no_symbol_is_named_elsewhere() {
+    let root = tools::root().join("src");
+    for path in rust_files(&root) {
+        let source = read(&path);
+        for (number, line) in source.lines().enumerate() {
+            let line = line.trim();
+            let names = line.starts_with('#')
+                && (line.contains("no_mangle") || line.contains("export_name"));
+            assert!(
+                !names || line == "#[unsafe(no_mangle)]" && path.starts_with(root.join("export")),
+                "{}:{}: {line}",
+                path.display(),
+                number + 1
+            );
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------ the header
+
+/// `olemem.h` without its comments.
+fn header() -> String {
+    let text = read(&tools::root().join("src/export/include/olemem.h"));
+    let mut bare = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, comment)) = rest.split_once("/*") {
+        bare += before;
+        bare.push(' ');
+        rest = comment.split_once("*/").expect("the comment ends").1;
+    }
+    bare + rest
+}
+
+fn c_shape(of: &str) -> Shape {
+    // Annotations, with what they have in brackets, say nothing to the compiler.
+    let mut bare = String::new();
+    let mut rest = of;
+    while let Some(at) = rest.find("_In").or_else(|| rest.find("_Out")) {
+        bare += &rest[..at];
+        rest = &rest[at + identifier(&rest[at..]).len()..];
+        if let Some(inside) = rest.strip_prefix('(') {
+            rest = &inside[bracketed(inside).len() + 1..];
+        }
+    }
+    bare += rest;
+    if bare.contains('*') {
+        return Pointer;
+    }
+    match bare.split_whitespace().next().expect("a type") {
+        "void" => Nothing,
+        "UINT" | "ULONG" | "DWORD" | "LCID" => Unsigned32,
+        "INT" | "int" | "HRESULT" => Signed32,
+        "SIZE_T" => Word,
+        "BSTR" | "LPVOID" | "LPCSTR" | "LPCWSTR" | "LPOLESTR" | "REFCLSID" | "REFIID"
+        | "REFGUID" => Pointer,
+        other => panic!("an unknown type: {other}"),
+    }
+}
+
+/// What `olemem.h` declares.
+fn declared() -> BTreeMap<String, Signature> {
+    let header = header();
+    // Macro bodies speak of `extern` too, and declare nothing by themselves.
+    let mut statements = String::new();
+    let mut continued = false;
+    for line in header.lines() {
+        let directive = continued || line.trim_start().starts_with('#');
+        continued = directive && line.ends_with('\\');
+        if !directive {
+            statements += line;
+            statements.push('\n');
+        }
+    }
+    let mut found = BTreeMap::new();
+    for statement in statements.split(';').map(str::trim) {
+        // A body that ends just before stays in front of the next declaration.
+        let statement = statement.trim_start_matches(|c: char| c == '}' || c.is_whitespace());
+        let (name, signature) = if let Some(rest) = statement.strip_prefix("EXTERN_C const IID ") {
+            (identifier(rest), None)
+        } else if let Some(rest) = statement
+            .strip_prefix("WINOLEAUTAPI")
+            .or_else(|| statement.strip_prefix("WINOLEAPI"))
+        {
+            let (result, rest) = match rest.strip_prefix("_(") {
+                Some(rest) => {
+                    let result = bracketed(rest);
+                    (result, &rest[result.len() + 1..])
+                }
+                None => ("HRESULT", rest),
+            };
+            let rest = rest.trim_start();
+            let name = identifier(rest);
+            let parameters = bracketed(&rest[name.len() + 1..]);
+            let shapes = comma_separated(parameters).into_iter().map(c_shape);
+            (name, Some((shapes.collect(), c_shape(result))))
+        } else {
+            assert!(
+                !statement.contains("EXTERN_C"),
+                "not understood: {statement}"
+            );
+            continue;
+        };
+        let before = found.insert(name.to_owned(), signature);
+        assert!(before.is_none(), "{name} is declared twice");
+    }
+    found
+}
+
+#[test]
+fn what_is_defined_is_declared_and_the_other_way_round() {
+    let defined = defined();
+    let declared = declared();
+    let names = |list: &BTreeMap<String, Signature>| list.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(names(&declared), expected(), "olemem.h");
+    assert_eq!(names(&defined), expected(), "src/export");
+    for (name, signature) in &declared {
+        assert_eq!(signature, &defined[name], "{name}");
+    }
+    for name in DATA {
+        assert_eq!(declared[name], None);
+    }
+}
+
+/// A compiler reads the header too: nothing is declared behind a macro's back.
+#[test]
+fn a_compiler_finds_the_same_declarations() {
+    let Some(cc) = tools::tool(&["cc", "gcc", "clang"]) else {
+        return;
+    };
+    let output = tools::run_ok(
+        Command::new(cc)
+            .args(["-E", "-P", "-x", "c"])
+            .arg(tools::root().join("src/export/include/olemem.h")),
+    );
+    let text = String::from_utf8_lossy(&output.stdout).replace('\n', " ");
+    let found: BTreeSet<String> = text
+        .split(';')
+        .filter_map(|statement| statement.split_once("extern ").map(|(_, rest)| rest))
+        .map(|rest| rest.split('(').next().expect("there is a first").trim_end())
+        .map(|rest| rest.rsplit([' ', '*']).next().expect("a name").to_owned())
+        .collect();
+    assert_eq!(found, expected());
+}
+
+// --------------------------------------------------------------------------------- the libraries
+
+/// The plain names that `nm` shows, without the underscore that macOS puts before each.
+fn symbols(nm: &Path, args: &[&str], library: &Path) -> BTreeSet<String> {
+    let output = tools::run_ok(Command::new(nm).args(args).arg(library));
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace().rev();
+            let name = words.next()?;
+            // "ADDRESS LETTER NAME"; a line of an archive that names its member has one word.
+            words.next().filter(|letter| letter.len() == 1)?;
+            Some(if cfg!(target_os = "macos") {
+                name.strip_prefix('_').unwrap_or(name).to_owned()
+            } else {
+                name.to_owned()
+            })
+        })
+        .collect()
+}
+
+/// Global symbols that are defined: in a shared library, those that other libraries see.
+fn visible(shared: bool) -> &'static [&'static str] {
+    match (cfg!(target_os = "macos"), shared) {
+        (true, _) => &["-gU"],
+        (false, true) => &["-D", "--defined-only"],
+        (false, false) => &["-g", "--defined-only"],
+    }
+}
+
+#[test]
+fn the_shared_library_shows_the_list_and_nothing_else() {
+    let Some(nm) = tools::tool(&["nm", "llvm-nm"]) else {
+        return;
+    };
+    let library = tools::library(tools::Library::Shared);
+    let found = symbols(&nm, visible(true), &library);
+    // A 16-bit `wcslen` would take the place of the C library's in every program.
+    assert!(!found.contains("wcslen"));
+    assert_eq!(found, expected());
+}
+
+#[test]
+fn the_static_library_has_the_list() {
+    let Some(nm) = tools::tool(&["nm", "llvm-nm"]) else {
+        return;
+    };
+    let library = tools::library(tools::Library::Static);
+    let found = symbols(&nm, visible(false), &library);
+    let expected = expected();
+    let missing: Vec<_> = expected.difference(&found).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    // Beside the list there is what Rust brings, under names of its own. Of other Windows names and
+    // of the C library's there must be none.
+    for name in ["wcslen", "malloc", "free", "calloc", "realloc"] {
+        assert!(!found.contains(name), "{name}");
+    }
+    let windows = [
+        "Sys",
+        "Var",
+        "Co",
+        "SH",
+        "StringFrom",
+        "ProgID",
+        "IID_",
+        "BSTR_",
+    ];
+    let others: Vec<_> = found
+        .difference(&expected)
+        .filter(|name| {
+            windows.iter().any(|prefix| {
+                name.strip_prefix(prefix)
+                    .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_uppercase()))
+            })
+        })
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[test]
+fn without_the_feature_there_are_no_symbols() {
+    let Some(nm) = tools::tool(&["nm", "llvm-nm"]) else {
+        return;
+    };
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-export");
+    tools::run_ok(
+        Command::new(env!("CARGO"))
+            .current_dir(tools::root())
+            .env("CARGO_TARGET_DIR", &target)
+            .env_remove("RUSTFLAGS")
+            .args(["rustc", "--quiet", "--lib", "--crate-type", "staticlib"]),
+    );
+    let found = symbols(&nm, visible(false), &target.join("debug/libolemem.a"));
+    // Not empty by mistake: Rust's own are there.
+    assert!(found.len() > 100, "{} symbols", found.len());
+    let leaked: Vec<_> = expected().intersection(&found).cloned().collect();
+    assert!(leaked.is_empty(), "{leaked:?}");
+}

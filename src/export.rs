@@ -15,6 +15,29 @@
 //! * A *block* is null, or a live block of the task allocator. A question (`GetSize`, `DidAlloc`) may be
 //!   asked of any address whatever.
 //!
+//! # Examples
+//!
+//! The functions as Rust sees them; C calls them through the header.
+//!
+//! ```
+//! use olemem::com::{MallocVtbl, Object};
+//! use olemem::export::{CoGetMalloc, CoTaskMemAlloc, CoTaskMemFree};
+//!
+//! let mut malloc = std::ptr::null_mut();
+//! // SAFETY: the variable is writable.
+//! assert!(unsafe { CoGetMalloc(1, &mut malloc) }.is_success());
+//! // SAFETY: the object lives as long as the process.
+//! let vtbl = unsafe { (*malloc.cast::<Object<MallocVtbl>>()).vtbl };
+//!
+//! let block = CoTaskMemAlloc(27);
+//! // SAFETY: the question may be asked of any address.
+//! assert_eq!(unsafe { (vtbl.get_size)(malloc, block) }, 27);
+//! // SAFETY: the block is live, and this is its last use.
+//! unsafe { CoTaskMemFree(block) };
+//! ```
+//!
+//! # Where the names exist
+//!
 //! The names exist off Windows, and under Miri's Windows targets. On Windows itself they are the
 //! system's.
 

@@ -576,7 +576,23 @@ static void address(void) {
     CHECK(IBrowser_Release(browser) == 0);
 }
 
+/* The words of Microsoft's compiler that COM code is full of. */
+typedef HRESULT(__stdcall *answer)(void);
+__declspec(noinline) static HRESULT __stdcall standard_call(void) {
+    return S_FALSE;
+}
+static HRESULT __cdecl c_call(void) {
+    return S_OK;
+}
+
+static void calling_conventions(void) {
+    answer standard = standard_call;
+    CHECK(standard() == S_FALSE);
+    CHECK(c_call() == S_OK);
+}
+
 int main(void) {
+    calling_conventions();
     references_and_interfaces();
     status_text();
     in_out();

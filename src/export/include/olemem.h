@@ -52,7 +52,22 @@
 #define OLEMEM_INLINE static inline
 #endif
 
-/* The compiler's own calling convention: there is one off Windows. */
+/* The compiler's own calling convention: there is one off Windows. (With -fms-extensions Clang knows
+ * the words itself.) */
+#if !defined(_MSC_EXTENSIONS)
+#ifndef __stdcall
+#define __stdcall
+#endif
+#ifndef __cdecl
+#define __cdecl
+#endif
+#ifndef __fastcall
+#define __fastcall
+#endif
+#ifndef __declspec
+#define __declspec(attribute)
+#endif
+#endif
 #define WINAPI
 #define APIENTRY
 #define CALLBACK
@@ -1131,8 +1146,9 @@ WINOLEAUTAPI VarBstrCat(_In_opt_ BSTR bstrLeft, _In_opt_ BSTR bstrRight,
  * Compares: VARCMP_LT, VARCMP_EQ or VARCMP_GT (0, 1, 2) as an HRESULT, so that SUCCEEDED says
  * nothing; never VARCMP_NULL. A string that is NULL or begins with a zero unit is less than one
  * that is not. `lcid` 0 compares bytes and then lengths, exactly as Windows does. Any other `lcid`
- * sorts by language on Windows; here it compares code units, with NORM_IGNORECASE for ASCII
- * letters, and the other flags have no effect. Frees nothing.
+ * sorts by language on Windows; here zero units are skipped, ASCII letters compare as lower case and
+ * everything else as code units, and case decides last, lower first, or not at all with
+ * NORM_IGNORECASE. The other flags have no effect. Frees nothing.
  */
 WINOLEAUTAPI VarBstrCmp(_In_opt_ BSTR bstrLeft, _In_opt_ BSTR bstrRight, LCID lcid, ULONG dwFlags);
 

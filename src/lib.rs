@@ -131,7 +131,7 @@ pub mod raw {
     //! | [`realloc_units`] | `SysReAllocStringLen` |
     //! | [`free`] | `SysFreeString` |
     //! | [`unit_len`], [`byte_len`] | `SysStringLen`, `SysStringByteLen` |
-    //! | [`concat`] | `VarBstrCat` |
+    //! | [`concat()`] | `VarBstrCat` |
     //! | [`compare`] | `VarBstrCmp` |
     //!
     //! A null BSTR is the empty string wherever one is read. On Windows itself these call oleaut32, so

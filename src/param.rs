@@ -58,7 +58,7 @@ unsafe impl<T> Resource for Option<TaskBox<T>> {}
 // SAFETY: as for `TaskBox`.
 unsafe impl<U: StrUnit> Resource for Option<TaskStr<U>> {}
 
-/// An [in] parameter: lent by the caller for the call. In memory, the pointer itself.
+/// An \[in\] parameter: lent by the caller for the call. In memory, the pointer itself.
 ///
 /// It derefs to the value and never frees it. To keep the value, clone it (R12). A type in a C
 /// signature: [`from C`](self#from-c) applies.
@@ -113,7 +113,7 @@ impl<T: Resource + fmt::Debug> fmt::Debug for In<'_, T> {
     }
 }
 
-/// An [out] parameter: filled by the callee, freed by the caller. In memory, a pointer to the
+/// An \[out\] parameter: filled by the callee, freed by the caller. In memory, a pointer to the
 /// caller's variable; null if the caller passed none.
 ///
 /// What the variable holds on entry is never read and never freed (R6). Dropping an `Out` that was
@@ -167,7 +167,7 @@ impl<'a, T: Resource> Out<'a, T> {
         self.variable.is_none()
     }
 
-    /// The whole of an [out] method: stores null, makes the value, stores it.
+    /// The whole of an \[out\] method: stores null, makes the value, stores it.
     ///
     /// `S_OK` and the value; or the code of `make` and null; or `E_POINTER` without making anything,
     /// if the caller passed no variable. A `make` that panics leaves null.
@@ -186,7 +186,7 @@ impl<'a, T: Resource> Out<'a, T> {
         }
     }
 
-    /// Stores null, and gives a slot to be filled: for methods with several [out] parameters.
+    /// Stores null, and gives a slot to be filled: for methods with several \[out\] parameters.
     ///
     /// # Errors
     ///
@@ -223,7 +223,7 @@ impl<T: Resource> fmt::Debug for Out<'_, T> {
 ///
 /// # Examples
 ///
-/// Two [out] parameters: both or none.
+/// Two \[out\] parameters: both or none.
 ///
 /// ```
 /// use olemem::{Bstr, HResult, Out};
@@ -276,7 +276,7 @@ impl<T: Resource> Drop for OutSlot<'_, T> {
     }
 }
 
-/// An [in,out] parameter: the caller's value, which the callee may replace. In memory, a pointer to
+/// An \[in,out\] parameter: the caller's value, which the callee may replace. In memory, a pointer to
 /// the caller's variable; null if the caller passed none.
 ///
 /// # From C
@@ -316,7 +316,7 @@ impl<'a, T: Resource> InOut<'a, T> {
         Self { variable: None }
     }
 
-    /// The whole of an [in,out] method: makes a new value from the old one, stores it, frees the old.
+    /// The whole of an \[in,out\] method: makes a new value from the old one, stores it, frees the old.
     ///
     /// `S_OK`; or the code of `make`, and the old value is untouched (R17); or `E_POINTER` without
     /// making anything, if the caller passed no variable.

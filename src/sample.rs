@@ -117,7 +117,7 @@ unsafe extern "system" fn release(this: *mut c_void) -> u32 {
     left
 }
 
-/// [in]: the caller's string is only read; to keep it, it is copied (R12).
+/// \[in\]: the caller's string is only read; to keep it, it is copied (R12).
 unsafe extern "system" fn put_status_text(this: *mut c_void, text: In<'_, Bstr>) -> HResult {
     // SAFETY: the caller holds a reference to this component.
     let component = unsafe { component(this) };
@@ -130,14 +130,14 @@ unsafe extern "system" fn put_status_text(this: *mut c_void, text: In<'_, Bstr>)
     }
 }
 
-/// [out]: the caller is given a copy to free (R5, R13), or null and a failure (R14).
+/// \[out\]: the caller is given a copy to free (R5, R13), or null and a failure (R14).
 unsafe extern "system" fn get_status_text(this: *mut c_void, text: Out<'_, Bstr>) -> HResult {
     // SAFETY: the caller holds a reference to this component.
     let component = unsafe { component(this) };
     text.fill(|| Ok(component.text().try_clone()?))
 }
 
-/// [in,out]: the caller's string becomes the status, and the former status takes its place; the
+/// \[in,out\]: the caller's string becomes the status, and the former status takes its place; the
 /// caller's old string is freed (R8, R9), or untouched after a failure (R17).
 unsafe extern "system" fn exchange_status_text(
     this: *mut c_void,

@@ -4,6 +4,7 @@
 //! system's own functions; the few that state what olemem does where Windows crashes or leaves the
 //! matter open are for olemem alone.
 
+#![cfg(feature = "std")]
 #![allow(
     clippy::manual_c_str_literals,
     reason = "the vectors write their bytes out"

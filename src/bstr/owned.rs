@@ -199,7 +199,7 @@ impl Bstr {
 
     /// Gives the BSTR away.
     ///
-    /// *Ownership:* the caller's, who frees it with [`raw::free`](crate::raw::free) or
+    /// *Ownership:* the caller's, who frees it with [`raw::free`] or
     /// `SysFreeString`, or by [`from_raw`](Self::from_raw).
     #[must_use = "nothing else will free the string"]
     pub fn into_raw(self) -> *const u16 {

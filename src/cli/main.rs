@@ -1,6 +1,8 @@
 //! The command `olemem`.
 
 mod demo;
+// Nothing is drawn on Windows.
+#[cfg(not(windows))]
 mod draw;
 
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Where bytes come from: the only calls to the system allocator, and the switch that makes one fail.
 //!
-//! The backing is [`System`], never the global allocator: a program may install a global allocator
+//! The backing is the standard library's `System`, never the global allocator: a program may install a global allocator
 //! that stands on olemem.
 
 use std::cell::Cell;

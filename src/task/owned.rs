@@ -131,7 +131,7 @@ impl<T> TaskBox<T> {
     /// Gives the block away.
     ///
     /// *Ownership:* the caller's, who drops the value and frees the block with
-    /// [`heap::free`](crate::heap::free) or `CoTaskMemFree`.
+    /// [`heap::free`] or `CoTaskMemFree`.
     #[must_use = "nothing else will free the block"]
     pub fn into_raw(this: Self) -> *mut T {
         ManuallyDrop::new(this).block.as_ptr()
@@ -302,7 +302,7 @@ impl<T> TaskSlice<T> {
     /// Gives the block away, with the number of values in it.
     ///
     /// *Ownership:* the caller's, who drops the values and frees the block with
-    /// [`heap::free`](crate::heap::free) or `CoTaskMemFree`.
+    /// [`heap::free`] or `CoTaskMemFree`.
     #[must_use = "nothing else will free the block"]
     pub fn into_raw_parts(this: Self) -> (*mut T, usize) {
         let this = ManuallyDrop::new(this);
@@ -470,7 +470,7 @@ impl<U: StrUnit> TaskStr<U> {
 
     /// Gives the string away.
     ///
-    /// *Ownership:* the caller's, who frees it with [`heap::free`](crate::heap::free) or
+    /// *Ownership:* the caller's, who frees it with [`heap::free`] or
     /// `CoTaskMemFree`.
     #[must_use = "nothing else will free the string"]
     pub fn into_raw(this: Self) -> *mut U {

@@ -1,5 +1,5 @@
-//! The documentation's own example, a browser component with a status text, called through its vtable;
-//! and a journal of who allocated and freed what. The command's demo and the tests use both.
+//! The documentation's own example: a browser component with a status text, called through its vtable.
+//! The command's demo and the tests use it.
 //!
 //! ```text
 //! interface IBrowser : IUnknown {
@@ -19,9 +19,13 @@ use crate::com::{Guid, HResult, IID_UNKNOWN, Object, UnknownVtbl};
 use crate::param::{In, InOut, Out};
 
 #[cfg(all(feature = "export", any(not(windows), miri)))]
+mod demonstration;
+#[cfg(all(feature = "export", any(not(windows), miri)))]
 mod journal;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
-pub use journal::{Journal, Record, Turn};
+pub use demonstration::{Call, Demonstration, demonstrate};
+#[cfg(all(feature = "export", any(not(windows), miri)))]
+pub use journal::{Record, Turn};
 
 /// Identifies `IBrowser`.
 pub const IID_BROWSER: Guid = Guid::from_u128(0x5C1E1B5A_0C0E_4F0B_9B57_6F6C656D656D);

@@ -12,114 +12,80 @@ pub(crate) use emulated::run;
 
 #[cfg(not(windows))]
 mod emulated {
+    use std::io::{self, Write};
     use std::process::ExitCode;
 
-    use olemem::sample::{Browser, Journal, Record, Turn};
-    use olemem::seam::{Seat, listen};
-    use olemem::{Bstr, HResult, In, InOut, Out};
+    use olemem::sample::{self, Demonstration, Record, Turn};
 
     use crate::draw::Picture;
 
     pub(crate) fn run() -> ExitCode {
-        let journal: &'static Journal = Box::leak(Box::new(Journal::new(caller("at the start"))));
-        let seat = Box::leak(Box::new(Seat::new(journal)));
-        let listening = listen(seat).expect("nobody else listens in this process");
-        println!("A browser component, called through its vtable:\n");
-        let outcome = calls(journal);
-        drop(listening);
-        let records = journal.records();
-        for (index, record) in records.iter().enumerate() {
-            show(index + 1, record);
-        }
-        let freed = records.iter().filter(|r| r.freed.is_some()).count();
-        let live = records.len() - freed;
-        println!(
-            "Balance: {} allocated, {freed} freed, {live} live.",
-            records.len()
-        );
-        match outcome {
-            Ok(()) if live == 0 => ExitCode::SUCCESS,
-            Ok(()) => ExitCode::FAILURE,
-            Err(code) => {
-                eprintln!("olemem: the component failed: {code}");
+        let demonstration = match sample::demonstrate() {
+            Ok(demonstration) => demonstration,
+            Err(error) => {
+                eprintln!("olemem: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        let good = demonstration
+            .calls
+            .iter()
+            .all(|call| call.code.is_success())
+            && live(&demonstration.records) == 0;
+        // A reader that has seen enough, as `head` has, is no failure.
+        match print(&demonstration) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                eprintln!("olemem: standard output: {error}");
                 ExitCode::FAILURE
             }
+            _ if good => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
         }
     }
 
-    /// The caller's program.
-    fn calls(journal: &Journal) -> Result<(), HResult> {
-        let browser = Browser::new();
-
-        // [in]: allocated and freed by the caller; the component keeps a copy of its own.
-        journal.turn(caller("before put_StatusText"));
-        let text = Bstr::try_from_str("Ready")?;
-        journal.turn(component("in put_StatusText"));
-        let code = browser.put_status_text(In::new(&text));
-        journal.turn(caller("after put_StatusText"));
-        told("put_StatusText([in] \"Ready\")", code, &text)?;
-        drop(text);
-
-        // [out]: allocated by the component, freed by the caller.
-        let mut text = Bstr::new();
-        journal.turn(component("in get_StatusText"));
-        let code = browser.get_status_text(Out::new(&mut text));
-        journal.turn(caller("after get_StatusText"));
-        told("get_StatusText([out] &text)", code, &text)?;
-        drop(text);
-
-        // [in,out]: allocated by the caller, replaced by the component, which frees the old string; the
-        // new one is the caller's to free.
-        journal.turn(caller("before ExchangeStatusText"));
-        let mut text = Bstr::try_from_str("Loading…")?;
-        journal.turn(component("in ExchangeStatusText"));
-        let code = browser.exchange_status_text(InOut::new(&mut text));
-        journal.turn(caller("after ExchangeStatusText"));
-        told("ExchangeStatusText([in,out] &\"Loading…\")", code, &text)?;
-        drop(text);
-
-        println!();
-        journal.turn(component("in its destructor"));
-        drop(browser);
-        Ok(())
-    }
-
-    fn caller(during: &'static str) -> Turn {
-        Turn {
-            who: "the caller",
-            during,
+    fn print(demonstration: &Demonstration) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "A browser component, called through its vtable:\n")?;
+        for call in &demonstration.calls {
+            let (line, code, text) = (call.line, call.code, &call.text);
+            writeln!(out, "  {line:<42} {code}, text is \"{text}\"")?;
         }
-    }
-
-    fn component(during: &'static str) -> Turn {
-        Turn {
-            who: "the component",
-            during,
+        writeln!(out)?;
+        let records = &demonstration.records;
+        for (index, record) in records.iter().enumerate() {
+            show(&mut out, index + 1, record)?;
         }
+        let live = live(records);
+        writeln!(
+            out,
+            "Balance: {} allocated, {} freed, {live} live.",
+            records.len(),
+            records.len() - live,
+        )?;
+        out.flush()
     }
 
-    /// One line about a call, and its code as a `Result`.
-    fn told(call: &str, code: HResult, text: &Bstr) -> Result<(), HResult> {
-        println!("  {call:<42} {code}, text is \"{text}\"");
-        code.ok()
+    fn live(records: &[Record]) -> usize {
+        records.iter().filter(|r| r.freed.is_none()).count()
     }
 
-    fn show(number: usize, record: &Record) {
-        println!("BSTR {number}, a block of {} bytes", record.size);
-        if !record.image.is_empty() {
-            print!(
-                "{}",
-                Picture {
-                    image: &record.image,
-                    size: record.size
-                }
-            );
-        }
+    fn show(out: &mut impl Write, number: usize, record: &Record) -> io::Result<()> {
+        writeln!(out, "BSTR {number}, a block of {} bytes", record.size)?;
         let by = |turn: Turn| format!("{} {}", turn.who, turn.during);
-        println!("    allocated by {}", by(record.allocated));
         match record.freed {
-            Some(turn) => println!("    freed by     {}\n", by(turn)),
-            None => println!("    never freed\n"),
+            Some(freed) => {
+                let picture = Picture {
+                    image: &record.image,
+                    size: record.size,
+                };
+                write!(out, "{picture}")?;
+                writeln!(out, "    allocated by {}", by(record.allocated))?;
+                writeln!(out, "    freed by     {}\n", by(freed))
+            }
+            None => {
+                writeln!(out, "    allocated by {}", by(record.allocated))?;
+                writeln!(out, "    never freed\n")
+            }
         }
     }
 }

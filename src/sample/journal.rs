@@ -34,8 +34,11 @@ pub struct Record {
 }
 
 /// Listens at the seam, on the thread that made it, and keeps a record of each BSTR.
+///
+/// It reads the payload of each BSTR that is freed, so it listens only while nothing but the example
+/// runs on its thread, whose strings are all filled.
 #[derive(Debug)]
-pub struct Journal {
+pub(super) struct Journal {
     thread: ThreadId,
     entries: Mutex<Entries>,
 }
@@ -48,8 +51,7 @@ struct Entries {
 
 impl Journal {
     /// An empty journal for this thread.
-    #[must_use]
-    pub fn new(turn: Turn) -> Self {
+    pub(super) fn new(turn: Turn) -> Self {
         Self {
             thread: thread::current().id(),
             entries: Mutex::new(Entries {
@@ -60,13 +62,12 @@ impl Journal {
     }
 
     /// Says whose turn it is from now on.
-    pub fn turn(&self, turn: Turn) {
+    pub(super) fn turn(&self, turn: Turn) {
         self.entries().turn = turn;
     }
 
     /// All records so far, by time of allocation.
-    #[must_use]
-    pub fn records(&self) -> Vec<Record> {
+    pub(super) fn records(&self) -> Vec<Record> {
         self.entries().records.clone()
     }
 
@@ -103,7 +104,8 @@ impl Listener for Journal {
             BlockEvent::Freeing { block, .. } => {
                 if let Some(record) = entries.live(block) {
                     record.freed = Some(turn);
-                    // SAFETY: the block is live and was made by an operation on BSTRs.
+                    // SAFETY: the block is live and was made by an operation on BSTRs, and the example
+                    // fills all of its strings.
                     record.image = unsafe { image(block) };
                 }
             }

@@ -14,7 +14,7 @@
 //! | a BSTR of one's own, of another's, in static storage | [`Bstr`], [`BstrRef`], [`bstr!`] |
 //! | a value, several, a zero-terminated string in task memory | [`TaskBox`], [`TaskSlice`], [`TaskStr`] |
 //! | collections in task memory | [`TaskAllocator`] |
-//! | parameters that keep COM's rules | [`In`], [`Out`], [`InOut`] |
+//! | parameters that keep COM's rules | [`In`], [`Out`], [`InOut`], of any [`Resource`] |
 //! | the same as raw pointers | [`raw`] for BSTRs, [`heap`] for blocks |
 //! | lengths that say what they count | [`UnitLen`], [`ByteLen`] |
 //! | result codes, identifiers, vtables | [`HResult`], [`Guid`], [`com`] |
@@ -24,9 +24,9 @@
 //! # Examples
 //!
 //! ```
-//! use olemem::{Bstr, HResult, In, InOut, Out};
+//! use olemem::{Bstr, Out};
 //!
-//! extern "system" fn get_status_text(text: Out<'_, Bstr>) -> HResult {
+//! extern "system" fn get_status_text(text: Out<'_, Bstr>) -> olemem::HResult {
 //!     text.fill(|| Ok(Bstr::try_from_str("Ready")?))
 //! }
 //!
@@ -35,9 +35,32 @@
 //! assert_eq!(text, "Ready");
 //! ```
 //!
+//! # Parameters
+//!
+//! COM says who allocates and who frees by a parameter's direction. The types say it in the signature:
+//!
+//! | parameter | C | rule | what the type does |
+//! | --- | --- | --- | --- |
+//! | [`In<Bstr>`](In) | `BSTR` | the caller allocates and frees; the callee only reads (R1, R2) | lends, never frees |
+//! | [`Out<Bstr>`](Out) | `BSTR*` | the callee allocates, the caller frees; null after a failure (R5, R6, R14, R15) | null until filled, null after a failure |
+//! | [`InOut<Bstr>`](InOut) | `BSTR*` | the callee may replace, and then frees the old value; untouched after a failure (R8, R9, R17) | replaces and frees exactly once |
+//!
+//! ```
+//! use olemem::{Bstr, HResult, In, InOut};
+//!
+//! extern "system" fn append(text: InOut<'_, Bstr>, tail: In<'_, Bstr>) -> HResult {
+//!     text.update(|old| Ok(Bstr::try_concat(old.as_bstr(), tail.as_bstr())?))
+//! }
+//!
+//! let mut text = Bstr::from("done");
+//! let tail = Bstr::from("!");
+//! assert_eq!(append(InOut::new(&mut text), In::new(&tail)), HResult::S_OK);
+//! assert_eq!(text, "done!");
+//! ```
+//!
 //! # The C ABI
 //!
-//! With the feature `export` the Windows names ([`export`]) are real symbols. A Rust program that wants
+//! With the feature `export` the Windows names (module `export`) are real symbols. A Rust program that wants
 //! only them must still name the crate, or the linker drops it:
 //!
 //! ```
@@ -53,10 +76,19 @@
 //!
 //! # Bad calls
 //!
-//! A pointer that is no live block is refused before anything is read or written: one line on standard
-//! error, and the process is aborted. Under Miri, AddressSanitizer and Valgrind, found at the first
-//! allocation, it goes to the system allocator unchanged, so that the tool reports it with its own
-//! stacks. `OLEMEM=plain` or `OLEMEM=pass-through` in the environment chooses by hand.
+//! Freeing or reallocating what is no live block is refused before anything is read or written: one line
+//! on standard error, and the process is aborted. Under Miri, AddressSanitizer and Valgrind, found at the
+//! first allocation, the pointer goes to the system allocator unchanged, so that the tool reports it
+//! with its own stacks. (AddressSanitizer is found on Linux and macOS, Valgrind on x86-64 and aarch64
+//! Linux.) `OLEMEM=plain` or `OLEMEM=pass-through` in the environment chooses by hand, except under Miri.
+//!
+//! A stale pointer whose address was handed out again is the start of a live block: freeing it frees that
+//! block. The memory tools, which keep freed memory aside, tell the two apart.
+//!
+//! # Sources
+//!
+//! `semantics.md` with a section, `V036`, `R14`, `L5` and their like refer to `docs/semantics.md` in the
+//! repository and the package: what each function does on Windows, with the evidence for it.
 //!
 //! # Features
 //!
@@ -68,6 +100,8 @@
 //! | `allocator-api2-04` | `TaskAllocator` for allocator-api2 0.4 as well as 0.2 |
 //! | `cli` | the command `olemem` |
 #![cfg_attr(not(feature = "std"), no_std)]
+// The page above speaks of the whole crate.
+#![cfg_attr(not(feature = "std"), allow(rustdoc::broken_intra_doc_links))]
 
 mod bstr;
 pub mod com;
@@ -77,7 +111,7 @@ pub mod export;
 pub mod guid_text;
 pub mod layout;
 #[cfg(feature = "std")]
-pub mod param;
+mod param;
 #[doc(hidden)]
 #[cfg(feature = "std")]
 pub mod sample;
@@ -90,12 +124,11 @@ pub use crate::bstr::borrowed::BstrRef;
 pub use crate::bstr::literal as __literal;
 #[cfg(feature = "std")]
 pub use crate::bstr::owned::Bstr;
-pub use crate::com::{Guid, HResult};
+pub use crate::com::types::{Guid, HResult};
 pub use crate::units::{ByteLen, UnitLen};
 #[cfg(feature = "std")]
 pub use crate::{
-    error::CreateError,
-    param::{In, InOut, Out},
+    param::{In, InOut, Out, OutSlot, Resource},
     task::allocator::TaskAllocator,
     task::owned::{TaskBox, TaskSlice, TaskStr},
 };

@@ -2,36 +2,7 @@
 //!
 //! COM says who allocates and who frees by a parameter's direction (`semantics.md` section 6). These
 //! types stand in a method's signature where C has `BSTR`, `BSTR*`, `LPWSTR*` or `T**`, are exactly
-//! that pointer in memory, and leave no room to break the rule:
-//!
-//! | parameter | C | rule | what the type does |
-//! | --- | --- | --- | --- |
-//! | [`In<Bstr>`](In) | `BSTR` | the caller allocates and frees; the callee only reads (R1, R2) | lends, never frees |
-//! | [`Out<Bstr>`](Out) | `BSTR*` | the callee allocates, the caller frees; null after a failure (R5, R6, R14, R15) | null until filled, null after a failure |
-//! | [`InOut<Bstr>`](InOut) | `BSTR*` | the callee may replace, and then frees the old value; untouched after a failure (R8, R9, R17) | replaces and frees exactly once |
-//!
-//! # Examples
-//!
-//! A method as C sees it, and a call:
-//!
-//! ```
-//! use olemem::{Bstr, HResult, In, InOut, Out};
-//!
-//! extern "system" fn get_status_text(text: Out<'_, Bstr>) -> HResult {
-//!     text.fill(|| Ok(Bstr::try_from_str("done")?))
-//! }
-//!
-//! extern "system" fn append(text: InOut<'_, Bstr>, tail: In<'_, Bstr>) -> HResult {
-//!     text.update(|old| Ok(Bstr::try_concat(old.as_bstr(), tail.as_bstr())?))
-//! }
-//!
-//! let mut text = Bstr::from("what was there is freed before the call");
-//! assert_eq!(get_status_text(Out::new(&mut text)), HResult::S_OK);
-//! assert_eq!(text, "done");
-//! let tail = Bstr::from("!");
-//! assert_eq!(append(InOut::new(&mut text), In::new(&tail)), HResult::S_OK);
-//! assert_eq!(text, "done!");
-//! ```
+//! that pointer in memory, and leave no room to break the rule. The crate's front page has the table.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -60,8 +31,7 @@ unsafe impl<U: StrUnit> Resource for Option<TaskStr<U>> {}
 
 /// An \[in\] parameter: lent by the caller for the call. In memory, the pointer itself.
 ///
-/// It derefs to the value and never frees it. To keep the value, clone it (R12). A type in a C
-/// signature: [`from C`](self#from-c) applies.
+/// It derefs to the value and never frees it. To keep the value, clone it (R12).
 ///
 /// # From C
 ///
@@ -321,12 +291,12 @@ impl<'a, T: Resource> InOut<'a, T> {
     /// `S_OK`; or the code of `make`, and the old value is untouched (R17); or `E_POINTER` without
     /// making anything, if the caller passed no variable.
     pub fn update(mut self, make: impl FnOnce(&T) -> Result<T, HResult>) -> HResult {
-        let Some(value) = self.get() else {
+        let Some(value) = self.get_mut() else {
             return HResult::E_POINTER;
         };
         match make(value) {
             Ok(new) => {
-                self.set(new);
+                *value = new;
                 HResult::S_OK
             }
             Err(code) => code,
@@ -345,10 +315,18 @@ impl<'a, T: Resource> InOut<'a, T> {
         self.variable.as_deref_mut()
     }
 
-    /// Replaces the value; the old one is freed, once. Without a variable the new one is dropped.
-    pub fn set(&mut self, value: T) {
-        if let Some(variable) = self.get_mut() {
-            *variable = value;
+    /// Replaces the value; the old one is freed, once.
+    ///
+    /// # Errors
+    ///
+    /// The new value, if the caller passed no variable.
+    pub fn set(&mut self, value: T) -> Result<(), T> {
+        match self.get_mut() {
+            Some(variable) => {
+                *variable = value;
+                Ok(())
+            }
+            None => Err(value),
         }
     }
 

@@ -9,6 +9,8 @@
 pub(crate) mod allocator;
 pub(crate) mod backing;
 pub(crate) mod block;
+#[cfg(all(unix, not(miri)))]
+mod fork;
 pub mod heap;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 pub(crate) mod hook;

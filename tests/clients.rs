@@ -217,3 +217,56 @@ fn mistakes_on_windows_are_seen() {
 fn mistakes_on_windows_core_are_seen() {
     mistakes_are_seen("windows-core-0.100");
 }
+
+/// The README's own lines, in a package made of nothing else.
+#[test]
+#[ignore = "needs nightly's Miri, and a minute or two"]
+fn the_readme_under_miri() {
+    let Some(client) = clients::client("windows-0.62") else {
+        return;
+    };
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme
+        .split_once("<!-- Cargo.toml -->\n```toml\n")
+        .expect("the dependencies");
+    let dependencies = rest.split("```").next().unwrap_or_default();
+    assert!(dependencies.contains("olemem = { version = \"0.1\","));
+    let local = format!("olemem = {{ path = {:?},", tools::root());
+    let dependencies = dependencies.replace("olemem = { version = \"0.1\",", &local);
+    let package = tools::scratch("readme-package");
+    let folder = |name: &str| {
+        let folder = package.join(name);
+        std::fs::create_dir_all(&folder).expect("the build folder can be written");
+        folder
+    };
+    let manifest = format!(
+        "[package]\nname = \"client-windows\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+         [workspace]\n\n{dependencies}"
+    );
+    let write = |path: std::path::PathBuf, text: &str| {
+        std::fs::write(path, text).expect("the build folder can be written");
+    };
+    write(package.join("Cargo.toml"), &manifest);
+    write(folder("src").join("lib.rs"), "");
+    let example = std::fs::read_to_string(client.join("tests/readme.rs")).expect("a test file");
+    write(folder("tests").join("status.rs"), &example);
+    // The same versions as the client's, which are here already.
+    std::fs::copy(client.join("Cargo.lock"), package.join("Cargo.lock")).expect("a lock file");
+    if miri("windows-0.62", WITHOUT_BORROWS).is_none() {
+        return;
+    }
+    let target = clients::target("readme");
+    let output = tools::run_ok(
+        clients::nightly_cargo(&package, &target)
+            .env("MIRIFLAGS", WITHOUT_BORROWS)
+            .args([
+                "miri",
+                "test",
+                "--offline",
+                "--target",
+                clients::WINDOWS,
+                "--tests",
+            ]),
+    );
+    assert_eq!(passed(&output), 1, "{output:?}");
+}

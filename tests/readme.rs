@@ -55,18 +55,18 @@ fn the_example_on_the_windows_crate_is_the_one_that_runs() {
     );
 }
 
-#[test]
-fn the_example_in_c_compiles_by_its_command_and_prints_what_is_said() {
-    let Some(cc) = tools::tool(&["cc", "gcc", "clang"]) else {
-        return;
-    };
-    let folder = tools::scratch("readme");
-    let source = folder.join("status.c");
-    std::fs::write(&source, block("<!-- status.c -->")).expect("the folder can be written");
+/// Compiles a block as the README says to, and gives back what the program prints.
+#[track_caller]
+fn printed(compilers: &[&str], standard: Option<&str>, name: &str) -> Option<String> {
+    let compiler = tools::tool(compilers)?;
+    let folder = tools::scratch(&format!("readme-{name}"));
+    let source = folder.join(name);
+    std::fs::write(&source, block(&format!("<!-- {name} -->"))).expect("the folder can be written");
     let program = folder.join("status");
     let library = tools::library(tools::Library::Static);
-    let mut compile = Command::new(cc);
+    let mut compile = Command::new(compiler);
     compile
+        .args(standard)
         .arg(tools::include_flag())
         .arg(source)
         .arg(library)
@@ -75,7 +75,23 @@ fn the_example_in_c_compiles_by_its_command_and_prints_what_is_said() {
         .arg(&program);
     tools::run_ok(&mut compile);
     let output = tools::run_ok(&mut Command::new(program));
-    let printed = String::from_utf8_lossy(&output.stdout);
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn the_example_in_cpp_compiles_by_its_command_and_prints_what_is_said() {
+    let Some(printed) = printed(&["c++", "g++", "clang++"], Some("-std=c++17"), "status.cpp")
+    else {
+        return;
+    };
+    assert_eq!(printed, "5 units in 10 bytes\n");
+}
+
+#[test]
+fn the_example_in_c_compiles_by_its_command_and_prints_what_is_said() {
+    let Some(printed) = printed(&["cc", "gcc", "clang"], None, "status.c") else {
+        return;
+    };
     assert_eq!(printed, "5 units in 10 bytes\n");
     assert!(README.contains("It prints `5 units in 10 bytes`."));
     assert!(README.contains(

@@ -85,8 +85,7 @@ impl<'a> BstrRef<'a> {
 
     /// A pointer to the text and its terminator, for C that wants a `const WCHAR*`: never null.
     ///
-    /// The slice's own `as_ptr` leads to the same place, but reading the terminator behind a slice is
-    /// out of its bounds.
+    /// A slice's own `as_ptr` is not for that: the terminator is out of the slice's bounds.
     #[must_use]
     pub const fn as_ptr(self) -> *const u16 {
         if self.ptr.is_null() {
@@ -177,9 +176,9 @@ impl BstrRef<'_> {
     ///
     /// If there is no memory.
     #[must_use]
+    #[track_caller]
     pub fn to_owned(self) -> Bstr {
-        self.try_to_owned()
-            .unwrap_or_else(|error| panic!("BSTR: {error}"))
+        crate::bstr::owned::expect(self.try_to_owned())
     }
 
     /// The text.

@@ -19,7 +19,8 @@ pub const IGNORE_CASE: u32 = 1;
 ///
 /// # Safety
 ///
-/// * `left` and `right` are null or BSTRs, readable with prefix and counted bytes.
+/// * `left` and `right` are null or BSTRs: prefix and counted bytes are readable. They need no
+///   alignment.
 #[must_use]
 pub unsafe fn concat(left: *const u16, right: *const u16) -> *mut u16 {
     // SAFETY: the caller's promise is the precondition.
@@ -34,15 +35,12 @@ pub unsafe fn concat(left: *const u16, right: *const u16) -> *mut u16 {
     if joined.is_null() {
         return joined;
     }
-    let start = joined.cast::<u8>();
-    // SAFETY: within the payload, whose length is the sum.
-    let middle = unsafe { start.add(left_len.as_usize()) };
-    // A null source has no bytes, and no copy of none needs a pointer.
-    for (to, from, bytes) in [(start, left, left_len), (middle, right, right_len)] {
-        if !from.is_null() {
+    for (source, offset, bytes) in [(left, 0, left_len), (right, left_len.as_usize(), right_len)] {
+        // A null source has no bytes.
+        if !source.is_null() {
             // SAFETY: the caller promises the source's bytes; the payload has room for both, and a new
             // block overlaps nothing.
-            unsafe { to.copy_from_nonoverlapping(from.cast(), bytes.as_usize()) };
+            unsafe { raw::fill(joined, offset, source.cast(), bytes.as_usize()) };
         }
     }
     joined
@@ -62,8 +60,8 @@ pub unsafe fn concat(left: *const u16, right: *const u16) -> *mut u16 {
 ///
 /// # Safety
 ///
-/// * `left` and `right` are null or BSTRs as [`BstrRef::from_raw`](crate::BstrRef::from_raw) wants
-///   them, with a terminator.
+/// * `left` and `right` are null or BSTRs: prefix, counted bytes and terminator are readable and
+///   initialised, in one object of no more than `isize::MAX` bytes. They need no alignment.
 #[must_use]
 pub unsafe fn compare(left: *const u16, right: *const u16, lcid: u32, flags: u32) -> Ordering {
     // SAFETY: the caller's promise is the precondition.
@@ -72,13 +70,9 @@ pub unsafe fn compare(left: *const u16, right: *const u16, lcid: u32, flags: u32
 
 #[cfg(any(not(windows), miri))]
 mod imp {
-    use super::{IGNORE_CASE, Ordering};
-    use crate::bstr::borrowed::BstrRef;
-    #[cfg(feature = "export")]
-    use crate::task::{
-        hook::{self, BstrEvent},
-        mode,
-    };
+    use core::slice;
+
+    use super::{IGNORE_CASE, Ordering, raw};
 
     /// # Safety
     ///
@@ -89,16 +83,11 @@ mod imp {
         lcid: u32,
         flags: u32,
     ) -> Ordering {
-        #[cfg(feature = "export")]
-        if mode::armed() {
-            hook::raise_bstr(&BstrEvent::Read { bstr: left });
-            hook::raise_bstr(&BstrEvent::Read { bstr: right });
-        }
         // SAFETY: the caller's promise; the borrow ends with this call.
-        let left = unsafe { BstrRef::from_raw(left) };
+        let left_bytes = unsafe { bytes(left) };
         // SAFETY: as above.
-        let right = unsafe { BstrRef::from_raw(right) };
-        // SAFETY: as above, with the zero unit that ends a BSTR.
+        let right_bytes = unsafe { bytes(right) };
+        // SAFETY: as above.
         let left_starts = unsafe { starts_with_text(left) };
         // SAFETY: as above.
         let right_starts = unsafe { starts_with_text(right) };
@@ -108,13 +97,28 @@ mod imp {
             _ => {}
         }
         if lcid == 0 {
-            return left.as_bytes().cmp(right.as_bytes());
+            return left_bytes.cmp(right_bytes);
         }
-        let (left, right) = (left.as_units(), right.as_units());
-        if left.is_empty() || right.is_empty() {
-            return left.len().cmp(&right.len());
+        let (left_units, right_units) = (left_bytes.len() / 2, right_bytes.len() / 2);
+        if left_units == 0 || right_units == 0 {
+            return left_units.cmp(&right_units);
         }
-        by_language(left, right, flags)
+        by_language(left_bytes, right_bytes, flags)
+    }
+
+    /// The counted bytes; none for null. Bytes, for BSTR-shaped memory may stand at any address.
+    ///
+    /// # Safety
+    ///
+    /// * `bstr` is null or a BSTR that is not written while the slice lives.
+    unsafe fn bytes<'a>(bstr: *const u16) -> &'a [u8] {
+        if bstr.is_null() {
+            return &[];
+        }
+        // SAFETY: the caller's promise.
+        let len = unsafe { raw::byte_len(bstr) };
+        // SAFETY: the caller promises as many initialised bytes.
+        unsafe { slice::from_raw_parts(bstr.cast(), len.as_usize()) }
     }
 
     /// Whether there is a first unit and it is not zero. It is the unit at the pointer, whatever the
@@ -122,27 +126,32 @@ mod imp {
     ///
     /// # Safety
     ///
-    /// * A unit is readable where `text` points, unless it is null.
-    unsafe fn starts_with_text(text: BstrRef<'_>) -> bool {
-        // SAFETY: the caller's promise, or a static zero for null.
-        unsafe { text.as_ptr().read() != 0 }
+    /// * `bstr` is null, or a unit is readable there.
+    unsafe fn starts_with_text(bstr: *const u16) -> bool {
+        // SAFETY: not null, so the caller promises a unit.
+        !bstr.is_null() && unsafe { bstr.read_unaligned() } != 0
     }
 
     /// The approximation that [`compare`](super::compare) documents.
-    fn by_language(left: &[u16], right: &[u16], flags: u32) -> Ordering {
+    fn by_language(left: &[u8], right: &[u8], flags: u32) -> Ordering {
         let fold = |unit: u16| match unit {
             0x41..=0x5A => unit | 0x20,
             _ => unit,
         };
-        fn visible(text: &[u16]) -> impl Iterator<Item = u16> + '_ {
-            text.iter().copied().filter(|unit| *unit != 0)
-        }
         let by_letter = visible(left).map(fold).cmp(visible(right).map(fold));
         if by_letter != Ordering::Equal || flags & IGNORE_CASE != 0 {
             return by_letter;
         }
         // Lower case has the greater code unit, and comes first.
         visible(right).cmp(visible(left))
+    }
+
+    /// The whole units that are not zero.
+    fn visible(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
+        bytes
+            .chunks_exact(2)
+            .map(|unit| u16::from_ne_bytes([unit[0], unit[1]]))
+            .filter(|unit| *unit != 0)
     }
 }
 

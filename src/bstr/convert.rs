@@ -39,6 +39,7 @@ pub(super) fn decode(bstr: BstrRef<'_>) -> Result<String, DecodeError> {
 ///
 /// If there is no memory, or the text is too long for a BSTR.
 impl From<&str> for Bstr {
+    #[track_caller]
     fn from(text: &str) -> Self {
         expect(Self::try_from_str(text))
     }
@@ -48,6 +49,7 @@ impl From<&str> for Bstr {
 ///
 /// As the conversion from `&str`.
 impl From<String> for Bstr {
+    #[track_caller]
     fn from(text: String) -> Self {
         text.as_str().into()
     }
@@ -57,6 +59,7 @@ impl From<String> for Bstr {
 ///
 /// As the conversion from `&str`.
 impl From<&String> for Bstr {
+    #[track_caller]
     fn from(text: &String) -> Self {
         text.as_str().into()
     }
@@ -66,6 +69,7 @@ impl From<&String> for Bstr {
 ///
 /// As the conversion from `&str`.
 impl From<Cow<'_, str>> for Bstr {
+    #[track_caller]
     fn from(text: Cow<'_, str>) -> Self {
         text.as_ref().into()
     }
@@ -75,6 +79,7 @@ impl From<Cow<'_, str>> for Bstr {
 ///
 /// If there is no memory, or there are too many units for a BSTR.
 impl From<&[u16]> for Bstr {
+    #[track_caller]
     fn from(units: &[u16]) -> Self {
         Self::from_wide(units)
     }
@@ -86,6 +91,7 @@ impl From<&[u16]> for Bstr {
 ///
 /// If there is no memory.
 impl From<BstrRef<'_>> for Bstr {
+    #[track_caller]
     fn from(source: BstrRef<'_>) -> Self {
         source.to_owned()
     }

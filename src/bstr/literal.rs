@@ -114,9 +114,11 @@ impl<const UNITS: usize> Literal<UNITS> {
 #[macro_export]
 macro_rules! bstr {
     ($text:expr) => {{
-        const TEXT: &str = $text;
-        const UNITS: usize = $crate::__literal::unit_count(TEXT);
-        static LITERAL: $crate::__literal::Literal<UNITS> = $crate::__literal::Literal::new(TEXT);
-        LITERAL.as_bstr()
+        // Items are not hygienic: names of the user's own would be shadowed in `$text`.
+        const __OLEMEM_TEXT: &str = $text;
+        const __OLEMEM_UNITS: usize = $crate::__literal::unit_count(__OLEMEM_TEXT);
+        static __OLEMEM_LITERAL: $crate::__literal::Literal<__OLEMEM_UNITS> =
+            $crate::__literal::Literal::new(__OLEMEM_TEXT);
+        __OLEMEM_LITERAL.as_bstr()
     }};
 }

@@ -75,6 +75,7 @@ impl Bstr {
     ///
     /// If there is no memory.
     #[must_use]
+    #[track_caller]
     pub fn empty() -> Self {
         expect(Self::try_empty())
     }
@@ -95,6 +96,7 @@ impl Bstr {
     ///
     /// If there is no memory, or too many units for a BSTR.
     #[must_use]
+    #[track_caller]
     pub fn from_wide(units: &[u16]) -> Self {
         expect(Self::try_from_units(units))
     }
@@ -121,6 +123,7 @@ impl Bstr {
     ///
     /// If there is no memory, or too many bytes for a BSTR.
     #[must_use]
+    #[track_caller]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         expect(Self::try_from_bytes(bytes))
     }
@@ -144,7 +147,7 @@ impl Bstr {
     /// [`CreateError`] if there is no memory, or `len` is too long for a BSTR.
     pub fn try_zeroed(len: UnitLen) -> Result<Self, CreateError> {
         let bytes = len.bytes().ok_or(TooLong::units(len.as_usize()))?;
-        Self::allocate(bytes)
+        Self::allocate(bytes).map_err(|error| in_units(error, len.as_usize()))
     }
 
     /// A copy: null stays null, empty stays empty, an odd byte stays.
@@ -166,7 +169,7 @@ impl Bstr {
     /// let joined = Bstr::try_concat(bstr!("status: "), bstr!("done"))?;
     /// assert_eq!(joined, "status: done");
     /// assert!(!Bstr::try_concat(BstrRef::NULL, BstrRef::NULL)?.is_null());
-    /// # Ok::<(), olemem::CreateError>(())
+    /// # Ok::<(), olemem::error::CreateError>(())
     /// ```
     ///
     /// # Errors
@@ -332,6 +335,7 @@ impl Bstr {
     /// # Panics
     ///
     /// If there is no memory, or the sum is too long for a BSTR.
+    #[track_caller]
     pub fn push_str(&mut self, text: &str) {
         expect(self.try_push_str(text));
     }
@@ -341,6 +345,7 @@ impl Bstr {
     /// # Panics
     ///
     /// If there is no memory, or the sum is too long for a BSTR.
+    #[track_caller]
     pub fn push_units(&mut self, units: &[u16]) {
         expect(self.try_push_units(units));
     }
@@ -366,8 +371,9 @@ impl Bstr {
             .checked_mul(2)
             .and_then(|more| more.checked_add(old.as_usize()))
             .ok_or(TooLong::units(units))?;
-        let len = ByteLen::try_from(sum)?;
-        check_len(len)?;
+        let len = ByteLen::try_from(sum)
+            .and_then(|len| check_len(len).map(|()| len))
+            .map_err(|_| TooLong::units(sum / 2))?;
         if old.is_odd() {
             // Only whole units can be reallocated: a longer string takes this one's place.
             let mut longer = Self::allocate(len)?;
@@ -480,6 +486,7 @@ impl Default for Bstr {
 ///
 /// If there is no memory.
 impl Clone for Bstr {
+    #[track_caller]
     fn clone(&self) -> Self {
         expect(self.try_clone())
     }

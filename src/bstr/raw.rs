@@ -139,7 +139,7 @@ pub unsafe fn free(bstr: *const u16) {
 ///
 /// # Safety
 ///
-/// * `bstr` is null, or the four bytes before it are readable.
+/// * `bstr` is null, or the four bytes before it are readable and initialised.
 #[must_use]
 pub unsafe fn unit_len(bstr: *const u16) -> UnitLen {
     // SAFETY: the caller's promise is the precondition.
@@ -152,7 +152,7 @@ pub unsafe fn unit_len(bstr: *const u16) -> UnitLen {
 ///
 /// # Safety
 ///
-/// * `bstr` is null, or the four bytes before it are readable.
+/// * `bstr` is null, or the four bytes before it are readable and initialised.
 #[must_use]
 pub unsafe fn byte_len(bstr: *const u16) -> ByteLen {
     if bstr.is_null() {
@@ -160,4 +160,14 @@ pub unsafe fn byte_len(bstr: *const u16) -> ByteLen {
     }
     // SAFETY: the caller's promise, and `bstr` is not null.
     unsafe { imp::byte_len(bstr) }
+}
+
+/// Copies `bytes` bytes into the payload, `offset` bytes from its start.
+///
+/// # Safety
+///
+/// * `bytes` bytes are readable at `source`, and fit the payload of `bstr` behind the offset.
+pub(super) unsafe fn fill(bstr: *mut u16, offset: usize, source: *const u8, bytes: usize) {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { imp::fill(bstr, offset, source, bytes) };
 }

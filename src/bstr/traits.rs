@@ -122,6 +122,7 @@ mod owned {
     ///
     /// If there is no memory, or the sum is too long for a BSTR.
     impl Extend<u16> for Bstr {
+        #[track_caller]
         fn extend<I: IntoIterator<Item = u16>>(&mut self, units: I) {
             // Gathered first: one reallocation, however the iterator dribbles.
             self.push_units(&units.into_iter().collect::<Vec<u16>>());
@@ -132,6 +133,7 @@ mod owned {
     ///
     /// If there is no memory, or the sum is too long for a BSTR.
     impl Extend<char> for Bstr {
+        #[track_caller]
         fn extend<I: IntoIterator<Item = char>>(&mut self, text: I) {
             self.push_str(&text.into_iter().collect::<String>());
         }
@@ -141,12 +143,14 @@ mod owned {
     ///
     /// If there is no memory, or the sum is too long for a BSTR.
     impl<'a> Extend<&'a str> for Bstr {
+        #[track_caller]
         fn extend<I: IntoIterator<Item = &'a str>>(&mut self, text: I) {
             self.push_str(&text.into_iter().collect::<String>());
         }
     }
 
     impl FromIterator<u16> for Bstr {
+        #[track_caller]
         fn from_iter<I: IntoIterator<Item = u16>>(units: I) -> Self {
             let mut bstr = Self::new();
             bstr.extend(units);
@@ -155,6 +159,7 @@ mod owned {
     }
 
     impl FromIterator<char> for Bstr {
+        #[track_caller]
         fn from_iter<I: IntoIterator<Item = char>>(text: I) -> Self {
             let mut bstr = Self::new();
             bstr.extend(text);
@@ -163,6 +168,7 @@ mod owned {
     }
 
     impl<'a> FromIterator<&'a str> for Bstr {
+        #[track_caller]
         fn from_iter<I: IntoIterator<Item = &'a str>>(text: I) -> Self {
             let mut bstr = Self::new();
             bstr.extend(text);

@@ -133,11 +133,13 @@ unsafe extern "system" fn free(_: *mut c_void, block: *mut c_void) {
 
 /// Exactly what was asked for; -1 for NULL and for what is no block.
 extern "system" fn get_size(_: *mut c_void, block: *mut c_void) -> usize {
-    heap::size_of(block.cast()).unwrap_or(usize::MAX)
+    // SAFETY: where this is compiled, any address will do.
+    unsafe { heap::size_of(block.cast()) }.unwrap_or(usize::MAX)
 }
 
 extern "system" fn did_alloc(_: *mut c_void, block: *mut c_void) -> i32 {
-    heap::did_alloc(block.cast()).as_raw()
+    // SAFETY: where this is compiled, any address will do.
+    unsafe { heap::did_alloc(block.cast()) }.as_raw()
 }
 
 extern "system" fn heap_minimize(_: *mut c_void) {

@@ -44,7 +44,8 @@ pub fn demonstrate() -> Result<Demonstration, SeatTaken> {
     })
 }
 
-/// The caller's program.
+/// The caller's program. A parameter is made in the caller's turn: making an `Out` frees what the
+/// variable held.
 fn calls(journal: &Journal) -> Vec<Call> {
     let browser = Browser::new();
     let mut calls = Vec::new();
@@ -59,16 +60,18 @@ fn calls(journal: &Journal) -> Vec<Call> {
     // [in]: allocated and freed by the caller; the component keeps a copy of its own.
     journal.turn(caller("before put_StatusText"));
     let text = Bstr::from("Ready");
+    let parameter = In::new(&text);
     journal.turn(component("in put_StatusText"));
-    let code = browser.put_status_text(In::new(&text));
+    let code = browser.put_status_text(parameter);
     journal.turn(caller("after put_StatusText"));
     told("put_StatusText([in] \"Ready\")", code, &text);
     drop(text);
 
     // [out]: allocated by the component, freed by the caller.
     let mut text = Bstr::new();
+    let parameter = Out::new(&mut text);
     journal.turn(component("in get_StatusText"));
-    let code = browser.get_status_text(Out::new(&mut text));
+    let code = browser.get_status_text(parameter);
     journal.turn(caller("after get_StatusText"));
     told("get_StatusText([out] &text)", code, &text);
     drop(text);
@@ -77,8 +80,9 @@ fn calls(journal: &Journal) -> Vec<Call> {
     // one is the caller's to free.
     journal.turn(caller("before ExchangeStatusText"));
     let mut text = Bstr::from("Loading…");
+    let parameter = InOut::new(&mut text);
     journal.turn(component("in ExchangeStatusText"));
-    let code = browser.exchange_status_text(InOut::new(&mut text));
+    let code = browser.exchange_status_text(parameter);
     journal.turn(caller("after ExchangeStatusText"));
     told("ExchangeStatusText([in,out] &\"Loading…\")", code, &text);
     drop(text);

@@ -1,6 +1,7 @@
 //! `TaskAllocator`: the task allocator behind allocator-api2's trait.
 
 use core::alloc::Layout;
+use core::num::NonZero;
 use core::ptr::{self, NonNull};
 
 use allocator_api2::alloc::{AllocError, Allocator};
@@ -11,7 +12,7 @@ use crate::task::heap;
 /// The COM task allocator, for collections that take an allocator.
 ///
 /// What such a collection holds is task memory: its buffer may be handed to C, which frees it with
-/// `CoTaskMemFree`, and the other way round. Alignments above [`ALIGN`] are refused with
+/// `CoTaskMemFree`, and the other way round; one without capacity has no buffer. Alignments above [`ALIGN`] are refused with
 /// [`AllocError`], for the task allocator does not know of alignment. It implements `Allocator` of
 /// allocator-api2 0.2, which hashbrown 0.17 and bumpalo 3.20 speak as well, and with the feature
 /// `allocator-api2-04` that of version 0.4.
@@ -30,11 +31,23 @@ use crate::task::heap;
 pub struct TaskAllocator;
 
 /// A block for `layout`, or `None` if the alignment is not to be had or there is no memory.
+///
+/// No bytes need no block, as with the standard library's allocators: collections forget what they
+/// think is none.
 fn allocate(layout: Layout) -> Option<NonNull<[u8]>> {
     if layout.align() > ALIGN {
         return None;
     }
+    if layout.size() == 0 {
+        return Some(nothing(layout));
+    }
     sized(heap::alloc(layout.size(), Family::Task), layout.size())
+}
+
+/// No bytes, at an address that is aligned and no block's.
+fn nothing(layout: Layout) -> NonNull<[u8]> {
+    let address = NonZero::new(layout.align()).unwrap_or(NonZero::<usize>::MIN);
+    NonNull::slice_from_raw_parts(NonNull::without_provenance(address), 0)
 }
 
 fn allocate_zeroed(layout: Layout) -> Option<NonNull<[u8]>> {
@@ -48,22 +61,30 @@ fn allocate_zeroed(layout: Layout) -> Option<NonNull<[u8]>> {
 ///
 /// # Safety
 ///
-/// * `block` is a live block of this allocator.
-unsafe fn resize(block: NonNull<u8>, new: Layout) -> Option<NonNull<[u8]>> {
+/// * `block` is what this allocator gave for `old`, and not given back.
+unsafe fn resize(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
+    if old.size() == 0 {
+        return allocate(new);
+    }
     if new.align() > ALIGN {
         return None;
     }
-    // SAFETY: the caller promises a live block.
+    if new.size() == 0 {
+        // SAFETY: the caller promises the block, and it is used no more.
+        unsafe { deallocate(block, old) };
+        return Some(nothing(new));
+    }
+    // SAFETY: the old size is not zero, so the block is a live one.
     let moved = unsafe { heap::resize(block.as_ptr(), new.size(), Family::Task) };
     sized(moved, new.size())
 }
 
 /// # Safety
 ///
-/// * `block` is a live block of this allocator, of the size of `old`, and `new` is no smaller.
+/// * As for [`resize`], and `new` is no smaller than `old`.
 unsafe fn grow_zeroed(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
     // SAFETY: the caller's promise.
-    let moved = unsafe { resize(block, new) }?;
+    let moved = unsafe { resize(block, old, new) }?;
     // SAFETY: the old size is within the block.
     let tail = unsafe { moved.cast::<u8>().add(old.size()) };
     // SAFETY: the new size is the block's, and the caller promises that it is no smaller.
@@ -77,10 +98,12 @@ fn sized(block: *mut u8, size: usize) -> Option<NonNull<[u8]>> {
 
 /// # Safety
 ///
-/// * `block` is a live block of this allocator, and nothing uses it any more.
-unsafe fn deallocate(block: NonNull<u8>) {
-    // SAFETY: the caller's promise is the precondition.
-    unsafe { heap::free(block.as_ptr(), Family::Task) };
+/// * `block` is what this allocator gave for `layout`, not given back, and nothing uses it any more.
+unsafe fn deallocate(block: NonNull<u8>, layout: Layout) {
+    if layout.size() != 0 {
+        // SAFETY: the size is not zero, so the block is a live one; the rest is the caller's promise.
+        unsafe { heap::free(block.as_ptr(), Family::Task) };
+    }
 }
 
 // SAFETY: a block stays where it is until it is freed or resized, whatever becomes of this value, of
@@ -94,19 +117,19 @@ unsafe impl Allocator for TaskAllocator {
         allocate_zeroed(layout).ok_or(AllocError)
     }
 
-    unsafe fn deallocate(&self, block: NonNull<u8>, _: Layout) {
+    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: the trait's promise is the precondition.
-        unsafe { deallocate(block) };
+        unsafe { deallocate(block, layout) };
     }
 
     unsafe fn grow(
         &self,
         block: NonNull<u8>,
-        _: Layout,
+        old: Layout,
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         // SAFETY: the trait's promise is the precondition.
-        unsafe { resize(block, new) }.ok_or(AllocError)
+        unsafe { resize(block, old, new) }.ok_or(AllocError)
     }
 
     unsafe fn grow_zeroed(
@@ -122,11 +145,11 @@ unsafe impl Allocator for TaskAllocator {
     unsafe fn shrink(
         &self,
         block: NonNull<u8>,
-        _: Layout,
+        old: Layout,
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         // SAFETY: the trait's promise is the precondition.
-        unsafe { resize(block, new) }.ok_or(AllocError)
+        unsafe { resize(block, old, new) }.ok_or(AllocError)
     }
 }
 
@@ -149,19 +172,19 @@ mod version_04 {
             super::allocate_zeroed(layout).ok_or(AllocError)
         }
 
-        unsafe fn deallocate(&self, block: NonNull<u8>, _: Layout) {
+        unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
             // SAFETY: the trait's promise is the precondition.
-            unsafe { super::deallocate(block) };
+            unsafe { super::deallocate(block, layout) };
         }
 
         unsafe fn grow(
             &self,
             block: NonNull<u8>,
-            _: Layout,
+            old: Layout,
             new: Layout,
         ) -> Result<NonNull<[u8]>, AllocError> {
             // SAFETY: the trait's promise is the precondition.
-            unsafe { super::resize(block, new) }.ok_or(AllocError)
+            unsafe { super::resize(block, old, new) }.ok_or(AllocError)
         }
 
         unsafe fn grow_zeroed(
@@ -177,11 +200,11 @@ mod version_04 {
         unsafe fn shrink(
             &self,
             block: NonNull<u8>,
-            _: Layout,
+            old: Layout,
             new: Layout,
         ) -> Result<NonNull<[u8]>, AllocError> {
             // SAFETY: the trait's promise is the precondition.
-            unsafe { super::resize(block, new) }.ok_or(AllocError)
+            unsafe { super::resize(block, old, new) }.ok_or(AllocError)
         }
     }
 }

@@ -5,23 +5,30 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
 
 thread_local! {
-    /// Allocations of this thread until one fails; 0 if none is to fail.
-    static COUNTDOWN: Cell<u64> = const { Cell::new(0) };
+    /// The failure that this thread is to see; null if none is.
+    static PLANNED: Cell<*const Plan> = const { Cell::new(ptr::null()) };
+}
+
+/// A failure to come. The guard owns it, and takes the thread's pointer to it back before it goes.
+struct Plan {
+    /// Allocations until the one that fails, itself included; 0 once it has failed.
+    left: Cell<u64>,
 }
 
 /// Makes the `nth` allocation that this thread asks of olemem from now on fail, once. The first is 1.
 ///
 /// Allocations and reallocations that need memory count, whichever door they come through: the safe
 /// types, the raw operations, the C functions, `IMalloc`. Other threads are not touched. Dropping the
-/// guard calls the failure off; a second guard replaces the first one's count.
+/// guard calls the failure off. While two guards live, the later one counts.
 ///
 /// # Examples
 ///
 /// ```
-/// use olemem::{Bstr, CreateError, fault};
+/// use olemem::error::CreateError;
+/// use olemem::{Bstr, fault};
 ///
 /// let failing = fault::fail_nth(2);
 /// assert!(Bstr::try_from_str("first").is_ok());
@@ -38,53 +45,66 @@ thread_local! {
 /// If `nth` is 0.
 pub fn fail_nth(nth: u64) -> FailNth {
     assert_ne!(nth, 0, "allocations are counted from 1");
-    COUNTDOWN.set(nth);
-    FailNth {
-        this_thread: PhantomData,
-    }
+    let plan = NonNull::from(Box::leak(Box::new(Plan {
+        left: Cell::new(nth),
+    })));
+    PLANNED.set(plan.as_ptr());
+    FailNth { plan }
 }
 
 /// Calls the failure off when dropped. Made by [`fail_nth`].
 #[must_use = "dropping the guard calls the failure off"]
 pub struct FailNth {
-    /// The count is the thread's own, so the guard stays there.
-    this_thread: PhantomData<*const ()>,
+    /// Invariant: a leaked box that this guard alone takes back. Being a pointer it keeps the guard on
+    /// its thread, whose count it is.
+    plan: NonNull<Plan>,
 }
 
 impl FailNth {
     /// Whether the failure has happened.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        COUNTDOWN.get() == 0
+        self.left() == 0
+    }
+
+    fn left(&self) -> u64 {
+        // SAFETY: the field's invariant.
+        unsafe { self.plan.as_ref() }.left.get()
     }
 }
 
 impl fmt::Debug for FailNth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FailNth")
-            .field("allocations_left", &COUNTDOWN.get())
+            .field("allocations_left", &self.left())
             .finish()
     }
 }
 
 impl Drop for FailNth {
     fn drop(&mut self) {
-        COUNTDOWN.set(0);
+        // A later guard's plan is not this one's to call off. A thread that ends has no plan any more.
+        let _ = PLANNED.try_with(|planned| {
+            if ptr::eq(planned.get(), self.plan.as_ptr()) {
+                planned.set(ptr::null());
+            }
+        });
+        // SAFETY: the field's invariant; nothing else points to it any more.
+        drop(unsafe { Box::from_raw(self.plan.as_ptr()) });
     }
 }
 
 /// Counts one allocation down; `true` if it is the one to fail.
 pub(crate) fn is_to_fail() -> bool {
-    // A thread that is being torn down has no plan any more.
-    COUNTDOWN
-        .try_with(|left| match left.get() {
-            0 => false,
-            n => {
-                left.set(n - 1);
-                n == 1
-            }
-        })
-        .unwrap_or(false)
+    let planned = PLANNED.try_with(Cell::get).unwrap_or(ptr::null());
+    // SAFETY: null, or the plan of a guard of this thread that was not dropped: dropping takes the
+    // pointer back first, and a guard that is forgotten leaves its box.
+    let Some(plan) = (unsafe { planned.as_ref() }) else {
+        return false;
+    };
+    let left = plan.left.get();
+    plan.left.set(left.saturating_sub(1));
+    left == 1
 }
 
 #[cfg(any(not(windows), miri))]
@@ -98,9 +118,19 @@ mod system {
     use super::is_to_fail;
     use crate::task::block::ALIGN;
 
+    /// More than any machine has. AddressSanitizer ends a program that asks its allocator for more,
+    /// where null is the answer.
+    #[cfg(target_pointer_width = "64")]
+    const MOST: usize = 1 << 40;
+    #[cfg(target_pointer_width = "32")]
+    const MOST: usize = isize::MAX as usize;
+
     /// The layout of a block of `size` bytes: at least one, so that every block has an address of its
-    /// own. `None` beyond what an object can have.
+    /// own. `None` beyond what there can be.
     pub(crate) fn layout(size: usize) -> Option<Layout> {
+        if size > MOST {
+            return None;
+        }
         Layout::from_size_align(size.max(1), ALIGN).ok()
     }
 
@@ -124,7 +154,8 @@ mod system {
         old: Layout,
         new: Layout,
     ) -> Option<NonNull<u8>> {
-        if is_to_fail() {
+        // Shrinking needs no memory, so it cannot be the allocation that is to fail.
+        if new.size() > old.size() && is_to_fail() {
             return None;
         }
         // SAFETY: block and layout are the caller's promise; the new size is not zero and, the

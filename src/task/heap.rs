@@ -9,7 +9,8 @@
 //! * Freeing null does nothing. Freeing anything else that is no live block start ends the process
 //!   with one line on standard error; under Miri, AddressSanitizer and Valgrind it is handed on to the
 //!   system allocator, so that the tool reports it with its own stacks.
-//! * All of it is safe from any thread, and needs no initialisation.
+//! * All of it is safe from any thread, and needs no initialisation. A fork is safe too: the child finds
+//!   the heap as the forking thread left it.
 //!
 //! On Windows itself the doors lead to ole32's own allocator, which judges bad frees its own way.
 //!
@@ -19,9 +20,10 @@
 //! use olemem::heap::{self, DidAlloc, Family};
 //!
 //! let block = heap::alloc(27, Family::Task);
-//! assert_eq!(heap::size_of(block), Some(27));
-//! assert_eq!(heap::did_alloc(block), DidAlloc::Yes);
-//! assert_eq!(heap::did_alloc(block.wrapping_add(4)), DidAlloc::No);
+//! // SAFETY: the block is live.
+//! assert_eq!(unsafe { heap::size_of(block) }, Some(27));
+//! // SAFETY: as above.
+//! assert_eq!(unsafe { heap::did_alloc(block) }, DidAlloc::Yes);
 //! // SAFETY: the block is live, and this is its last use.
 //! unsafe { heap::free(block, Family::Task) };
 //! ```
@@ -46,7 +48,7 @@ pub fn alloc(size: usize, family: Family) -> *mut u8 {
     imp::alloc(size, family)
 }
 
-/// The block at another size: `min(old, new)` bytes are kept, and it may move unless it shrinks.
+/// The block at another size: `min(old, new)` bytes are kept, and it may move.
 ///
 /// `realloc(null, n)` allocates. `realloc(block, 0)` frees the block and gives null, which is success.
 /// Null for any other size is failure, and the old block is whole.
@@ -72,7 +74,9 @@ pub unsafe fn realloc(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     unsafe { resize(block, size, family) }
 }
 
-/// As [`realloc`] of a block that is not null; a size of 0 keeps a block of no bytes.
+/// As [`realloc`] of a block that is not null, to a size that is not 0.
+///
+/// A BSTR that shrinks stays where it is (V036), and keeps its memory until it grows or is freed.
 ///
 /// # Safety
 ///
@@ -112,15 +116,19 @@ pub(crate) unsafe fn release(block: *mut u8, family: Family) {
 
 /// The bytes that were asked for, or `None` if no live block starts there.
 ///
-/// Takes any address whatever; no memory behind it is read. (On Windows the system reads it.)
 /// Source: `IMalloc::GetSize`, `semantics.md` 3.3, whose -1 is `None` here.
+///
+/// # Safety
+///
+/// * On Windows itself: `block` is null or a live block, for the system reads the memory before it.
+///   Elsewhere any address whatever will do; no memory behind it is read.
 #[must_use]
-pub fn size_of(block: *mut u8) -> Option<usize> {
+pub unsafe fn size_of(block: *mut u8) -> Option<usize> {
     if block.is_null() {
-        None
-    } else {
-        imp::size_of(block)
+        return None;
     }
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { imp::size_of(block) }
 }
 
 /// As [`size_of`], for olemem's own use: nobody is told.
@@ -131,15 +139,19 @@ pub(crate) fn extent(block: *mut u8) -> Option<usize> {
 
 /// Whether a live block starts there.
 ///
-/// Takes any address whatever, freed, interior or wild; no memory behind it is read. Source:
-/// `IMalloc::DidAlloc`, `semantics.md` 3.3.
+/// Source: `IMalloc::DidAlloc`, `semantics.md` 3.3.
+///
+/// # Safety
+///
+/// * On Windows itself: as for [`size_of`]. Elsewhere any address whatever will do, freed, interior or
+///   wild; no memory behind it is read.
 #[must_use]
-pub fn did_alloc(block: *mut u8) -> DidAlloc {
+pub unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
     if block.is_null() {
-        DidAlloc::Unknown
-    } else {
-        imp::did_alloc(block)
+        return DidAlloc::Unknown;
     }
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { imp::did_alloc(block) }
 }
 
 /// Gives spare memory back to the system. Source: `IMalloc::HeapMinimize`.

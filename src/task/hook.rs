@@ -7,7 +7,8 @@
 //! * Nobody listens until [`listen`] is called; until then an operation pays one test of the mode byte.
 //! * An event is raised on the thread of the operation, while no lock of olemem is held: a listener
 //!   may allocate and free. It is then told of that, too.
-//! * `Freeing` comes before the block goes, the others after the fact.
+//! * `Freeing` and `Reallocating` come before the fact: once a block is gone its address may be another
+//!   thread's. The others come after it.
 
 use std::fmt;
 use std::ptr;
@@ -29,7 +30,16 @@ pub enum BlockEvent {
         /// For which pair of functions.
         family: Family,
     },
-    /// A block was asked to be of another size.
+    /// A block is about to be of another size; it is still whole.
+    Reallocating {
+        /// Its start.
+        block: *mut u8,
+        /// Bytes asked for.
+        size: usize,
+        /// By which pair of functions.
+        family: Family,
+    },
+    /// What became of it. `old` may be another thread's block by now.
     Reallocated {
         /// Its start before.
         old: *mut u8,
@@ -72,7 +82,7 @@ pub enum BstrEvent {
         /// The BSTR as given.
         bstr: *const u16,
     },
-    /// A source is about to be copied from.
+    /// A source of known length is about to be copied from.
     Source {
         /// Its first byte.
         source: *const u8,

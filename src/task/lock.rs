@@ -36,8 +36,19 @@ impl<T> Lock<T> {
 /// The lock, held.
 pub(crate) struct Guard<'a, T> {
     lock: &'a Lock<T>,
-    #[expect(dead_code, reason = "dropping it gives the lock back")]
+    #[cfg_attr(
+        any(not(unix), miri),
+        expect(dead_code, reason = "dropping it gives the lock back")
+    )]
     held: raw::Held<'a>,
+}
+
+#[cfg(all(unix, not(miri)))]
+impl<T> Guard<'_, T> {
+    /// Gives the lock back in the child of a fork, where the thread that took it is a copy.
+    pub(crate) fn release_in_child(guard: Self) {
+        raw::release_in_child(guard.held);
+    }
 }
 
 impl<T> Deref for Guard<'_, T> {
@@ -63,6 +74,12 @@ mod raw {
     pub(super) struct RawLock(Mutex<()>);
 
     pub(super) type Held<'a> = MutexGuard<'a, ()>;
+
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn release_in_child(held: Held<'_>) {
+        // A futex does not know who took it.
+        drop(held);
+    }
 
     impl RawLock {
         pub(super) const fn new() -> Self {
@@ -108,6 +125,13 @@ mod raw {
                 this_thread: PhantomData,
             }
         }
+    }
+
+    /// The lock knows its thread by a name that the child's thread does not have: it is made anew.
+    pub(super) fn release_in_child(held: Held<'_>) {
+        // SAFETY: the child has no other thread that could use the word.
+        unsafe { held.lock.0.get().write(0) };
+        std::mem::forget(held);
     }
 
     impl Drop for Held<'_> {

@@ -63,15 +63,18 @@ fn look_around() -> u8 {
         _ => 0,
     };
     let before = MODE.fetch_or(READY | found, Ordering::AcqRel);
-    if let Some(Err(unknown)) = chosen
-        && before & READY == 0
-    {
+    if before & READY != 0 {
+        return before | found;
+    }
+    #[cfg(all(unix, not(miri)))]
+    super::fork::watch();
+    if let Some(Err(unknown)) = chosen {
         super::heap::complain(format_args!(
             "OLEMEM={}: unknown; valid are plain, pass-through",
             unknown.to_string_lossy()
         ));
     }
-    before | READY | found
+    READY | found
 }
 
 #[cfg(not(miri))]

@@ -8,6 +8,7 @@ use core::mem::{ManuallyDrop, forget};
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 use core::slice;
+use core::str::FromStr;
 
 use crate::error::{CreateError, InteriorNul, OutOfMemory, Refused, StrError};
 use crate::task::block::{ALIGN, Family};
@@ -107,6 +108,7 @@ impl<T> TaskBox<T> {
     ///
     /// If there is no memory.
     #[must_use]
+    #[track_caller]
     pub fn new(value: T) -> Self {
         expect(Self::try_new(value))
     }
@@ -202,6 +204,7 @@ impl<T: fmt::Debug> fmt::Debug for TaskBox<T> {
 ///
 /// If there is no memory.
 impl<T: Clone> Clone for TaskBox<T> {
+    #[track_caller]
     fn clone(&self) -> Self {
         Self::new((**self).clone())
     }
@@ -211,6 +214,7 @@ impl<T: Clone> Clone for TaskBox<T> {
 ///
 /// If there is no memory.
 impl<T: Default> Default for TaskBox<T> {
+    #[track_caller]
     fn default() -> Self {
         Self::new(T::default())
     }
@@ -230,7 +234,7 @@ impl<T: Default> Default for TaskBox<T> {
 /// // SAFETY: it was given away a line above and is taken back once.
 /// let numbers = unsafe { TaskSlice::from_raw_parts(raw, count) };
 /// assert_eq!(*numbers, [1, 2, 3]);
-/// # Ok::<(), olemem::CreateError>(())
+/// # Ok::<(), olemem::error::CreateError>(())
 /// ```
 pub struct TaskSlice<T> {
     /// Invariant: the start of a live task block that holds `len` values, used by this value alone.
@@ -308,6 +312,14 @@ impl<T> TaskSlice<T> {
         let this = ManuallyDrop::new(this);
         (this.block.as_ptr(), this.len)
     }
+
+    /// The pointer, for C that does not keep it.
+    ///
+    /// *Ownership:* stays here.
+    #[must_use]
+    pub fn as_raw(this: &Self) -> *mut T {
+        this.block.as_ptr()
+    }
 }
 
 impl<T> Drop for TaskSlice<T> {
@@ -333,6 +345,33 @@ impl<T> DerefMut for TaskSlice<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: the field's invariant.
         unsafe { slice::from_raw_parts_mut(self.block.as_ptr(), self.len) }
+    }
+}
+
+/// # Panics
+///
+/// If there is no memory.
+impl<T: Clone> Clone for TaskSlice<T> {
+    #[track_caller]
+    fn clone(&self) -> Self {
+        expect(Self::try_from_slice(self))
+    }
+}
+
+impl<T: PartialEq> PartialEq for TaskSlice<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Eq> Eq for TaskSlice<T> {}
+
+impl<'a, T> IntoIterator for &'a TaskSlice<T> {
+    type Item = &'a T;
+    type IntoIter = slice::Iter<'a, T>;
+
+    fn into_iter(self) -> slice::Iter<'a, T> {
+        self.iter()
     }
 }
 
@@ -487,6 +526,18 @@ impl<U: StrUnit> TaskStr<U> {
         self.block.as_ptr()
     }
 
+    /// Units before the terminator. They are counted anew at each call.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.as_units().len()
+    }
+
+    /// Whether the terminator comes first.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The units before the terminator.
     #[must_use]
     pub fn as_units(&self) -> &[U] {
@@ -551,6 +602,7 @@ impl<U: StrUnit> Drop for TaskStr<U> {
 ///
 /// If there is no memory.
 impl<U: StrUnit> Clone for TaskStr<U> {
+    #[track_caller]
     fn clone(&self) -> Self {
         expect(Self::try_from_units(self.as_units()))
     }
@@ -591,6 +643,20 @@ impl<U: StrUnit> Ord for TaskStr<U> {
 impl<U: StrUnit> Hash for TaskStr<U> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_units().hash(state);
+    }
+}
+
+impl<U: StrUnit> FromStr for TaskStr<U> {
+    type Err = StrError;
+
+    fn from_str(text: &str) -> Result<Self, StrError> {
+        Self::try_from_str(text)
+    }
+}
+
+impl<U: StrUnit> PartialEq<String> for TaskStr<U> {
+    fn eq(&self, text: &String) -> bool {
+        self == text.as_str()
     }
 }
 

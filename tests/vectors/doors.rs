@@ -88,11 +88,13 @@ pub(crate) mod rust {
     }
 
     pub(crate) fn size_of(block: *mut u8) -> usize {
-        heap::size_of(block).unwrap_or(NO_SIZE)
+        // SAFETY: the vectors ask about live blocks, and about others where any address will do.
+        unsafe { heap::size_of(block) }.unwrap_or(NO_SIZE)
     }
 
     pub(crate) fn did_alloc(block: *mut u8) -> i32 {
-        heap::did_alloc(block).as_raw()
+        // SAFETY: as above.
+        unsafe { heap::did_alloc(block) }.as_raw()
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
     if !source.is_null() {
         // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
         // block overlaps nothing.
-        unsafe { fill(bstr, source, len.as_usize()) };
+        unsafe { fill(bstr, 0, source, len.as_usize()) };
     }
     bstr
 }
@@ -141,7 +141,7 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     if !keeps {
         // SAFETY: the source is outside the old block, so the caller promises `len` readable units;
         // the payload has room for them. A moved block overlaps no memory that is the caller's.
-        unsafe { fill(bstr, source.cast(), bytes.as_usize()) };
+        unsafe { fill(bstr, 0, source.cast(), bytes.as_usize()) };
     }
     bstr
 }
@@ -170,7 +170,7 @@ unsafe fn replace_from_inside(
     let bstr = unsafe { alloc_bytes(ptr::null(), len) };
     if !bstr.is_null() {
         // SAFETY: the caller promises the bytes at the source; the payload has room for `len`.
-        unsafe { fill(bstr, source, available) };
+        unsafe { fill(bstr, 0, source, available) };
         // SAFETY: the caller promises that `old` is live, and its last use was the line above.
         unsafe { heap::free(old, Family::Bstr) };
     }
@@ -241,17 +241,17 @@ unsafe fn frame(block: *mut u8, len: ByteLen) -> *mut u16 {
     payload.cast()
 }
 
-/// Copies `bytes` bytes into the payload.
-///
 /// # Safety
 ///
-/// * `bytes` bytes are readable at `source`, and fit the payload of `bstr`.
-unsafe fn fill(bstr: *mut u16, source: *const u8, bytes: usize) {
+/// * As for [`fill`](super::fill).
+pub(super) unsafe fn fill(bstr: *mut u16, offset: usize, source: *const u8, bytes: usize) {
     #[cfg(feature = "export")]
     if mode::armed() {
         hook::raise_bstr(&BstrEvent::Source { source, bytes });
     }
+    // SAFETY: the caller promises room for so many bytes behind the offset.
+    let to = unsafe { bstr.cast::<u8>().add(offset) };
     // SAFETY: the caller's promise. `copy` allows overlap, so a stale source of the caller's that the
     // new block happens to cover is the caller's mistake alone.
-    unsafe { bstr.cast::<u8>().copy_from(source, bytes) };
+    unsafe { to.copy_from(source, bytes) };
 }

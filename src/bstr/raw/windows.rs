@@ -66,7 +66,12 @@ pub(super) unsafe fn realloc_units(
     source: *const u16,
     len: UnitLen,
 ) -> bool {
-    if is_to_fail() {
+    // SAFETY: the caller promises that a null or live BSTR is there.
+    let old = unsafe { target.read() };
+    // SAFETY: as above.
+    let held = unsafe { super::unit_len(old) };
+    // Shrinking needs no memory, so it cannot be the allocation that is to fail.
+    if (old.is_null() || len > held) && is_to_fail() {
         return false;
     }
     // SAFETY: the caller's promise is the precondition.
@@ -87,4 +92,14 @@ pub(super) unsafe fn free(bstr: *mut u16) {
 pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
     // SAFETY: the caller's promise is the precondition.
     ByteLen::new(unsafe { SysStringByteLen(bstr) })
+}
+
+/// # Safety
+///
+/// * As for [`fill`](super::fill).
+pub(super) unsafe fn fill(bstr: *mut u16, offset: usize, source: *const u8, bytes: usize) {
+    // SAFETY: the caller promises room for so many bytes behind the offset.
+    let to = unsafe { bstr.cast::<u8>().add(offset) };
+    // SAFETY: the caller's promise.
+    unsafe { to.copy_from(source, bytes) };
 }

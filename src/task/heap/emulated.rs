@@ -45,6 +45,14 @@ fn alloc_unobserved(size: usize, family: Family) -> *mut u8 {
 ///
 /// * As for [`realloc`](super::realloc), and `block` is not null.
 pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    #[cfg(feature = "export")]
+    if mode::armed() {
+        hook::raise_block(&BlockEvent::Reallocating {
+            block,
+            size,
+            family,
+        });
+    }
     // SAFETY: the caller's promise is the precondition.
     let new = unsafe { resize_unobserved(block, size, family) };
     #[cfg(feature = "export")]
@@ -72,12 +80,12 @@ unsafe fn resize_unobserved(block: *mut u8, size: usize, family: Family) -> *mut
         }
         return ptr::null_mut();
     };
-    if size <= entry.capacity {
+    let old = *entry;
+    if old.family == Family::Bstr && size <= old.capacity {
         // Shrinking, and growing into room that an earlier shrinking left, keep the address.
         entry.size = size;
         return block;
     }
-    let old = *entry;
     let (Some(block), Some(layout)) = (NonNull::new(block), backing::layout(size)) else {
         return ptr::null_mut();
     };
@@ -123,7 +131,10 @@ pub(super) unsafe fn free(block: *mut u8, family: Family) {
     unsafe { backing::deallocate(live_block, entry.layout()) };
 }
 
-pub(super) fn size_of(block: *mut u8) -> Option<usize> {
+/// # Safety
+///
+/// * None: the table is asked. The signature is that of the twin on Windows.
+pub(super) unsafe fn size_of(block: *mut u8) -> Option<usize> {
     let size = extent(block);
     #[cfg(feature = "export")]
     if mode::armed() {
@@ -137,7 +148,10 @@ pub(super) fn extent(block: *mut u8) -> Option<usize> {
     table::lock().get_mut(block.addr()).map(|entry| entry.size)
 }
 
-pub(super) fn did_alloc(block: *mut u8) -> DidAlloc {
+/// # Safety
+///
+/// * As for [`size_of`].
+pub(super) unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
     let answer = match table::lock().get_mut(block.addr()) {
         Some(_) => DidAlloc::Yes,
         None => DidAlloc::No,

@@ -28,11 +28,12 @@ pub(super) fn alloc(size: usize, _: Family) -> *mut u8 {
 ///
 /// * As for [`realloc`](super::realloc), and `block` is not null.
 pub(super) unsafe fn resize(block: *mut u8, size: usize, _: Family) -> *mut u8 {
-    if is_to_fail() {
+    // Shrinking needs no memory, so it cannot be the allocation that is to fail.
+    // SAFETY: the caller promises a live block.
+    let grows = unsafe { size_of(block) }.is_none_or(|held| size > held);
+    if grows && is_to_fail() {
         return core::ptr::null_mut();
     }
-    // The system frees at size 0, and this door must not.
-    let size = size.max(1);
     // SAFETY: the caller's promise is the precondition.
     unsafe { CoTaskMemRealloc(block.cast(), size) }.cast()
 }
@@ -45,22 +46,28 @@ pub(super) unsafe fn free(block: *mut u8, _: Family) {
     unsafe { CoTaskMemFree(block.cast()) };
 }
 
-pub(super) fn size_of(block: *mut u8) -> Option<usize> {
+/// # Safety
+///
+/// * `block` is a live block.
+pub(super) unsafe fn size_of(block: *mut u8) -> Option<usize> {
     let malloc = malloc();
     // SAFETY: the object lives as long as the process.
     let vtbl = unsafe { (*malloc).vtbl };
-    // SAFETY: the allocator answers for any pointer, as its documentation says.
+    // SAFETY: the caller promises a live block.
     match unsafe { (vtbl.get_size)(malloc.cast(), block.cast()) } {
         NO_BLOCK => None,
         size => Some(size),
     }
 }
 
-pub(super) fn did_alloc(block: *mut u8) -> DidAlloc {
+/// # Safety
+///
+/// * `block` is a live block.
+pub(super) unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
     let malloc = malloc();
     // SAFETY: the object lives as long as the process.
     let vtbl = unsafe { (*malloc).vtbl };
-    // SAFETY: the allocator answers for any pointer, as its documentation says.
+    // SAFETY: the caller promises a live block.
     match unsafe { (vtbl.did_alloc)(malloc.cast(), block.cast()) } {
         1 => DidAlloc::Yes,
         0 => DidAlloc::No,

@@ -1,0 +1,52 @@
+//! What becomes of the heap when the process forks.
+//!
+//! The child has one thread, and the memory as it was. Were another thread inside the heap at that
+//! moment, the child would find the lock taken for ever. So the thread that forks takes the lock first
+//! and gives it back on both sides, as the C library does with its own.
+
+use std::cell::UnsafeCell;
+
+use crate::task::lock::Guard;
+use crate::task::table::{self, Table};
+
+/// The lock, while a fork is under way.
+struct Held(UnsafeCell<Option<Guard<'static, Table>>>);
+
+// SAFETY: reached only by the three handlers, between taking the lock and giving it back: by the one
+// thread that holds it.
+unsafe impl Sync for Held {}
+
+static HELD: Held = Held(UnsafeCell::new(None));
+
+unsafe extern "C" {
+    fn pthread_atfork(
+        prepare: unsafe extern "C" fn(),
+        parent: unsafe extern "C" fn(),
+        child: unsafe extern "C" fn(),
+    ) -> i32;
+}
+
+/// Has the handlers called from now on.
+pub(super) fn watch() {
+    // It fails for lack of memory only, and then a fork is as it would be without.
+    // SAFETY: the handlers are functions of the program, and keep to what is allowed around a fork.
+    let _ = unsafe { pthread_atfork(prepare, parent, child) };
+}
+
+unsafe extern "C" fn prepare() {
+    let guard = table::lock();
+    // SAFETY: this thread holds the lock, so no other handler is here.
+    unsafe { HELD.0.get().write(Some(guard)) };
+}
+
+unsafe extern "C" fn parent() {
+    // SAFETY: this thread took the lock in `prepare`.
+    drop(unsafe { HELD.0.get().replace(None) });
+}
+
+unsafe extern "C" fn child() {
+    // SAFETY: this is the copy of the thread that took the lock in `prepare`.
+    if let Some(guard) = unsafe { HELD.0.get().replace(None) } {
+        Guard::release_in_child(guard);
+    }
+}

@@ -1,6 +1,8 @@
 //! Wall time of the allocation paths, beside the system's malloc doing the same work. Each bench asserts
 //! its result.
 
+#![allow(missing_docs, reason = "criterion's macros write no docs")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 
@@ -56,7 +58,8 @@ fn batches(c: &mut Criterion) {
             b.iter(|| {
                 let blocks: Vec<*mut u8> =
                     (0..1000).map(|_| heap::alloc(size, Family::Task)).collect();
-                assert_eq!(heap::size_of(blocks[999]), Some(size));
+                // SAFETY: the block is live.
+                assert_eq!(unsafe { heap::size_of(blocks[999]) }, Some(size));
                 for block in blocks {
                     // SAFETY: the block is live, and this is its last use.
                     unsafe { heap::free(block, Family::Task) };

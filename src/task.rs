@@ -9,6 +9,8 @@
 pub(crate) mod allocator;
 pub(crate) mod backing;
 pub(crate) mod block;
+#[cfg(any(not(windows), miri))]
+mod complain;
 #[cfg(all(unix, not(miri)))]
 mod fork;
 pub mod heap;

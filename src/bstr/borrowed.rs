@@ -10,12 +10,6 @@ use core::slice;
 use crate::bstr::prefix;
 use crate::units::{ByteLen, UnitLen};
 
-#[cfg(feature = "std")]
-use crate::{
-    bstr::owned::Bstr,
-    error::{CreateError, DecodeError},
-};
-
 /// What a null or empty BSTR reads as: no units, and a terminator where its pointer points.
 static EMPTY: [u16; 1] = [0];
 
@@ -156,44 +150,6 @@ impl<'a> BstrRef<'a> {
         } else {
             None
         }
-    }
-}
-
-#[cfg(feature = "std")]
-impl BstrRef<'_> {
-    /// A copy that is the caller's own: null stays null, empty stays empty, an odd byte stays.
-    ///
-    /// # Errors
-    ///
-    /// [`CreateError::OutOfMemory`] if there is none.
-    pub fn try_to_owned(self) -> Result<Bstr, CreateError> {
-        Bstr::try_copy(self)
-    }
-
-    /// As [`try_to_owned`](Self::try_to_owned).
-    ///
-    /// # Panics
-    ///
-    /// If there is no memory.
-    #[must_use]
-    #[track_caller]
-    pub fn to_owned(self) -> Bstr {
-        crate::bstr::owned::expect(self.try_to_owned())
-    }
-
-    /// The text.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError`] if it is not text: a lone surrogate, or an odd number of bytes.
-    pub fn try_to_string(self) -> Result<String, DecodeError> {
-        crate::bstr::convert::decode(self)
-    }
-
-    /// The text, U+FFFD for each lone surrogate; an odd last byte is left out.
-    #[must_use]
-    pub fn to_string_lossy(self) -> String {
-        String::from_utf16_lossy(self.as_units())
     }
 }
 

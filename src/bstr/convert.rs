@@ -8,31 +8,60 @@ use crate::bstr::borrowed::BstrRef;
 use crate::bstr::owned::{Bstr, expect};
 use crate::error::{CreateError, DecodeError, InvalidUtf16, OddBytes};
 
-/// The text of a BSTR, strictly.
-pub(super) fn decode(bstr: BstrRef<'_>) -> Result<String, DecodeError> {
-    let bytes = bstr.byte_len();
-    if bytes.is_odd() {
-        return Err(OddBytes { bytes: bytes.get() }.into());
-    }
-    let units = bstr.as_units();
-    let mut text = String::with_capacity(units.len());
-    let mut index = 0;
-    for decoded in char::decode_utf16(units.iter().copied()) {
-        match decoded {
-            Ok(c) => {
-                text.push(c);
-                index += c.len_utf16();
-            }
-            Err(lone) => {
-                return Err(InvalidUtf16 {
-                    index,
-                    unit: lone.unpaired_surrogate(),
+impl BstrRef<'_> {
+    /// The text.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if it is not text: a lone surrogate, or an odd number of bytes.
+    pub fn try_to_string(self) -> Result<String, DecodeError> {
+        let bytes = self.byte_len();
+        if bytes.is_odd() {
+            return Err(OddBytes { bytes: bytes.get() }.into());
+        }
+        let units = self.as_units();
+        let mut text = String::with_capacity(units.len());
+        let mut index = 0;
+        for decoded in char::decode_utf16(units.iter().copied()) {
+            match decoded {
+                Ok(c) => {
+                    text.push(c);
+                    index += c.len_utf16();
                 }
-                .into());
+                Err(lone) => {
+                    return Err(InvalidUtf16 {
+                        index,
+                        unit: lone.unpaired_surrogate(),
+                    }
+                    .into());
+                }
             }
         }
+        Ok(text)
     }
-    Ok(text)
+
+    /// The text, U+FFFD for each lone surrogate; an odd last byte is left out.
+    #[must_use]
+    pub fn to_string_lossy(self) -> String {
+        String::from_utf16_lossy(self.as_units())
+    }
+}
+
+impl Bstr {
+    /// The text.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if it is not text: a lone surrogate, or an odd number of bytes.
+    pub fn try_to_string(&self) -> Result<String, DecodeError> {
+        self.as_bstr().try_to_string()
+    }
+
+    /// The text, U+FFFD for each lone surrogate; an odd last byte is left out.
+    #[must_use]
+    pub fn to_string_lossy(&self) -> String {
+        self.as_bstr().to_string_lossy()
+    }
 }
 
 /// # Panics

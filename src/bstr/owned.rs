@@ -7,7 +7,7 @@ use core::slice;
 
 use crate::bstr::borrowed::BstrRef;
 use crate::bstr::{compare, raw};
-use crate::error::{CreateError, DecodeError, OutOfMemory, TooLong};
+use crate::error::{CreateError, OutOfMemory, TooLong};
 use crate::layout::PointerWidth;
 use crate::units::{ByteLen, UnitLen};
 
@@ -273,21 +273,6 @@ impl Bstr {
         self.as_bstr().as_bytes()
     }
 
-    /// The text.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError`] if it is not text: a lone surrogate, or an odd number of bytes.
-    pub fn try_to_string(&self) -> Result<String, DecodeError> {
-        self.as_bstr().try_to_string()
-    }
-
-    /// The text, U+FFFD for each lone surrogate; an odd last byte is left out.
-    #[must_use]
-    pub fn to_string_lossy(&self) -> String {
-        self.as_bstr().to_string_lossy()
-    }
-
     /// What `Display` prints, under the name that newer `windows` crates use.
     pub fn display(&self) -> impl core::fmt::Display + '_ {
         self.as_bstr()
@@ -428,12 +413,34 @@ impl Bstr {
     }
 
     /// A copy of a borrowed string.
-    pub(crate) fn try_copy(source: BstrRef<'_>) -> Result<Self, CreateError> {
+    fn try_copy(source: BstrRef<'_>) -> Result<Self, CreateError> {
         match source.as_bytes() {
             [] if source.is_null() => Ok(Self::new()),
             [] => Self::try_empty(),
             bytes => Self::try_from_bytes(bytes),
         }
+    }
+}
+
+impl BstrRef<'_> {
+    /// A copy that is the caller's own: null stays null, empty stays empty, an odd byte stays.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::OutOfMemory`] if there is none.
+    pub fn try_to_owned(self) -> Result<Bstr, CreateError> {
+        Bstr::try_copy(self)
+    }
+
+    /// As [`try_to_owned`](Self::try_to_owned).
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory.
+    #[must_use]
+    #[track_caller]
+    pub fn to_owned(self) -> Bstr {
+        expect(self.try_to_owned())
     }
 }
 

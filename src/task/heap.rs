@@ -158,11 +158,3 @@ pub unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
 pub fn minimize() {
     imp::minimize();
 }
-
-/// One line on standard error, past whatever captures the output of tests.
-#[cfg(any(not(windows), miri))]
-pub(crate) fn complain(message: core::fmt::Arguments<'_>) {
-    use std::io::Write as _;
-    // Nothing sensible is left to do if standard error is closed.
-    let _ = writeln!(std::io::stderr(), "olemem: {message}");
-}

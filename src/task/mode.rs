@@ -69,7 +69,7 @@ fn look_around() -> u8 {
     #[cfg(all(unix, not(miri)))]
     super::fork::watch();
     if let Some(Err(unknown)) = chosen {
-        super::heap::complain(format_args!(
+        super::complain::complain(format_args!(
             "OLEMEM={}: unknown; valid are plain, pass-through",
             unknown.to_string_lossy()
         ));

@@ -7,6 +7,7 @@ use std::ptr::{self, NonNull};
 
 use crate::layout;
 use crate::task::block::{DidAlloc, Family};
+use crate::task::complain::complain;
 #[cfg(feature = "export")]
 use crate::task::hook::{self, BlockEvent};
 use crate::task::table::{self, Entry};
@@ -179,7 +180,7 @@ fn refuse(call: &str, block: *mut u8, family: Family) -> bool {
     if mode::pass_through() {
         return true;
     }
-    super::complain(format_args!("{}", BadCall::judge(call, block, family)));
+    complain(format_args!("{}", BadCall::judge(call, block, family)));
     process::abort();
 }
 

@@ -1,0 +1,58 @@
+//! A process that forks while other threads are inside the heap: the child's heap works.
+#![cfg(all(feature = "std", unix, not(miri)))]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use olemem::{Bstr, TaskBox};
+
+unsafe extern "C" {
+    safe fn fork() -> i32;
+    safe fn alarm(seconds: u32) -> u32;
+    safe fn _exit(status: i32) -> !;
+    fn waitpid(process: i32, status: *mut i32, options: i32) -> i32;
+}
+
+fn work() {
+    let text = Bstr::from("text");
+    let copy = text.clone();
+    assert_eq!(copy, "text");
+    drop(TaskBox::new([1_u64; 8]));
+}
+
+#[test]
+fn a_child_is_not_left_with_a_lock_that_nobody_holds() {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    work();
+                }
+            });
+        }
+        work();
+        for child in 0..200 {
+            match fork() {
+                0 => {
+                    // A child that waits for ever is killed, and that is seen below.
+                    alarm(20);
+                    work();
+                    _exit(7);
+                }
+                process => {
+                    assert!(process > 0, "no more processes to be had");
+                    let mut status = 0;
+                    // SAFETY: the variable is this frame's.
+                    let waited = unsafe { waitpid(process, &raw mut status, 0) };
+                    // Ended by itself, with the status it chose.
+                    if (waited, status) != (process, 7 << 8) {
+                        done.store(true, Ordering::Relaxed);
+                        panic!("child {child} ended with wait status {status:#x}");
+                    }
+                }
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}

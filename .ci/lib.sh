@@ -1,0 +1,130 @@
+# What `.ci/run` stands on: the runner, the tools of this machine, and how they are had. Sourced, not run.
+# shellcheck shell=bash
+
+export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=1
+# Lines are what a report needs; the rest of the debug information is most of the build folder.
+export CARGO_PROFILE_DEV_DEBUG=line-tables-only
+unset RUSTFLAGS RUSTDOCFLAGS MIRIFLAGS CARGO_TARGET_DIR
+export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+
+root=$PWD
+logs=$root/target/ci
+# Wine: a C: drive of our own, no chatter.
+export WINEPREFIX=$root/target/wine-prefix WINEDEBUG=-all
+# The oldest Rust that must do, from the one place that says it.
+msrv=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+[[ $msrv == *.*.* ]] || msrv=$msrv.0
+
+windows=x86_64-pc-windows-gnu
+i686=i686-unknown-linux-gnu
+s390x=s390x-unknown-linux-gnu
+bare=x86_64-unknown-none
+macs='aarch64-apple-darwin x86_64-apple-darwin'
+
+# The linkers of the cross targets. A static i686 program needs no foreign loader.
+export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=i686-linux-gnu-gcc
+export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_RUSTFLAGS='-Ctarget-feature=+crt-static'
+export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_LINKER=s390x-linux-gnu-gcc
+
+have() {
+    local tool
+    for tool; do command -v "$tool" >/dev/null || return 1; done
+}
+skip() { echo "SKIPPED: $*"; }
+die() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+# Each answers whether a thing that may be missing is here.
+has_target() { [[ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ]]; }
+has_miri() { cargo +nightly miri --version >/dev/null 2>&1; }
+has_mingw() { has_target $windows && have x86_64-w64-mingw32-gcc x86_64-w64-mingw32-g++; }
+has_wine() { has_mingw && have wine; }
+has_i686() { has_target $i686 && have i686-linux-gnu-gcc; }
+has_s390x() { has_target $s390x && have s390x-linux-gnu-gcc qemu-s390x; }
+
+# What the tests may not skip, by the names that they use: all that is not left out above.
+required() {
+    local list=gcc,g++,clang,clang++,nm,valgrind,asan,lsan,clients,registry
+    if has_mingw; then list+=,x86_64-w64-mingw32-gcc,x86_64-w64-mingw32-g++; fi
+    if has_wine; then list+=,wine; fi
+    if has_i686; then list+=,i686-linux-gnu-gcc; fi
+    if has_s390x; then list+=,s390x-linux-gnu-gcc; fi
+    if has_miri && has_target $windows; then list+=,miri; fi
+    echo "$list"
+}
+
+# apt, as root or by a sudo that asks nothing. The lists are fetched once, and only if needed.
+apt() {
+    local sudo=()
+    [[ $EUID == 0 ]] || sudo=(sudo -n)
+    have apt-get || return 1
+    if [[ ! -e $logs/apt-updated ]]; then
+        "${sudo[@]}" apt-get -qq update </dev/null && touch "$logs/apt-updated" || return 1
+    fi
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq install --no-install-recommends -y "$@" </dev/null
+}
+
+# Clang with its sanitizers: these are a package of their own in some releases, named after its version.
+clang_works() {
+    have clang clang++ && echo 'int main() { return 0; }' |
+        clang++ -fsanitize=address -x c++ - -o "$logs/a.out" 2>/dev/null
+}
+apt_clang() {
+    apt clang
+    clang_works || apt "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
+}
+
+# The tests that Miri, Wine and the sanitizer can run: those that start no other programs. The others
+# leave themselves out under Miri, in their first attribute.
+core_tests() {
+    local file
+    for file in tests/*.rs; do
+        grep -zq '#!\[cfg([^]]*not(miri)' "$file" || echo "--test=$(basename "$file" .rs)"
+    done
+}
+# Those of them that do not start themselves either, which an emulator may be unable to do.
+lonely_tests() {
+    local test
+    for test in $(core_tests); do
+        grep -q 'support/children.rs' "tests/${test#--test=}.rs" || echo "$test"
+    done
+}
+
+# Sums what the test harness said. Nextest tells of the same tests once more, in its own words.
+summary() {
+    cat "$logs"/*.log | awk '/^test result: / {
+        for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) passed += $(i - 1); if ($i ~ /^failed/) failed += $(i - 1) }
+    } END { printf "%d %d\n", passed, failed }'
+}
+
+# Runs steps, each in a shell of its own: `set -e` holds within it, and it can be stopped when it
+# hangs. Ends at the first that fails; the last line is the sum of all tests.
+run_steps() {
+    local step number=0 status=0 began ran=() passed failed
+    rm -rf "$logs" && mkdir -p "$logs"
+    for step; do
+        number=$((number + 1))
+        echo "== $step"
+        began=$SECONDS
+        timeout --kill-after=10 "${STEP_TIMEOUT:-1200}" bash .ci/run --step "$step" </dev/null 2>&1 |
+            tee "$logs/$(printf %02d $number)-$step.log" || status=${PIPESTATUS[0]}
+        ran+=("$(printf '%5ds  %s' $((SECONDS - began)) "$step")")
+        echo "== $step: $((SECONDS - began)) seconds"
+        [[ $status == 0 ]] || break
+    done
+    echo "== ran"
+    printf '%s\n' "${ran[@]}"
+    printf '%5ds  in all\n' "$SECONDS"
+    grep -h '^SKIPPED: ' "$logs"/*.log | sort -u || true
+    read -r passed failed < <(summary)
+    if [[ $status != 0 ]]; then
+        echo "FAILED: $step (status $status; 124 is a timeout)"
+        # A step that fails without a test, as a lint, counts as one.
+        [[ $failed != 0 ]] || failed=1
+    fi
+    echo "$passed passed, $failed failed"
+    return "$status"
+}

@@ -19,6 +19,7 @@ use crate::task::owned::{StrUnit, TaskBox, TaskStr};
 ///
 /// * The type has the size, alignment and ABI of one nullable pointer.
 /// * Null is a valid value of it, is its `Default`, and owns nothing.
+/// * The pointer in it cannot be changed through a shared reference: [`In`] lends a copy of it.
 pub unsafe trait Resource: Default {}
 
 // SAFETY: transparent over a nullable pointer; `Default` is null.

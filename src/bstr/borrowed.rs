@@ -95,12 +95,6 @@ impl<'a> BstrRef<'a> {
         self.ptr.is_null()
     }
 
-    /// Whether there are no bytes, null included.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.byte_len() == ByteLen::ZERO
-    }
-
     /// Bytes, as the prefix counts them.
     #[must_use]
     pub fn byte_len(self) -> ByteLen {

@@ -13,7 +13,8 @@ use crate::task::heap;
 ///
 /// What such a collection holds is task memory: its buffer may be handed to C, which frees it with
 /// `CoTaskMemFree`, and the other way round; one without capacity has no buffer. Alignments above [`ALIGN`] are refused with
-/// [`AllocError`], for the task allocator does not know of alignment. It implements `Allocator` of
+/// [`AllocError`], for the task allocator does not know of alignment: on 32-bit x86 that
+/// rules out hashbrown's tables, whose groups want 16. It implements `Allocator` of
 /// allocator-api2 0.2, which hashbrown 0.17 and bumpalo 3.20 speak as well, and with the feature
 /// `allocator-api2-04` that of version 0.4.
 ///

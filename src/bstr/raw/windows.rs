@@ -1,5 +1,6 @@
 //! The operations on Windows itself: oleaut32's own.
 
+use crate::layout::PointerWidth;
 use crate::task::backing::is_to_fail;
 use crate::units::{ByteLen, UnitLen};
 
@@ -12,6 +13,13 @@ unsafe extern "system" {
     fn SysReAllocStringLen(target: *mut *mut u16, source: *const u16, len: u32) -> i32;
     fn SysFreeString(bstr: *mut u16);
     fn SysStringByteLen(bstr: *const u16) -> u32;
+}
+
+/// Whether a length is beyond the limit. The system's own may be higher, and a source that is not there
+/// would be read.
+fn is_too_long(len: Option<ByteLen>) -> bool {
+    len.and_then(|len| PointerWidth::NATIVE.block_size(len))
+        .is_none()
 }
 
 /// # Safety
@@ -29,7 +37,7 @@ pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
 ///
 /// * As for [`alloc_units`](super::alloc_units).
 pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
-    if is_to_fail() {
+    if is_too_long(len.bytes()) || is_to_fail() {
         return core::ptr::null_mut();
     }
     // SAFETY: the caller's promise is the precondition.
@@ -40,7 +48,7 @@ pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
 ///
 /// * As for [`alloc_bytes`](super::alloc_bytes).
 pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
-    if is_to_fail() {
+    if is_too_long(Some(len)) || is_to_fail() {
         return core::ptr::null_mut();
     }
     // SAFETY: the caller's promise is the precondition.
@@ -66,6 +74,9 @@ pub(super) unsafe fn realloc_units(
     source: *const u16,
     len: UnitLen,
 ) -> bool {
+    if is_too_long(len.bytes()) {
+        return false;
+    }
     // SAFETY: the caller promises that a null or live BSTR is there.
     let old = unsafe { target.read() };
     // SAFETY: as above.

@@ -866,7 +866,7 @@ mod borrowed {
             assert_eq!(bstr.unit_len(), UnitLen::new(units));
             assert_eq!(bstr.as_units().len(), units as usize);
             assert_eq!(bstr.as_bytes().len(), prefix as usize);
-            assert_eq!(bstr.is_empty(), prefix == 0);
+            assert_eq!((bstr.len(), bstr.is_empty()), (units as usize, units == 0));
             // SAFETY: a BSTR-shaped struct is a BSTR to read.
             assert_eq!(unsafe { raw::unit_len(bstr.as_raw()) }, bstr.unit_len());
             let copy = bstr.to_owned();

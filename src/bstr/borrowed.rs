@@ -17,7 +17,8 @@ static EMPTY: [u16; 1] = [0];
 ///
 /// It reads the length prefix and nothing else, so any memory of that shape serves: a string of the
 /// allocator's, a struct on the stack, a literal ([`bstr!`](crate::bstr!)). It compares by bytes, and
-/// null equals empty, as COM has it.
+/// null equals empty, as COM has it. `len`, `is_empty` and the rest of a slice's methods are those of
+/// its whole units.
 ///
 /// *Ownership:* none. To keep the string, copy it: [`to_owned`](Self::try_to_owned).
 ///

@@ -20,7 +20,7 @@ use crate::units::{ByteLen, UnitLen};
 /// * Null and empty stay what they are through [`clone`](Clone::clone) and conversion, and compare
 ///   equal, as COM has it. Conversions of nothing (`""`, `&[]`) give null and allocate nothing;
 ///   [`Bstr::empty`] is the allocated empty string that `SysAllocString("")` gives.
-/// * An odd number of bytes stays odd. Text operations see whole units.
+/// * An odd number of bytes stays odd. Text operations, `len` and `is_empty` among them, see whole units.
 /// * Every constructor has a fallible form, `try_…`; the convenient forms panic if there is no memory.
 ///
 /// *Ownership:* the value's. [`into_raw`](Self::into_raw) gives it away, [`from_raw`](Self::from_raw)

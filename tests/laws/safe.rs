@@ -376,7 +376,7 @@ impl World for Safe {
                 && bstr.as_units() == units
                 && bstr.byte_len().as_usize() == bytes.len()
                 && bstr.unit_len().as_usize() == units.len()
-                && bstr.as_bstr().is_empty() == bytes.is_empty()
+                && bstr.as_bstr().is_empty() == units.is_empty()
                 && bstr.try_to_string().is_ok() == is_text
                 && bstr.to_string_lossy() == String::from_utf16_lossy(&units);
             if let Some(text) = text {

@@ -16,6 +16,7 @@ msrv=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 [[ $msrv == *.*.* ]] || msrv=$msrv.0
 
 windows=x86_64-pc-windows-gnu
+windows32=i686-pc-windows-msvc
 i686=i686-unknown-linux-gnu
 s390x=s390x-unknown-linux-gnu
 bare=x86_64-unknown-none

@@ -36,8 +36,8 @@ unsafe impl<U: StrUnit> Resource for Option<TaskStr<U>> {}
 ///
 /// # From C
 ///
-/// A pointer that C passes for it must be null or what `T` owns (for `Bstr` any BSTR-shaped memory
-/// will do), and valid for the call.
+/// A pointer that C passes for it must be null or what `T` owns (for `Bstr` any aligned BSTR-shaped
+/// memory will do), and valid for the call.
 ///
 /// # Examples
 ///

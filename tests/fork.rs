@@ -1,6 +1,7 @@
 //! A process that forks while other threads are inside the heap: the child's heap works.
 #![cfg(all(feature = "std", unix, not(miri)))]
 
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -10,7 +11,24 @@ unsafe extern "C" {
     safe fn fork() -> i32;
     safe fn alarm(seconds: u32) -> u32;
     safe fn _exit(status: i32) -> !;
+    safe fn pthread_atfork(
+        prepare: extern "C" fn(),
+        parent: extern "C" fn(),
+        child: extern "C" fn(),
+    ) -> i32;
     fn waitpid(process: i32, status: *mut i32, options: i32) -> i32;
+}
+
+/// Handlers of the program's own, there before the heap is first used: around a fork they run nearest to
+/// it, while the heap's own lock is kept.
+fn with_handlers_of_others() {
+    extern "C" fn handler() {
+        work();
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        assert_eq!(pthread_atfork(handler, handler, handler), 0);
+    });
 }
 
 fn work() {
@@ -22,6 +40,7 @@ fn work() {
 
 #[test]
 fn a_child_is_not_left_with_a_lock_that_nobody_holds() {
+    with_handlers_of_others();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..3 {

@@ -79,12 +79,45 @@ fn printed(compilers: &[&str], standard: Option<&str>, name: &str) -> Option<Str
 }
 
 #[test]
+fn the_example_links_with_the_shared_library_as_well() {
+    let Some(compiler) = tools::tool(&["cc", "gcc", "clang"]) else {
+        return;
+    };
+    let folder = tools::scratch("readme-shared");
+    let source = folder.join("status.c");
+    std::fs::write(&source, block("<!-- status.c -->")).expect("the folder can be written");
+    let library = tools::library(tools::Library::Shared);
+    let built = library.parent().expect("a file in a folder").display();
+    let program = folder.join("status");
+    assert!(
+        README.contains("link with `-Ltarget/release -lolemem\n-Wl,-rpath,$PWD/target/release`")
+    );
+    let mut compile = Command::new(compiler);
+    compile
+        .arg(tools::include_flag())
+        .arg(source)
+        .args([format!("-L{built}"), "-lolemem".into()])
+        .arg(format!("-Wl,-rpath,{built}"))
+        .arg("-o")
+        .arg(&program);
+    tools::run_ok(&mut compile);
+    let output = tools::run_ok(&mut Command::new(program));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "5 units in 10 bytes\n"
+    );
+}
+
+#[test]
 fn the_example_in_cpp_compiles_by_its_command_and_prints_what_is_said() {
     let Some(printed) = printed(&["c++", "g++", "clang++"], Some("-std=c++17"), "status.cpp")
     else {
         return;
     };
     assert_eq!(printed, "5 units in 10 bytes\n");
+    assert!(README.contains(
+        "c++ -std=c++17 -I src/export/include/win32 status.cpp target/release/libolemem.a -lpthread -ldl -lm -o status"
+    ));
 }
 
 #[test]

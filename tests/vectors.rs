@@ -322,6 +322,51 @@ through_both! {
     }
 }
 
+/// 2.5: what the Rust layer decides on every platform, the system's functions beneath it or not.
+mod rust_everywhere {
+    use super::doors::rust::*;
+    use super::*;
+
+    #[test]
+    fn a_source_inside_the_old_string_is_read_in_time() {
+        for (start, len, kept) in [(2, 1000, "cdef"), (1, 3, "bcd"), (5, 1, "f"), (6, 0, "")] {
+            let mut b = alloc(wide("abcdef").as_ptr());
+            // SAFETY: within the string.
+            let inside = unsafe { b.add(start) };
+            assert_eq!(realloc_len(&raw mut b, inside, len), 1);
+            assert_eq!(byte_len(b), 2 * len);
+            assert_eq!(units(b, kept.len()), wide(kept)[..kept.len()]);
+            assert_eq!(unit(b, len as usize), 0);
+            free(b);
+        }
+        for (start, kept) in [(1, "bcdef"), (4, "ef"), (6, "")] {
+            let mut b = alloc(wide("abcdef").as_ptr());
+            // SAFETY: within the string.
+            let inside = unsafe { b.add(start) };
+            assert_eq!(realloc(&raw mut b, inside), 1);
+            assert_eq!(units(b, kept.len() + 1), wide(kept));
+            free(b);
+        }
+    }
+
+    #[test]
+    fn no_memory_for_a_source_inside_changes_nothing() {
+        let mut b = alloc(wide("abcdef").as_ptr());
+        let old = b;
+        // SAFETY: within the string.
+        let inside = unsafe { b.add(2) };
+        for len in [1, 1000] {
+            let _failing = olemem::fault::fail_nth(1);
+            assert_eq!(realloc_len(&raw mut b, inside, len), 0);
+            assert_eq!((b, units(b, 7)), (old, wide("abcdef")));
+        }
+        let _failing = olemem::fault::fail_nth(1);
+        assert_eq!(realloc(&raw mut b, inside), 0);
+        assert_eq!((b, units(b, 7)), (old, wide("abcdef")));
+        free(b);
+    }
+}
+
 /// What olemem decides where Windows crashes, says nothing, or cannot be made to fail.
 #[cfg(any(not(windows), miri))]
 mod decided {

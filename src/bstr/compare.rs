@@ -160,7 +160,16 @@ mod imp {
     use super::Ordering;
     use crate::com::HResult;
 
-    #[link(name = "oleaut32", kind = "raw-dylib")]
+    // On 32-bit x86 the compiler decorates the names, and the library does not.
+    #[cfg_attr(
+        target_arch = "x86",
+        link(
+            name = "oleaut32",
+            kind = "raw-dylib",
+            import_name_type = "undecorated"
+        )
+    )]
+    #[cfg_attr(not(target_arch = "x86"), link(name = "oleaut32", kind = "raw-dylib"))]
     unsafe extern "system" {
         fn VarBstrCmp(left: *const u16, right: *const u16, lcid: u32, flags: u32) -> HResult;
     }

@@ -81,20 +81,29 @@ impl Listener for Journal {
         if thread::current().id() != self.thread {
             return;
         }
+        // Others are none of the example's. A global allocator that stands on olemem would come back here
+        // from the lines below, with task memory.
+        let (BlockEvent::Allocated { family, .. }
+        | BlockEvent::Reallocated { family, .. }
+        | BlockEvent::Freeing { family, .. }) = *event
+        else {
+            return;
+        };
+        if family != Family::Bstr {
+            return;
+        }
         let mut entries = self.entries();
         let turn = entries.turn;
         match *event {
-            BlockEvent::Allocated {
-                block,
-                size,
-                family: Family::Bstr,
-            } if !block.is_null() => entries.records.push(Record {
-                key: !block.addr(),
-                size,
-                allocated: turn,
-                freed: None,
-                image: Vec::new(),
-            }),
+            BlockEvent::Allocated { block, size, .. } if !block.is_null() => {
+                entries.records.push(Record {
+                    key: !block.addr(),
+                    size,
+                    allocated: turn,
+                    freed: None,
+                    image: Vec::new(),
+                })
+            }
             BlockEvent::Reallocated { old, new, size, .. } if !new.is_null() => {
                 if let Some(record) = entries.live(old) {
                     record.key = !new.addr();

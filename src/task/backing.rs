@@ -16,13 +16,16 @@ thread_local! {
 struct Plan {
     /// Allocations until the one that fails, itself included; 0 once it has failed.
     left: Cell<u64>,
+    /// The plan that was there before, and is again when this one goes.
+    outer: Cell<*const Plan>,
 }
 
 /// Makes the `nth` allocation that this thread asks of olemem from now on fail, once. The first is 1.
 ///
 /// Allocations and reallocations that need memory count, whichever door they come through: the safe
 /// types, the raw operations, the C functions, `IMalloc`. Other threads are not touched. Dropping the
-/// guard calls the failure off. While two guards live, the later one counts.
+/// guard calls the failure off. While several guards live
+/// the latest counts, and the one before it goes on when that is dropped.
 ///
 /// # Examples
 ///
@@ -47,6 +50,7 @@ pub fn fail_nth(nth: u64) -> FailNth {
     assert_ne!(nth, 0, "allocations are counted from 1");
     let plan = NonNull::from(Box::leak(Box::new(Plan {
         left: Cell::new(nth),
+        outer: Cell::new(PLANNED.get()),
     })));
     PLANNED.set(plan.as_ptr());
     FailNth { plan }
@@ -83,11 +87,20 @@ impl fmt::Debug for FailNth {
 
 impl Drop for FailNth {
     fn drop(&mut self) {
-        // A later guard's plan is not this one's to call off. A thread that ends has no plan any more.
+        // SAFETY: the field's invariant.
+        let outer = unsafe { self.plan.as_ref() }.outer.get();
+        // A thread that ends has no plan any more.
         let _ = PLANNED.try_with(|planned| {
-            if ptr::eq(planned.get(), self.plan.as_ptr()) {
-                planned.set(ptr::null());
+            // Guards may go in any order: whichever points here is made to point past.
+            let mut link = planned;
+            while !ptr::eq(link.get(), self.plan.as_ptr()) {
+                // SAFETY: null ends the list; the others are plans of guards that were not dropped.
+                match unsafe { link.get().as_ref() } {
+                    Some(inner) => link = &inner.outer,
+                    None => return,
+                }
             }
+            link.set(outer);
         });
         // SAFETY: the field's invariant; nothing else points to it any more.
         drop(unsafe { Box::from_raw(self.plan.as_ptr()) });

@@ -2,15 +2,16 @@
 //!
 //! The child has one thread, and the memory as it was. Were another thread inside the heap at that
 //! moment, the child would find the lock taken for ever. So the thread that forks takes the lock first
-//! and gives it back on both sides, as the C library does with its own.
+//! and gives it back on both sides, as the C library does with its own. Handlers of others that run in
+//! between, on the same thread, may use the heap.
 
 use std::cell::UnsafeCell;
 
-use crate::task::lock::Guard;
-use crate::task::table::{self, Table};
+use crate::task::lock::Kept;
+use crate::task::table;
 
 /// The lock, while a fork is under way.
-struct Held(UnsafeCell<Option<Guard<'static, Table>>>);
+struct Held(UnsafeCell<Option<Kept<'static>>>);
 
 // SAFETY: reached only by the three handlers, between taking the lock and giving it back: by the one
 // thread that holds it.
@@ -34,19 +35,21 @@ pub(super) fn watch() {
 }
 
 unsafe extern "C" fn prepare() {
-    let guard = table::lock();
-    // SAFETY: this thread holds the lock, so no other handler is here.
-    unsafe { HELD.0.get().write(Some(guard)) };
+    let kept = table::lock().keep();
+    // SAFETY: this thread holds the lock, so no other thread's handler is here.
+    unsafe { HELD.0.get().write(Some(kept)) };
 }
 
 unsafe extern "C" fn parent() {
     // SAFETY: this thread took the lock in `prepare`.
-    drop(unsafe { HELD.0.get().replace(None) });
+    if let Some(kept) = unsafe { HELD.0.get().replace(None) } {
+        kept.release();
+    }
 }
 
 unsafe extern "C" fn child() {
     // SAFETY: this is the copy of the thread that took the lock in `prepare`.
-    if let Some(guard) = unsafe { HELD.0.get().replace(None) } {
-        Guard::release_in_child(guard);
+    if let Some(kept) = unsafe { HELD.0.get().replace(None) } {
+        kept.release_in_child();
     }
 }

@@ -11,10 +11,13 @@
 //!   thread's. The others come after it.
 
 use std::fmt;
+use std::mem;
+use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::task::block::Family;
+use crate::task::complain::complain;
 use crate::task::mode;
 
 /// What happened to a block.
@@ -91,7 +94,7 @@ pub enum BstrEvent {
     },
 }
 
-/// Somebody who listens.
+/// Somebody who listens. A listener that panics ends the process.
 pub trait Listener: Sync {
     /// A block event.
     fn block(&self, event: &BlockEvent);
@@ -167,12 +170,24 @@ fn listener() -> Option<&'static dyn Listener> {
     unsafe { seat.as_ref() }.map(|seat| seat.0)
 }
 
+/// Ends the process if a listener unwinds: an operation that is half done must not be left.
+struct NoUnwinding;
+
+impl Drop for NoUnwinding {
+    fn drop(&mut self) {
+        complain(format_args!("a listener at the seam panicked"));
+        process::abort();
+    }
+}
+
 /// Tells a block event.
 #[cold]
 #[inline(never)]
 pub(crate) fn raise_block(event: &BlockEvent) {
     if let Some(listener) = listener() {
+        let guard = NoUnwinding;
         listener.block(event);
+        mem::forget(guard);
     }
 }
 
@@ -181,6 +196,8 @@ pub(crate) fn raise_block(event: &BlockEvent) {
 #[inline(never)]
 pub(crate) fn raise_bstr(event: &BstrEvent) {
     if let Some(listener) = listener() {
+        let guard = NoUnwinding;
         listener.bstr(event);
+        mem::forget(guard);
     }
 }

@@ -4,13 +4,24 @@
 //! library's mutex is a futex on Linux and asks for no memory; on Apple's systems it is boxed at first
 //! use, so the system's own lock stands there.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A value behind a lock.
 pub(crate) struct Lock<T> {
     raw: raw::RawLock,
+    /// The thread that keeps the lock while it forks; 0 if none does.
+    forking: AtomicUsize,
     value: UnsafeCell<T>,
+}
+
+/// A number of this thread's own, never 0. The copy of a thread in the child of a fork has the same.
+fn this_thread() -> usize {
+    thread_local! {
+        static HERE: Cell<u8> = const { Cell::new(0) };
+    }
+    HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
 // SAFETY: the value is reached only through a guard, of which there is one at a time.
@@ -20,34 +31,71 @@ impl<T> Lock<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self {
             raw: raw::RawLock::new(),
+            forking: AtomicUsize::new(0),
             value: UnsafeCell::new(value),
         }
     }
 
     /// Waits for the lock, and holds it until the guard is dropped.
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        Guard {
-            held: self.raw.lock(),
-            lock: self,
-        }
+        // No ordering is needed: only this thread itself could have put its number there.
+        let forking = self.forking.load(Ordering::Relaxed);
+        let held = if forking != 0 && forking == this_thread() {
+            // Another handler of the fork is at work, on this thread, and no guard lives.
+            None
+        } else {
+            Some(self.raw.lock())
+        };
+        Guard { lock: self, held }
     }
 }
 
 /// The lock, held.
 pub(crate) struct Guard<'a, T> {
     lock: &'a Lock<T>,
+    /// Dropping it gives the lock back. `None` if the thread keeps the lock for a fork.
     #[cfg_attr(
         any(not(unix), miri),
-        expect(dead_code, reason = "dropping it gives the lock back")
+        expect(dead_code, reason = "it is there to be dropped")
     )]
-    held: raw::Held<'a>,
+    held: Option<raw::Held<'a>>,
+}
+
+/// The lock, kept by this thread while it forks: other handlers of the fork may use what it guards, on
+/// this thread alone.
+#[cfg(all(unix, not(miri)))]
+pub(crate) struct Kept<'a> {
+    forking: &'a AtomicUsize,
+    held: Option<raw::Held<'a>>,
 }
 
 #[cfg(all(unix, not(miri)))]
-impl<T> Guard<'_, T> {
-    /// Gives the lock back in the child of a fork, where the thread that took it is a copy.
-    pub(crate) fn release_in_child(guard: Self) {
-        raw::release_in_child(guard.held);
+impl<'a, T> Guard<'a, T> {
+    /// Keeps the lock for a fork.
+    pub(crate) fn keep(self) -> Kept<'a> {
+        let forking = &self.lock.forking;
+        forking.store(this_thread(), Ordering::Relaxed);
+        Kept {
+            forking,
+            held: self.held,
+        }
+    }
+}
+
+#[cfg(all(unix, not(miri)))]
+impl Kept<'_> {
+    /// Gives the lock back in the parent.
+    pub(crate) fn release(self) {
+        self.forking.store(0, Ordering::Relaxed);
+        drop(self.held);
+    }
+
+    /// Gives the lock back in the child, where the thread that took it is a copy.
+    pub(crate) fn release_in_child(self) {
+        self.forking.store(0, Ordering::Relaxed);
+        if let Some(held) = self.held {
+            raw::release_in_child(held);
+        }
     }
 }
 

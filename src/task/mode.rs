@@ -167,7 +167,20 @@ mod checker {
         address != 0
     }
 
-    #[cfg(not(target_os = "linux"))]
+    /// On Apple's systems the runtime is always a dynamic library, which can be asked for by name.
+    #[cfg(target_vendor = "apple")]
+    fn address_sanitizer() -> bool {
+        use std::ffi::{c_char, c_void};
+        unsafe extern "C" {
+            fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+        }
+        // `dlfcn.h`: look in every image, in the order they were loaded.
+        const RTLD_DEFAULT: *mut c_void = std::ptr::without_provenance_mut(usize::MAX - 1);
+        // SAFETY: the handle is the one that stands for all images, and the name is a string.
+        !unsafe { dlsym(RTLD_DEFAULT, c"__asan_init".as_ptr()) }.is_null()
+    }
+
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
     fn address_sanitizer() -> bool {
         false
     }

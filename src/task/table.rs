@@ -122,9 +122,20 @@ impl Table {
             .copied()
     }
 
-    /// Gives spare room of the table itself back to the system.
+    /// Gives spare room of the table itself back to the system. The smaller table is made beside it, so
+    /// that it stays as it is where there is no memory for that.
     pub(crate) fn shrink(&mut self) {
-        self.0.shrink_to_fit(|entry| hash(entry.key));
+        let mut smaller = HashTable::new_in(TableMemory);
+        if smaller
+            .try_reserve(self.0.len(), |entry: &Entry| hash(entry.key))
+            .is_err()
+        {
+            return;
+        }
+        for entry in &self.0 {
+            smaller.insert_unique(hash(entry.key), *entry, |entry| hash(entry.key));
+        }
+        self.0 = smaller;
     }
 }
 

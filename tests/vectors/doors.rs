@@ -108,7 +108,18 @@ pub(crate) mod c {
 
     pub(crate) use super::NO_SIZE;
 
-    #[cfg_attr(all(windows, not(miri)), link(name = "oleaut32", kind = "raw-dylib"))]
+    #[cfg_attr(
+        all(windows, not(miri), target_arch = "x86"),
+        link(
+            name = "oleaut32",
+            kind = "raw-dylib",
+            import_name_type = "undecorated"
+        )
+    )]
+    #[cfg_attr(
+        all(windows, not(miri), not(target_arch = "x86")),
+        link(name = "oleaut32", kind = "raw-dylib")
+    )]
     unsafe extern "system" {
         fn SysAllocString(source: *const u16) -> *mut u16;
         fn SysAllocStringLen(source: *const u16, len: u32) -> *mut u16;
@@ -122,7 +133,14 @@ pub(crate) mod c {
         fn VarBstrCmp(left: *const u16, right: *const u16, lcid: u32, flags: u32) -> HResult;
     }
 
-    #[cfg_attr(all(windows, not(miri)), link(name = "ole32", kind = "raw-dylib"))]
+    #[cfg_attr(
+        all(windows, not(miri), target_arch = "x86"),
+        link(name = "ole32", kind = "raw-dylib", import_name_type = "undecorated")
+    )]
+    #[cfg_attr(
+        all(windows, not(miri), not(target_arch = "x86")),
+        link(name = "ole32", kind = "raw-dylib")
+    )]
     unsafe extern "system" {
         fn CoTaskMemAlloc(size: usize) -> *mut c_void;
         fn CoTaskMemRealloc(block: *mut c_void, size: usize) -> *mut c_void;
@@ -134,7 +152,14 @@ pub(crate) mod c {
         fn ProgIDFromCLSID(guid: *const Guid, text: *mut *mut u16) -> HResult;
     }
 
-    #[cfg_attr(all(windows, not(miri)), link(name = "shlwapi", kind = "raw-dylib"))]
+    #[cfg_attr(
+        all(windows, not(miri), target_arch = "x86"),
+        link(name = "shlwapi", kind = "raw-dylib", import_name_type = "undecorated")
+    )]
+    #[cfg_attr(
+        all(windows, not(miri), not(target_arch = "x86")),
+        link(name = "shlwapi", kind = "raw-dylib")
+    )]
     unsafe extern "system" {
         fn SHStrDupW(source: *const u16, copy: *mut *mut u16) -> HResult;
         fn SHStrDupA(source: *const u8, copy: *mut *mut u16) -> HResult;

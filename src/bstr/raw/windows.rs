@@ -1,10 +1,19 @@
 //! The operations on Windows itself: oleaut32's own.
 
-use crate::layout::PointerWidth;
+use crate::layout::{PointerWidth, terminator_bytes};
 use crate::task::backing::is_to_fail;
 use crate::units::{ByteLen, UnitLen};
 
-#[link(name = "oleaut32", kind = "raw-dylib")]
+// On 32-bit x86 the compiler decorates the names, and the library does not.
+#[cfg_attr(
+    target_arch = "x86",
+    link(
+        name = "oleaut32",
+        kind = "raw-dylib",
+        import_name_type = "undecorated"
+    )
+)]
+#[cfg_attr(not(target_arch = "x86"), link(name = "oleaut32", kind = "raw-dylib"))]
 unsafe extern "system" {
     fn SysAllocString(source: *const u16) -> *mut u16;
     fn SysAllocStringLen(source: *const u16, len: u32) -> *mut u16;
@@ -26,7 +35,7 @@ fn is_too_long(len: Option<ByteLen>) -> bool {
 ///
 /// * As for [`alloc`](super::alloc).
 pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
-    if is_to_fail() {
+    if !source.is_null() && is_to_fail() {
         return core::ptr::null_mut();
     }
     // SAFETY: the caller's promise is the precondition.
@@ -59,7 +68,18 @@ pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
 ///
 /// * As for [`realloc`](super::realloc), and `target` is not null.
 pub(super) unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool {
-    if is_to_fail() {
+    // The system may free the old string before it reads the new text. Where the one lies in the other,
+    // that is done in the order that olemem has everywhere.
+    // SAFETY: the caller promises that a null or live BSTR is there.
+    let old = unsafe { target.read() };
+    // SAFETY: as above.
+    if unsafe { bytes_left(old, source) }.is_some() {
+        // SAFETY: the caller's promise on the source.
+        let new = unsafe { alloc(source) };
+        // SAFETY: the caller's promise on the target.
+        return unsafe { replace(target, new) };
+    }
+    if !source.is_null() && is_to_fail() {
         return false;
     }
     // SAFETY: the caller's promise is the precondition.
@@ -74,12 +94,26 @@ pub(super) unsafe fn realloc_units(
     source: *const u16,
     len: UnitLen,
 ) -> bool {
-    if is_too_long(len.bytes()) {
+    let Some(bytes) = len.bytes().filter(|bytes| !is_too_long(Some(*bytes))) else {
         return false;
-    }
+    };
     // SAFETY: the caller promises that a null or live BSTR is there.
     let old = unsafe { target.read() };
-    // SAFETY: as above.
+    if !core::ptr::eq(source, old) {
+        // SAFETY: as above.
+        if let Some(left) = unsafe { bytes_left(old, source) } {
+            // SAFETY: a null source needs nothing.
+            let new = unsafe { alloc_units(core::ptr::null(), len) };
+            if !new.is_null() {
+                let available = left.min(bytes.as_usize());
+                // SAFETY: so many bytes are left of the old string, and the new one has room for them.
+                unsafe { fill(new, 0, source.cast(), available) };
+            }
+            // SAFETY: the caller's promise on the target.
+            return unsafe { replace(target, new) };
+        }
+    }
+    // SAFETY: the old string is null or live.
     let held = unsafe { super::unit_len(old) };
     // Shrinking needs no memory, so it cannot be the allocation that is to fail.
     if (old.is_null() || len > held) && is_to_fail() {
@@ -87,6 +121,38 @@ pub(super) unsafe fn realloc_units(
     }
     // SAFETY: the caller's promise is the precondition.
     unsafe { SysReAllocStringLen(target, source, len.get()) != 0 }
+}
+
+/// Bytes from `source` to the end of the terminator of `old`, if it lies in there.
+///
+/// # Safety
+///
+/// * `old` is null or a live BSTR.
+unsafe fn bytes_left(old: *const u16, source: *const u16) -> Option<usize> {
+    if old.is_null() {
+        return None;
+    }
+    // SAFETY: the caller promises a live BSTR.
+    let held = unsafe { byte_len(old) };
+    let end = held.as_usize() + terminator_bytes(held);
+    end.checked_sub(source.addr().wrapping_sub(old.addr()))
+        .filter(|left| *left > 0)
+}
+
+/// Puts a new string in the old one's place, which is freed; `false` if there is none.
+///
+/// # Safety
+///
+/// * `target` points to a null or live BSTR that nothing else uses, and `new` is null or nobody's.
+unsafe fn replace(target: *mut *mut u16, new: *mut u16) -> bool {
+    if new.is_null() {
+        return false;
+    }
+    // SAFETY: the caller's promise.
+    let old = unsafe { target.replace(new) };
+    // SAFETY: the caller promises that nothing else uses it.
+    unsafe { free(old) };
+    true
 }
 
 /// # Safety

@@ -6,7 +6,12 @@ use crate::com::{HResult, MEMCTX_TASK, MallocVtbl, Object};
 use crate::task::backing::is_to_fail;
 use crate::task::block::{DidAlloc, Family};
 
-#[link(name = "ole32", kind = "raw-dylib")]
+// On 32-bit x86 the compiler decorates the names, and the library does not.
+#[cfg_attr(
+    target_arch = "x86",
+    link(name = "ole32", kind = "raw-dylib", import_name_type = "undecorated")
+)]
+#[cfg_attr(not(target_arch = "x86"), link(name = "ole32", kind = "raw-dylib"))]
 unsafe extern "system" {
     safe fn CoTaskMemAlloc(size: usize) -> *mut c_void;
     fn CoTaskMemRealloc(block: *mut c_void, size: usize) -> *mut c_void;

@@ -130,7 +130,8 @@ pub use crate::units::{ByteLen, UnitLen};
 pub use crate::{
     param::{In, InOut, Out, OutSlot, Resource},
     task::allocator::TaskAllocator,
-    task::owned::{TaskBox, TaskSlice, TaskStr},
+    task::owned::{TaskBox, TaskSlice},
+    task::string::{StrUnit, TaskStr},
 };
 
 #[cfg(feature = "std")]

@@ -11,7 +11,8 @@ use core::ops::Deref;
 
 use crate::bstr::owned::Bstr;
 use crate::com::HResult;
-use crate::task::owned::{StrUnit, TaskBox, TaskStr};
+use crate::task::owned::TaskBox;
+use crate::task::string::{StrUnit, TaskStr};
 
 /// What may cross a COM boundary as one pointer, with an owner who must release it.
 ///

@@ -1,9 +1,11 @@
 //! Task memory: the COM task allocator, and what is built on it.
 //!
 //! ```text
-//!  owned, allocator ─► heap (the doors) ─► emulated ─► table, backing      everywhere but Windows
-//!                        │                windows  ─► ole32                on Windows itself
-//!                        └─► mode (the one byte) ─► hook (who listens)
+//!  string ─► owned
+//!              │
+//!  allocator ──┴─► heap (the doors) ─► emulated ─► table, backing     everywhere but Windows
+//!                    │                 windows  ─► ole32              on Windows itself
+//!                    └─► mode (the one byte) ─► hook (who listens)
 //! ```
 
 pub(crate) mod allocator;
@@ -21,5 +23,6 @@ mod lock;
 #[cfg(any(not(windows), miri))]
 pub(crate) mod mode;
 pub(crate) mod owned;
+pub(crate) mod string;
 #[cfg(any(not(windows), miri))]
 mod table;

@@ -21,6 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["task::hook"],
     &["task::heap"],
     &["task::owned", "task::allocator"],
+    &["task::string"],
     &["task"],
     &["bstr::prefix"],
     &["bstr::raw"],

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 
 use crate::com::{Guid, HResult};
 use crate::guid_text;
-use crate::task::owned::TaskStr;
+use crate::task::string::TaskStr;
 
 /// Stores a new task string of the identifier's text: braces, upper-case digits, 38 units and a zero.
 ///

@@ -1,7 +1,7 @@
 //! Where bytes come from: the only calls to the system allocator, and the switch that makes one fail.
 //!
-//! The backing is the standard library's `System`, never the global allocator: a program may install a global allocator
-//! that stands on olemem.
+//! The backing is the standard library's `System`, never the global allocator: a program may install
+//! a global allocator that stands on olemem.
 
 use std::cell::Cell;
 use std::fmt;
@@ -24,8 +24,8 @@ struct Plan {
 ///
 /// Allocations and reallocations that need memory count, whichever door they come through: the safe
 /// types, the raw operations, the C functions, `IMalloc`. Other threads are not touched. Dropping the
-/// guard calls the failure off. While several guards live
-/// the latest counts, and the one before it goes on when that is dropped.
+/// guard calls the failure off. While several guards live the latest counts, and the one before it goes
+/// on when that is dropped.
 ///
 /// # Examples
 ///

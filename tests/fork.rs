@@ -1,8 +1,8 @@
 //! A process that forks while other threads are inside the heap: the child's heap works.
 #![cfg(all(feature = "std", unix, not(miri)))]
 
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once};
 use std::thread;
 
 use olemem::{Bstr, TaskBox};
@@ -22,14 +22,21 @@ unsafe extern "C" {
 /// Handlers of the program's own, there before the heap is first used: around a fork they run nearest to
 /// it, while the heap's own lock is kept.
 fn with_handlers_of_others() {
-    extern "C" fn handler() {
+    extern "C" fn before() {
+        drop(SHARED.lock());
+        work();
+    }
+    extern "C" fn after() {
         work();
     }
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        assert_eq!(pthread_atfork(handler, handler, handler), 0);
+        assert_eq!(pthread_atfork(before, after, after), 0);
     });
 }
+
+/// A lock of the program's that its handlers take, and that another thread holds while it uses the heap.
+static SHARED: Mutex<()> = Mutex::new(());
 
 fn work() {
     let text = Bstr::from("text");
@@ -40,6 +47,8 @@ fn work() {
 
 #[test]
 fn a_child_is_not_left_with_a_lock_that_nobody_holds() {
+    // A parent that waits for ever is ended as well.
+    alarm(120);
     with_handlers_of_others();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -50,6 +59,12 @@ fn a_child_is_not_left_with_a_lock_that_nobody_holds() {
                 }
             });
         }
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let _shared = SHARED.lock();
+                work();
+            }
+        });
         work();
         for child in 0..200 {
             match fork() {
@@ -74,4 +89,5 @@ fn a_child_is_not_left_with_a_lock_that_nobody_holds() {
         }
         done.store(true, Ordering::Relaxed);
     });
+    alarm(0);
 }

@@ -78,6 +78,41 @@ fn printed(compilers: &[&str], standard: Option<&str>, name: &str) -> Option<Str
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// The README's promise of a tool that sees what is not freed.
+#[test]
+fn the_example_without_its_free_is_a_leak_to_valgrind() {
+    let (Some(compiler), Some(valgrind)) = (
+        tools::tool(&["cc", "gcc", "clang"]),
+        tools::tool(&["valgrind"]),
+    ) else {
+        return;
+    };
+    let folder = tools::scratch("readme-leak");
+    let source = folder.join("status.c");
+    let whole = block("<!-- status.c -->");
+    let leaky = whole.replace("    SysFreeString(text);\n", "");
+    assert_ne!(leaky, whole);
+    std::fs::write(&source, leaky).expect("the folder can be written");
+    let program = folder.join("status");
+    let mut compile = Command::new(compiler);
+    compile
+        .arg(tools::include_flag())
+        .arg(source)
+        .arg(tools::library(tools::Library::Static))
+        .args(tools::system_libraries())
+        .arg("-o")
+        .arg(&program);
+    tools::run_ok(&mut compile);
+    let output = tools::run(
+        Command::new(valgrind)
+            .args(["--leak-check=full", "--error-exitcode=9"])
+            .arg(program),
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(9), "{said}");
+    assert!(said.contains("SysAllocString"), "{said}");
+}
+
 #[test]
 fn the_example_links_with_the_shared_library_as_well() {
     let Some(compiler) = tools::tool(&["cc", "gcc", "clang"]) else {

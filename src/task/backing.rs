@@ -7,6 +7,9 @@ use std::cell::Cell;
 use std::fmt;
 use std::ptr::{self, NonNull};
 
+use allocator_api2::alloc::System;
+use allocator_api2::boxed::Box;
+
 thread_local! {
     /// The failure that this thread is to see; null if none is.
     static PLANNED: Cell<*const Plan> = const { Cell::new(ptr::null()) };
@@ -48,10 +51,11 @@ struct Plan {
 /// If `nth` is 0.
 pub fn fail_nth(nth: u64) -> FailNth {
     assert_ne!(nth, 0, "allocations are counted from 1");
-    let plan = NonNull::from(Box::leak(Box::new(Plan {
+    let plan = Plan {
         left: Cell::new(nth),
         outer: Cell::new(PLANNED.get()),
-    })));
+    };
+    let plan = NonNull::from(Box::leak(Box::new_in(plan, System)));
     PLANNED.set(plan.as_ptr());
     FailNth { plan }
 }
@@ -59,7 +63,7 @@ pub fn fail_nth(nth: u64) -> FailNth {
 /// Calls the failure off when dropped. Made by [`fail_nth`].
 #[must_use = "dropping the guard calls the failure off"]
 pub struct FailNth {
-    /// Invariant: a leaked box that this guard alone takes back. Being a pointer it keeps the guard on
+    /// Invariant: a leaked box of the system's memory that this guard alone takes back. Being a pointer it keeps the guard on
     /// its thread, whose count it is.
     plan: NonNull<Plan>,
 }
@@ -103,7 +107,7 @@ impl Drop for FailNth {
             link.set(outer);
         });
         // SAFETY: the field's invariant; nothing else points to it any more.
-        drop(unsafe { Box::from_raw(self.plan.as_ptr()) });
+        drop(unsafe { Box::from_raw_in(self.plan.as_ptr(), System) });
     }
 }
 

@@ -2,22 +2,39 @@
 //!
 //! The child has one thread, and the memory as it was. Were another thread inside the heap at that
 //! moment, the child would find the lock taken for ever. So the thread that forks takes the lock first
-//! and gives it back on both sides, as the C library does with its own. Handlers of others that run in
-//! between, on the same thread, may use the heap.
+//! and gives it back on both sides.
+//!
+//! Handlers of others run around ours, on the same thread, and may use the heap in between. To take the
+//! lock last and give it back first, ours are registered when the program or library is loaded: another
+//! thread may hold a lock of the program's while it waits for the heap's. Only a library whose own
+//! constructor registered earlier comes in between. (The C library has no such order to keep: it takes
+//! its own lock after all handlers.)
 
 use std::cell::UnsafeCell;
+use std::hint;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::task::lock::Kept;
 use crate::task::table;
 
-/// The lock, while a fork is under way.
-struct Held(UnsafeCell<Option<Kept<'static>>>);
+/// What is kept while a fork is under way.
+struct State {
+    /// The lock.
+    kept: Option<Kept<'static>>,
+    /// Forks that handlers of others started meanwhile.
+    nested: usize,
+}
+
+struct Forking(UnsafeCell<State>);
 
 // SAFETY: reached only by the three handlers, between taking the lock and giving it back: by the one
 // thread that holds it.
-unsafe impl Sync for Held {}
+unsafe impl Sync for Forking {}
 
-static HELD: Held = Held(UnsafeCell::new(None));
+static FORKING: Forking = Forking(UnsafeCell::new(State {
+    kept: None,
+    nested: 0,
+}));
 
 unsafe extern "C" {
     fn pthread_atfork(
@@ -27,29 +44,64 @@ unsafe extern "C" {
     ) -> i32;
 }
 
-/// Has the handlers called from now on.
+/// Runs [`watch`] when the program or library is loaded.
+#[used]
+#[cfg_attr(
+    target_vendor = "apple",
+    unsafe(link_section = "__DATA,__mod_init_func")
+)]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+static AT_LOAD: extern "C" fn() = {
+    extern "C" fn at_load() {
+        watch();
+    }
+    at_load
+};
+
+/// Has the handlers called from now on. Also called at first use: the reference keeps [`AT_LOAD`] in a
+/// static link, and where nothing runs at load this is early enough for most.
 pub(super) fn watch() {
-    // It fails for lack of memory only, and then a fork is as it would be without.
-    // SAFETY: the handlers are functions of the program, and keep to what is allowed around a fork.
-    let _ = unsafe { pthread_atfork(prepare, parent, child) };
+    static DONE: AtomicBool = AtomicBool::new(false);
+    hint::black_box(&AT_LOAD);
+    if !DONE.swap(true, Ordering::Relaxed) {
+        // It fails for lack of memory only, and then a fork is as it would be without.
+        // SAFETY: the handlers are functions of the program, and keep to what is allowed around a fork.
+        let _ = unsafe { pthread_atfork(prepare, parent, child) };
+    }
 }
 
 unsafe extern "C" fn prepare() {
-    let kept = table::lock().keep();
+    let guard = table::lock();
     // SAFETY: this thread holds the lock, so no other thread's handler is here.
-    unsafe { HELD.0.get().write(Some(kept)) };
+    let state = unsafe { &mut *FORKING.0.get() };
+    if state.kept.is_some() {
+        state.nested += 1;
+    } else {
+        state.kept = Some(guard.keep());
+    }
+}
+
+/// What to do with the lock when a fork is over: nothing, if it was a nested one.
+///
+/// # Safety
+///
+/// * Called by the handlers that pair with [`prepare`].
+unsafe fn over(release: impl FnOnce(Kept<'static>)) {
+    // SAFETY: this thread, or the one it is a copy of, took the lock in `prepare`.
+    let state = unsafe { &mut *FORKING.0.get() };
+    if state.nested > 0 {
+        state.nested -= 1;
+    } else if let Some(kept) = state.kept.take() {
+        release(kept);
+    }
 }
 
 unsafe extern "C" fn parent() {
-    // SAFETY: this thread took the lock in `prepare`.
-    if let Some(kept) = unsafe { HELD.0.get().replace(None) } {
-        kept.release();
-    }
+    // SAFETY: it pairs with `prepare`.
+    unsafe { over(Kept::release) };
 }
 
 unsafe extern "C" fn child() {
-    // SAFETY: this is the copy of the thread that took the lock in `prepare`.
-    if let Some(kept) = unsafe { HELD.0.get().replace(None) } {
-        kept.release_in_child();
-    }
+    // SAFETY: it pairs with `prepare`.
+    unsafe { over(Kept::release_in_child) };
 }

@@ -658,6 +658,27 @@ through_both! {
         [shortened, nothing].into_iter().for_each(free);
     }
 
+    // L11: memory of the shape is read wherever it stands, at an odd address too.
+    fn order_of_strings_at_odd_addresses() {
+        let shaped = |text: &str| {
+            let bytes = u32::try_from(2 * text.len()).expect("short");
+            let mut memory = vec![0; 8 + bytes as usize];
+            let odd = 1 - memory.as_ptr().addr() % 2;
+            memory[odd..odd + 4].copy_from_slice(&bytes.to_ne_bytes());
+            for (index, unit) in text.encode_utf16().enumerate() {
+                let at = odd + 4 + 2 * index;
+                memory[at..at + 2].copy_from_slice(&unit.to_ne_bytes());
+            }
+            (memory, odd + 4)
+        };
+        let ((a, a_at), (b, b_at)) = (shaped("abc"), shaped("abd"));
+        let (a, b): (*const u16, *const u16) = (a.as_ptr().wrapping_add(a_at).cast(), b.as_ptr().wrapping_add(b_at).cast());
+        assert_eq!((a.addr() % 2, b.addr() % 2), (1, 1));
+        for lcid in [0, EN_US] {
+            assert_eq!((cmp(a, b, lcid, 0), cmp(b, a, lcid, 0), cmp(a, a, lcid, 0)), (LT, GT, EQ));
+        }
+    }
+
     // What is documented for locales beyond 0 without tables of language.
     fn letters_come_before_case() {
         for (left, right, flags, expected) in [

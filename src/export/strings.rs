@@ -1,11 +1,12 @@
 //! Identifiers as text, and `SHStrDup*`.
 
 use core::ptr;
+use core::slice;
 use std::ffi::CStr;
 
 use crate::com::{Guid, HResult};
 use crate::guid_text;
-use crate::task::string::TaskStr;
+use crate::task::string::{TaskStr, terminated_len};
 
 /// Stores a new task string of the identifier's text: braces, upper-case digits, 38 units and a zero.
 ///
@@ -94,7 +95,9 @@ pub unsafe extern "system" fn SHStrDupW(source: *const u16, copy: *mut *mut u16)
         Err(HResult::E_INVALIDARG)
     } else {
         // SAFETY: the caller promises units up to a zero, and it is not null.
-        let units = unsafe { terminated(source) };
+        let len = unsafe { terminated_len(source) };
+        // SAFETY: so many units were just read.
+        let units = unsafe { slice::from_raw_parts(source, len) };
         TaskStr::try_from_units(units).map_err(HResult::from)
     };
     // SAFETY: the caller's promise.
@@ -118,26 +121,6 @@ pub unsafe extern "system" fn SHStrDupA(source: *const u8, copy: *mut *mut u16) 
     };
     // SAFETY: the caller's promise.
     unsafe { store(copy, made) }
-}
-
-/// The units before the zero.
-///
-/// # Safety
-///
-/// * `source` is aligned, readable up to and including a zero, and not written while the slice lives.
-unsafe fn terminated<'a>(source: *const u16) -> &'a [u16] {
-    let mut len = 0;
-    loop {
-        // SAFETY: no zero was seen before this unit.
-        let at = unsafe { source.add(len) };
-        // SAFETY: as above.
-        if unsafe { at.read() } == 0 {
-            break;
-        }
-        len += 1;
-    }
-    // SAFETY: so many units were just read.
-    unsafe { core::slice::from_raw_parts(source, len) }
 }
 
 /// Stores the string, or NULL and the failure; `E_INVALIDARG` if there is nowhere to store.

@@ -55,6 +55,24 @@ impl StrUnit for u8 {
     }
 }
 
+/// Units before the first zero.
+///
+/// # Safety
+///
+/// * `source` is aligned and readable up to and including a zero unit.
+pub(crate) unsafe fn terminated_len<U: StrUnit>(source: *const U) -> usize {
+    let mut len = 0;
+    loop {
+        // SAFETY: no zero was seen before this unit, so it is readable and its offset is in bounds.
+        let at = unsafe { source.add(len) };
+        // SAFETY: as above.
+        if unsafe { at.read() } == U::NUL {
+            return len;
+        }
+        len += 1;
+    }
+}
+
 /// A zero-terminated string in a task block: what COM passes as `LPWSTR`, and with `u8` as `LPSTR`.
 ///
 /// It is never null; `Option<TaskStr>` is a nullable pointer of the same size.
@@ -179,18 +197,10 @@ impl<U: StrUnit> TaskStr<U> {
     /// The units and the terminator.
     #[must_use]
     pub fn as_units_with_nul(&self) -> &[U] {
-        let mut len = 0;
-        loop {
-            // SAFETY: the field's invariant: no zero was seen before this unit.
-            let at = unsafe { self.block.add(len) };
-            len += 1;
-            // SAFETY: as above.
-            if unsafe { at.read() } == U::NUL {
-                break;
-            }
-        }
-        // SAFETY: so many units were just read.
-        unsafe { slice::from_raw_parts(self.block.as_ptr(), len) }
+        // SAFETY: the field's invariant.
+        let len = unsafe { terminated_len(self.as_raw()) };
+        // SAFETY: so many units were just read, and the terminator.
+        unsafe { slice::from_raw_parts(self.as_raw(), len + 1) }
     }
 
     /// The text, U+FFFD for what is none.

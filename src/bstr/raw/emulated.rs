@@ -14,6 +14,7 @@ use crate::bstr::prefix;
 use crate::layout::{HEADER, PREFIX, PointerWidth, header_bytes, terminator_bytes};
 use crate::task::block::Family;
 use crate::task::heap;
+use crate::task::string::terminated_len;
 #[cfg(feature = "export")]
 use crate::task::{
     hook::{self, BstrEvent},
@@ -29,7 +30,7 @@ pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
         return ptr::null_mut();
     }
     // SAFETY: the caller promises a zero unit, and `source` is not null.
-    let Some(len) = (unsafe { terminated_len(source) }) else {
+    let Ok(len) = UnitLen::try_from(unsafe { terminated_len(source) }) else {
         return ptr::null_mut();
     };
     // SAFETY: so many units were just read.
@@ -201,24 +202,6 @@ pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
 /// The start of the block that a BSTR stands in. Only an address: nothing says that a block is there.
 fn block_of(bstr: *mut u16) -> *mut u8 {
     bstr.cast::<u8>().wrapping_sub(HEADER)
-}
-
-/// Units before the first zero, or `None` if the prefix could not count them.
-///
-/// # Safety
-///
-/// * `source` is aligned and readable up to and including a zero unit.
-unsafe fn terminated_len(source: *const u16) -> Option<UnitLen> {
-    let mut len = 0_u32;
-    loop {
-        // SAFETY: no zero was seen up to here, so this unit is readable and its offset is in bounds.
-        let at = unsafe { source.add(len as usize) };
-        // SAFETY: as above.
-        if unsafe { at.read() } == 0 {
-            return Some(UnitLen::new(len));
-        }
-        len = len.checked_add(1)?;
-    }
 }
 
 /// Writes header and terminator for `len` bytes into a block, and gives the BSTR. The payload is left

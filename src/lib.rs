@@ -138,7 +138,7 @@ pub use crate::{
 pub use crate::task::heap;
 
 /// Where observers attach. Not public API yet: the command's demo and the tests listen here.
-#[cfg(all(feature = "export", any(not(windows), miri)))]
+#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
 #[doc(hidden)]
 pub mod seam {
     pub use crate::task::hook::{
@@ -149,7 +149,7 @@ pub mod seam {
 /// Making an allocation fail, to test what becomes of the caller.
 #[cfg(feature = "std")]
 pub mod fault {
-    pub use crate::task::backing::{FailNth, fail_nth};
+    pub use crate::task::fault::{FailNth, fail_nth};
 }
 
 #[cfg(feature = "std")]

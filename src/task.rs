@@ -9,20 +9,26 @@
 //! ```
 
 pub(crate) mod allocator;
-pub(crate) mod backing;
+#[cfg(any(not(windows), miri))]
+mod backing;
 pub(crate) mod block;
 #[cfg(any(not(windows), miri))]
+mod checker;
+#[cfg(any(not(windows), miri))]
 mod complain;
+pub(crate) mod fault;
 #[cfg(all(unix, not(miri)))]
 mod fork;
 pub mod heap;
-#[cfg(all(feature = "export", any(not(windows), miri)))]
+#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
 pub(crate) mod hook;
 #[cfg(any(not(windows), miri))]
 mod lock;
 #[cfg(any(not(windows), miri))]
 pub(crate) mod mode;
 pub(crate) mod owned;
+#[cfg(any(not(windows), miri))]
+mod store;
 pub(crate) mod string;
 #[cfg(any(not(windows), miri))]
 mod table;

@@ -233,7 +233,9 @@ mod from_the_first_allocation {
         children::assert_passed(&output);
         assert_eq!(
             children::complaints(&output),
-            ["olemem: OLEMEM=nonsense: unknown; valid are plain, pass-through"]
+            [
+                "olemem: OLEMEM=nonsense: unknown; valid are plain, pass-through, cache=off, cache=windows, cache=adversarial"
+            ]
         );
     }
 

@@ -738,7 +738,9 @@ mod bad_calls {
             children::assert_passed(&output);
             assert_eq!(
                 String::from_utf8_lossy(&output.stderr),
-                format!("olemem: OLEMEM={shown}: unknown; valid are plain, pass-through\n")
+                format!(
+                    "olemem: OLEMEM={shown}: unknown; valid are plain, pass-through, cache=off, cache=windows, cache=adversarial\n"
+                )
             );
             // The mode is then the usual one.
             let output = run("double free", Some(mode));

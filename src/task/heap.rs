@@ -131,10 +131,11 @@ pub unsafe fn size_of(block: *mut u8) -> Option<usize> {
     unsafe { imp::size_of(block) }
 }
 
-/// As [`size_of`], for olemem's own use: nobody is told.
+/// Bytes from `address` to the end of the live block that starts at `block`, if it lies in there. Asked by
+/// olemem itself: nobody is told.
 #[cfg(any(not(windows), miri))]
-pub(crate) fn extent(block: *mut u8) -> Option<usize> {
-    imp::extent(block)
+pub(crate) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
+    imp::bytes_left(block, address)
 }
 
 /// Whether a live block starts there.

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::task::block::Family;
 use crate::task::complain::complain;
-use crate::task::mode;
+use crate::task::mode::{self, Mode};
 
 /// What happened to a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ pub fn listen(seat: &'static Seat) -> Result<Listening, SeatTaken> {
             Ordering::Relaxed,
         )
         .map_err(|_| SeatTaken)?;
-    mode::set_observed(true);
+    mode::set(Mode::LISTENED, true);
     Ok(Listening(()))
 }
 
@@ -159,7 +159,7 @@ pub struct Listening(());
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        mode::set_observed(false);
+        mode::set(Mode::LISTENED, false);
         TAKEN.store(ptr::null_mut(), Ordering::Release);
     }
 }

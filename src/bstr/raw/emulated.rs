@@ -15,10 +15,10 @@ use crate::layout::{HEADER, PREFIX, PointerWidth, header_bytes, terminator_bytes
 use crate::task::block::Family;
 use crate::task::heap;
 use crate::task::string::terminated_len;
-#[cfg(feature = "export")]
+#[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::{
     hook::{self, BstrEvent},
-    mode,
+    mode::{self, Mode},
 };
 use crate::units::{ByteLen, UnitLen};
 
@@ -127,7 +127,7 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     };
     let block = block_of(old);
     let keeps = source.is_null() || ptr::eq(source, old);
-    if !keeps && let Some(left) = bytes_left(block, source) {
+    if !keeps && let Some(left) = heap::bytes_left(block, source.addr()) {
         let available = left.min(bytes.as_usize());
         // SAFETY: so many bytes of the live block are at `source`.
         return unsafe { replace_from_inside(block, source.cast(), available, bytes) };
@@ -145,13 +145,6 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
         unsafe { fill(bstr, 0, source.cast(), bytes.as_usize()) };
     }
     bstr
-}
-
-/// Bytes from `source` to the end of the block, if it lies in there.
-fn bytes_left(block: *mut u8, source: *const u16) -> Option<usize> {
-    let held = heap::extent(block)?;
-    held.checked_sub(source.addr().wrapping_sub(block.addr()))
-        .filter(|left| *left > 0)
 }
 
 /// A new BSTR of `len` bytes of which the first `available` come from `source`; then the block `old`,
@@ -191,8 +184,8 @@ pub(super) unsafe fn free(bstr: *mut u16) {
 ///
 /// * As for [`byte_len`](super::byte_len), and `bstr` is not null.
 pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
-    #[cfg(feature = "export")]
-    if mode::armed() {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::LISTENED) {
         hook::raise_bstr(&BstrEvent::Read { bstr });
     }
     // SAFETY: the caller promises four readable bytes before `bstr`.
@@ -228,8 +221,8 @@ unsafe fn frame(block: *mut u8, len: ByteLen) -> *mut u16 {
 ///
 /// * As for [`fill`](super::fill).
 pub(super) unsafe fn fill(bstr: *mut u16, offset: usize, source: *const u8, bytes: usize) {
-    #[cfg(feature = "export")]
-    if mode::armed() {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::LISTENED) {
         hook::raise_bstr(&BstrEvent::Source { source, bytes });
     }
     // SAFETY: the caller promises room for so many bytes behind the offset.

@@ -1,7 +1,7 @@
 //! The operations on Windows itself: oleaut32's own.
 
 use crate::layout::{PointerWidth, terminator_bytes};
-use crate::task::backing::is_to_fail;
+use crate::task::fault::is_to_fail;
 use crate::units::{ByteLen, UnitLen};
 
 // On 32-bit x86 the compiler decorates the names, and the library does not.

@@ -1,22 +1,56 @@
-//! The heap as olemem holds it: every block is an allocation of the system's, and the table knows them
-//! all.
+//! The doors over olemem's own heap.
+//!
+//! ```text
+//!  door ── quiet? ─► store                                     two instructions, then the block
+//!            │ no
+//!            ▼
+//!  door_observed ── spied? ─► spy: Pre… ─► door_innermost ─► spy: Post…
+//!                     │ no                      │
+//!                     └────────────────────► door_innermost ── a failure to come? the listener ─► store
+//! ```
+//!
+//! The spy sits outermost, the listener innermost: a failure that was asked for happens at the real
+//! allocation, so that a spy sees it as Windows would show it.
 
 use std::fmt;
 use std::process;
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 use crate::layout;
 use crate::task::block::{DidAlloc, Family};
 use crate::task::complain::complain;
-#[cfg(feature = "export")]
+use crate::task::fault;
+#[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::hook::{self, BlockEvent};
-use crate::task::table::{self, Entry};
+use crate::task::mode::Mode;
+use crate::task::store::{self, Found};
 use crate::task::{backing, mode};
 
+#[inline]
 pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
-    let block = alloc_unobserved(size, family);
-    #[cfg(feature = "export")]
-    if mode::armed() {
+    if mode::is_quiet() {
+        store::alloc(size, family)
+    } else {
+        alloc_observed(size, family)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn alloc_observed(size: usize, family: Family) -> *mut u8 {
+    alloc_innermost(size, family)
+}
+
+fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
+    let mode = mode::get();
+    let fails = mode.has(Mode::FAILING) && is_to_fail(size);
+    let block = if fails {
+        ptr::null_mut()
+    } else {
+        store::alloc(size, family)
+    };
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode.has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Allocated {
             block,
             size,
@@ -26,38 +60,55 @@ pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
     block
 }
 
-fn alloc_unobserved(size: usize, family: Family) -> *mut u8 {
-    mode::ready();
-    let Some(layout) = backing::layout(size) else {
-        return ptr::null_mut();
-    };
-    let mut live = table::lock();
-    if !live.reserve() {
-        return ptr::null_mut();
+/// # Safety
+///
+/// * As for [`realloc`](super::realloc), and `block` is not null.
+#[inline]
+pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    if mode::is_quiet() {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { resize_store(block, size, family) }
+    } else {
+        // SAFETY: as above.
+        unsafe { resize_observed(block, size, family) }
     }
-    let Some(block) = backing::allocate(layout) else {
-        return ptr::null_mut();
-    };
-    live.insert(Entry::new(block.addr().get(), size, layout.size(), family));
-    block.as_ptr()
 }
 
 /// # Safety
 ///
-/// * As for [`realloc`](super::realloc), and `block` is not null.
-pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
-    #[cfg(feature = "export")]
-    if mode::armed() {
+/// * As for [`resize`].
+#[cold]
+#[inline(never)]
+unsafe fn resize_observed(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { resize_innermost(block, size, family) }
+}
+
+/// # Safety
+///
+/// * As for [`resize`].
+unsafe fn resize_innermost(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    let mode = mode::get();
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode.has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Reallocating {
             block,
             size,
             family,
         });
     }
-    // SAFETY: the caller's promise is the precondition.
-    let new = unsafe { resize_unobserved(block, size, family) };
-    #[cfg(feature = "export")]
-    if mode::armed() {
+    // Only a block that grows needs memory.
+    let fails = mode.has(Mode::FAILING)
+        && store::size_of(block).is_some_and(|held| size > held)
+        && is_to_fail(size);
+    let new = if fails {
+        ptr::null_mut()
+    } else {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { resize_store(block, size, family) }
+    };
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode.has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Reallocated {
             old: block,
             new,
@@ -71,117 +122,171 @@ pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
 /// # Safety
 ///
 /// * As for [`resize`].
-unsafe fn resize_unobserved(block: *mut u8, size: usize, family: Family) -> *mut u8 {
-    let mut live = table::lock();
-    let Some(entry) = live.get_mut(block.addr()) else {
-        drop(live);
-        if refuse("reallocation", block, family) {
-            // SAFETY: a memory checker is watching: `refuse` says so.
-            return unsafe { backing::hand_on_realloc(block, size) };
+#[inline]
+unsafe fn resize_store(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    // SAFETY: the caller's promise is the precondition.
+    match unsafe { store::resize(block, size) } {
+        Ok(new) => new,
+        Err(_) => {
+            refuse("reallocation", block, family);
+            // SAFETY: a memory checker is watching: `refuse` has returned.
+            unsafe { backing::hand_on_realloc(block, size) }
         }
-        return ptr::null_mut();
-    };
-    let old = *entry;
-    if old.family == Family::Bstr && size <= old.capacity {
-        // Shrinking, and growing into room that an earlier shrinking left, keep the address.
-        entry.size = size;
-        return block;
     }
-    let (Some(block), Some(layout)) = (NonNull::new(block), backing::layout(size)) else {
-        return ptr::null_mut();
-    };
-    if !live.reserve() {
-        return ptr::null_mut();
-    }
-    // SAFETY: the table holds the block as live, so the backing gave it with this layout; the new
-    // layout is the backing's own.
-    let moved = unsafe { backing::reallocate(block, old.layout(), layout) };
-    let Some(moved) = moved else {
-        return ptr::null_mut();
-    };
-    live.remove(block.addr().get());
-    live.insert(Entry::new(
-        moved.addr().get(),
-        size,
-        layout.size(),
-        old.family,
-    ));
-    moved.as_ptr()
 }
 
 /// # Safety
 ///
 /// * As for [`free`](super::free). Null is refused.
+#[inline]
 pub(super) unsafe fn free(block: *mut u8, family: Family) {
-    #[cfg(feature = "export")]
-    if mode::armed() {
-        hook::raise_block(&BlockEvent::Freeing { block, family });
+    if mode::is_quiet() {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { free_store(block, family) }
+    } else {
+        // SAFETY: as above.
+        unsafe { free_observed(block, family) }
     }
-    let mut live = table::lock();
-    let found = live.remove(block.addr());
-    let (Some(entry), Some(live_block)) = (found, NonNull::new(block)) else {
-        drop(live);
-        if refuse("free", block, family) {
-            // SAFETY: a memory checker is watching: `refuse` says so.
-            unsafe { backing::hand_on_free(block) };
-        }
-        return;
-    };
-    // SAFETY: the table held the block as live, so the backing gave it with this layout; the caller
-    // promises that nothing uses it.
-    unsafe { backing::deallocate(live_block, entry.layout()) };
 }
 
 /// # Safety
 ///
-/// * None: the table is asked. The signature is that of the twin on Windows.
+/// * As for [`free`].
+#[cold]
+#[inline(never)]
+unsafe fn free_observed(block: *mut u8, family: Family) {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { free_innermost(block, family) }
+}
+
+/// # Safety
+///
+/// * As for [`free`].
+unsafe fn free_innermost(block: *mut u8, family: Family) {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::LISTENED) {
+        hook::raise_block(&BlockEvent::Freeing { block, family });
+    }
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { free_store(block, family) }
+}
+
+/// # Safety
+///
+/// * As for [`free`].
+#[inline]
+unsafe fn free_store(block: *mut u8, family: Family) {
+    // SAFETY: the caller's promise is the precondition.
+    if unsafe { store::free(block) }.is_err() {
+        refuse("free", block, family);
+        // SAFETY: a memory checker is watching: `refuse` has returned.
+        unsafe { backing::hand_on_free(block) };
+    }
+}
+
+/// # Safety
+///
+/// * None: the store is asked. The signature is that of the twin on Windows.
 pub(super) unsafe fn size_of(block: *mut u8) -> Option<usize> {
-    let size = extent(block);
-    #[cfg(feature = "export")]
-    if mode::armed() {
+    if mode::is_quiet() {
+        store::size_of(block)
+    } else {
+        size_of_observed(block)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn size_of_observed(block: *mut u8) -> Option<usize> {
+    size_of_innermost(block)
+}
+
+fn size_of_innermost(block: *mut u8) -> Option<usize> {
+    let size = store::size_of(block);
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Measured { block, size });
     }
     size
-}
-
-/// The size of a block, asked by olemem itself: no event.
-pub(super) fn extent(block: *mut u8) -> Option<usize> {
-    table::lock().get_mut(block.addr()).map(|entry| entry.size)
 }
 
 /// # Safety
 ///
 /// * As for [`size_of`].
 pub(super) unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
-    let answer = match table::lock().get_mut(block.addr()) {
-        Some(_) => DidAlloc::Yes,
-        None => DidAlloc::No,
-    };
-    #[cfg(feature = "export")]
-    if mode::armed() {
+    if mode::is_quiet() {
+        did_alloc_store(block)
+    } else {
+        did_alloc_observed(block)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn did_alloc_observed(block: *mut u8) -> DidAlloc {
+    did_alloc_innermost(block)
+}
+
+fn did_alloc_innermost(block: *mut u8) -> DidAlloc {
+    let answer = did_alloc_store(block);
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Asked { block });
     }
     answer
 }
 
+fn did_alloc_store(block: *mut u8) -> DidAlloc {
+    match store::size_of(block) {
+        Some(_) => DidAlloc::Yes,
+        None => DidAlloc::No,
+    }
+}
+
 pub(super) fn minimize() {
-    table::lock().shrink();
-    #[cfg(feature = "export")]
-    if mode::armed() {
+    if mode::is_quiet() {
+        store::minimize();
+    } else {
+        minimize_observed();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn minimize_observed() {
+    minimize_innermost();
+}
+
+fn minimize_innermost() {
+    store::minimize();
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Minimized);
     }
 }
 
-/// A pointer that is no live block start: `true` if a memory checker is to be handed it; otherwise one
-/// line on standard error, and the end.
+/// Bytes from `address` to the end of the live block at `block`, if it lies in there.
+pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
+    let offset = address.wrapping_sub(block.addr());
+    let held = store::size_of(block)?;
+    held.checked_sub(offset).filter(|left| *left > 0)
+}
+
+/// Whether this allocation is the one that is to fail. One of more than there can be fails by itself, and
+/// does not count.
+fn is_to_fail(size: usize) -> bool {
+    backing::layout(size).is_some() && fault::is_to_fail()
+}
+
+/// A pointer that is no live block start: one line on standard error, and the end. Returns where a memory
+/// checker is to be handed the pointer.
 #[cold]
 #[inline(never)]
-fn refuse(call: &str, block: *mut u8, family: Family) -> bool {
-    if mode::pass_through() {
-        return true;
+fn refuse(call: &str, block: *mut u8, family: Family) {
+    if !mode::get().has(Mode::PASS_THROUGH) {
+        complain(format_args!("{}", BadCall::judge(call, block, family)));
+        process::abort();
     }
-    complain(format_args!("{}", BadCall::judge(call, block, family)));
-    process::abort();
 }
 
 /// What is wrong with a pointer, as well as the live blocks can tell.
@@ -191,7 +296,7 @@ struct BadCall<'a> {
     pointer: usize,
     family: Family,
     /// The live block that the caller's pointer lies in.
-    inside: Option<Entry>,
+    inside: Option<Found>,
 }
 
 impl<'a> BadCall<'a> {
@@ -204,7 +309,7 @@ impl<'a> BadCall<'a> {
             call,
             pointer,
             family,
-            inside: table::lock().containing(pointer),
+            inside: store::containing(pointer),
         }
     }
 }
@@ -221,7 +326,7 @@ impl fmt::Display for BadCall<'_> {
         let Some(block) = inside else {
             return f.write_str("no live block is there (freed before, or never from this heap)");
         };
-        let offset = pointer.wrapping_sub(block.address());
+        let offset = pointer.wrapping_sub(block.start);
         match (family, block.family, offset) {
             (Family::Bstr, Family::Task, 0) => f.write_str("it is task memory"),
             (Family::Task, Family::Bstr, layout::HEADER) => f.write_str("it is a BSTR"),

@@ -3,8 +3,8 @@
 use core::ffi::c_void;
 
 use crate::com::{HResult, MEMCTX_TASK, MallocVtbl, Object};
-use crate::task::backing::is_to_fail;
 use crate::task::block::{DidAlloc, Family};
+use crate::task::fault::is_to_fail;
 
 // On 32-bit x86 the compiler decorates the names, and the library does not.
 #[cfg_attr(

@@ -1,0 +1,146 @@
+//! Making an allocation fail.
+//!
+//! Plans are kept in the system's memory, never in the global allocator's: a program may install a global
+//! allocator that stands on olemem.
+
+use std::cell::Cell;
+use std::fmt;
+use std::ptr::{self, NonNull};
+
+use allocator_api2::alloc::System;
+use allocator_api2::boxed::Box;
+
+#[cfg(any(not(windows), miri))]
+use crate::task::{
+    lock::Lock,
+    mode::{self, Mode},
+};
+
+thread_local! {
+    /// The failure that this thread is to see; null if none is.
+    static PLANNED: Cell<*const Plan> = const { Cell::new(ptr::null()) };
+}
+
+/// A failure to come. The guard owns it, and takes the thread's pointer to it back before it goes.
+struct Plan {
+    /// Allocations until the one that fails, itself included; 0 once it has failed.
+    left: Cell<u64>,
+    /// The plan that was there before, and is again when this one goes.
+    outer: Cell<*const Plan>,
+}
+
+/// Makes the `nth` allocation that this thread asks of olemem from now on fail, once. The first is 1.
+///
+/// Allocations and reallocations that need memory count, whichever door they come through: the safe
+/// types, the raw operations, the C functions, `IMalloc`. Other threads are not touched. Dropping the
+/// guard calls the failure off. While several guards live the latest counts, and the one before it goes
+/// on when that is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use olemem::error::CreateError;
+/// use olemem::{Bstr, fault};
+///
+/// let failing = fault::fail_nth(2);
+/// assert!(Bstr::try_from_str("first").is_ok());
+/// assert!(matches!(
+///     Bstr::try_from_str("second"),
+///     Err(CreateError::OutOfMemory(_))
+/// ));
+/// assert!(Bstr::try_from_str("third").is_ok());
+/// assert!(failing.has_failed());
+/// ```
+///
+/// # Panics
+///
+/// If `nth` is 0.
+pub fn fail_nth(nth: u64) -> FailNth {
+    assert_ne!(nth, 0, "allocations are counted from 1");
+    let plan = Plan {
+        left: Cell::new(nth),
+        outer: Cell::new(PLANNED.get()),
+    };
+    let plan = NonNull::from(Box::leak(Box::new_in(plan, System)));
+    PLANNED.set(plan.as_ptr());
+    count(|plans| plans + 1);
+    FailNth { plan }
+}
+
+/// Calls the failure off when dropped. Made by [`fail_nth`].
+#[must_use = "dropping the guard calls the failure off"]
+pub struct FailNth {
+    /// Invariant: a leaked box of the system's memory that this guard alone takes back. Being a pointer it keeps the guard on
+    /// its thread, whose count it is.
+    plan: NonNull<Plan>,
+}
+
+impl FailNth {
+    /// Whether the failure has happened.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.left() == 0
+    }
+
+    fn left(&self) -> u64 {
+        // SAFETY: the field's invariant.
+        unsafe { self.plan.as_ref() }.left.get()
+    }
+}
+
+impl fmt::Debug for FailNth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailNth")
+            .field("allocations_left", &self.left())
+            .finish()
+    }
+}
+
+impl Drop for FailNth {
+    fn drop(&mut self) {
+        // SAFETY: the field's invariant.
+        let outer = unsafe { self.plan.as_ref() }.outer.get();
+        // A thread that ends has no plan any more.
+        let _ = PLANNED.try_with(|planned| {
+            // Guards may go in any order: whichever points here is made to point past.
+            let mut link = planned;
+            while !ptr::eq(link.get(), self.plan.as_ptr()) {
+                // SAFETY: null ends the list; the others are plans of guards that were not dropped.
+                match unsafe { link.get().as_ref() } {
+                    Some(inner) => link = &inner.outer,
+                    None => return,
+                }
+            }
+            link.set(outer);
+        });
+        // SAFETY: the field's invariant; nothing else points to it any more.
+        drop(unsafe { Box::from_raw_in(self.plan.as_ptr(), System) });
+        count(|plans| plans - 1);
+    }
+}
+
+/// Keeps the number of plans, and the mode byte true to it.
+#[cfg(any(not(windows), miri))]
+fn count(change: impl FnOnce(usize) -> usize) {
+    static PLANS: Lock<usize> = Lock::new(0);
+    let mut plans = PLANS.lock();
+    *plans = change(*plans);
+    mode::set(Mode::FAILING, *plans > 0);
+}
+
+/// On Windows every allocation asks.
+#[cfg(all(windows, not(miri)))]
+fn count(_: impl FnOnce(usize) -> usize) {}
+
+/// Counts one allocation down; `true` if it is the one to fail.
+pub(crate) fn is_to_fail() -> bool {
+    let planned = PLANNED.try_with(Cell::get).unwrap_or(ptr::null());
+    // SAFETY: null, or the plan of a guard of this thread that was not dropped: dropping takes the
+    // pointer back first, and a guard that is forgotten leaves its box.
+    let Some(plan) = (unsafe { planned.as_ref() }) else {
+        return false;
+    };
+    let left = plan.left.get();
+    plan.left.set(left.saturating_sub(1));
+    left == 1
+}

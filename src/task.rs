@@ -27,8 +27,29 @@ mod lock;
 #[cfg(any(not(windows), miri))]
 pub(crate) mod mode;
 pub(crate) mod owned;
+pub(crate) mod string;
+
+#[cfg(any(not(windows), miri))]
+mod depot;
+#[cfg(any(not(windows), miri))]
+mod dimensions;
+#[cfg(any(not(windows), miri))]
+mod large;
+#[cfg(any(not(windows), miri))]
+mod local;
+#[cfg(any(not(windows), miri))]
+mod registry;
+#[cfg(any(not(windows), miri))]
+mod size_class;
+#[cfg(any(not(windows), miri))]
+mod slab;
+#[cfg(any(not(windows), miri))]
+mod slab_list;
 #[cfg(any(not(windows), miri))]
 mod store;
-pub(crate) mod string;
 #[cfg(any(not(windows), miri))]
-mod table;
+mod sync;
+#[cfg(any(not(windows), miri))]
+mod thread;
+#[cfg(any(not(windows), miri))]
+mod thread_identity;

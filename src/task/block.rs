@@ -47,3 +47,15 @@ impl DidAlloc {
         }
     }
 }
+
+/// A live block, as the heap holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg(any(not(windows), miri))]
+pub(crate) struct Found {
+    /// Its address.
+    pub(crate) start: usize,
+    /// Bytes asked for.
+    pub(crate) size: usize,
+    /// Whose it is.
+    pub(crate) family: Family,
+}

@@ -14,13 +14,12 @@ use std::cell::UnsafeCell;
 use std::hint;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::task::lock::Kept;
-use crate::task::table;
+use crate::task::store::{HEAP, KeptHeap};
 
 /// What is kept while a fork is under way.
 struct State {
-    /// The lock.
-    kept: Option<Kept<'static>>,
+    /// The locks.
+    kept: Option<KeptHeap>,
     /// Forks that handlers of others started meanwhile.
     nested: usize,
 }
@@ -71,13 +70,14 @@ pub(super) fn watch() {
 }
 
 unsafe extern "C" fn prepare() {
-    let guard = table::lock();
-    // SAFETY: this thread holds the lock, so no other thread's handler is here.
+    // A thread that has taken them already gets them once more, and needs them no more than once.
+    let kept = HEAP.keep();
+    // SAFETY: this thread holds the locks, so no other thread's handler is here.
     let state = unsafe { &mut *FORKING.0.get() };
     if state.kept.is_some() {
         state.nested += 1;
     } else {
-        state.kept = Some(guard.keep());
+        state.kept = Some(kept);
     }
 }
 
@@ -86,7 +86,7 @@ unsafe extern "C" fn prepare() {
 /// # Safety
 ///
 /// * Called by the handlers that pair with [`prepare`].
-unsafe fn over(release: impl FnOnce(Kept<'static>)) {
+unsafe fn over(release: impl FnOnce(KeptHeap)) {
     // SAFETY: this thread, or the one it is a copy of, took the lock in `prepare`.
     let state = unsafe { &mut *FORKING.0.get() };
     if state.nested > 0 {
@@ -98,10 +98,10 @@ unsafe fn over(release: impl FnOnce(Kept<'static>)) {
 
 unsafe extern "C" fn parent() {
     // SAFETY: it pairs with `prepare`.
-    unsafe { over(Kept::release) };
+    unsafe { over(|kept| HEAP.release(kept)) };
 }
 
 unsafe extern "C" fn child() {
     // SAFETY: it pairs with `prepare`.
-    unsafe { over(Kept::release_in_child) };
+    unsafe { over(|kept| HEAP.release_in_child(kept)) };
 }

@@ -4,24 +4,18 @@
 //! library's mutex is a futex on Linux and asks for no memory; on Apple's systems it is boxed at first
 //! use, so the system's own lock stands there.
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::task::thread_identity::identity;
+
 /// A value behind a lock.
 pub(crate) struct Lock<T> {
-    raw: raw::RawLock,
+    raw: UnsafeCell<raw::RawLock>,
     /// The thread that keeps the lock while it forks; 0 if none does.
     forking: AtomicUsize,
     value: UnsafeCell<T>,
-}
-
-/// A number of this thread's own, never 0. The copy of a thread in the child of a fork has the same.
-fn this_thread() -> usize {
-    thread_local! {
-        static HERE: Cell<u8> = const { Cell::new(0) };
-    }
-    HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
 // SAFETY: the value is reached only through a guard, of which there is one at a time.
@@ -30,7 +24,7 @@ unsafe impl<T: Send> Sync for Lock<T> {}
 impl<T> Lock<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self {
-            raw: raw::RawLock::new(),
+            raw: UnsafeCell::new(raw::RawLock::new()),
             forking: AtomicUsize::new(0),
             value: UnsafeCell::new(value),
         }
@@ -40,13 +34,27 @@ impl<T> Lock<T> {
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         // No ordering is needed: only this thread itself could have put its number there.
         let forking = self.forking.load(Ordering::Relaxed);
-        let held = if forking != 0 && forking == this_thread() {
+        let held = if forking != 0 && forking == identity() {
             // Another handler of the fork is at work, on this thread, and no guard lives.
             None
         } else {
-            Some(self.raw.lock())
+            // SAFETY: replaced by `make_anew` alone, when no other thread is there.
+            Some(unsafe { &*self.raw.get() }.lock())
         };
         Guard { lock: self, held }
+    }
+}
+
+#[cfg(all(unix, not(miri)))]
+impl<T> Lock<T> {
+    /// Makes the lock free, in the child of a fork, whoever held it.
+    ///
+    /// # Safety
+    ///
+    /// * This is the only thread, and holds no guard of the lock. The value is in order, or will be put in order.
+    pub(crate) unsafe fn make_anew(&self) {
+        // SAFETY: nobody uses the lock.
+        unsafe { self.raw.get().write(raw::RawLock::new()) };
     }
 }
 
@@ -74,7 +82,7 @@ impl<'a, T> Guard<'a, T> {
     /// Keeps the lock for a fork.
     pub(crate) fn keep(self) -> Kept<'a> {
         let forking = &self.lock.forking;
-        forking.store(this_thread(), Ordering::Relaxed);
+        forking.store(identity(), Ordering::Relaxed);
         Kept {
             forking,
             held: self.held,

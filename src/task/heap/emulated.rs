@@ -17,19 +17,19 @@ use std::process;
 use std::ptr;
 
 use crate::layout;
-use crate::task::block::{DidAlloc, Family};
+use crate::task::block::{DidAlloc, Family, Found};
 use crate::task::complain::complain;
 use crate::task::fault;
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
-use crate::task::store::{self, Found};
-use crate::task::{backing, mode};
+use crate::task::store::{HEAP, NotLive};
+use crate::task::{backing, large, mode};
 
 #[inline]
 pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
     if mode::is_quiet() {
-        store::alloc(size, family)
+        HEAP.alloc(size, family)
     } else {
         alloc_observed(size, family)
     }
@@ -46,8 +46,10 @@ fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
     let fails = mode.has(Mode::FAILING) && is_to_fail(size);
     let block = if fails {
         ptr::null_mut()
+    } else if mode.has(Mode::PASS_THROUGH) {
+        HEAP.alloc_apart(size, family)
     } else {
-        store::alloc(size, family)
+        HEAP.alloc(size, family)
     };
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode.has(Mode::LISTENED) {
@@ -67,7 +69,9 @@ fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
 pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     if mode::is_quiet() {
         // SAFETY: the caller's promise is the precondition.
-        unsafe { resize_store(block, size, family) }
+        let resized = unsafe { HEAP.resize(block, size) };
+        // SAFETY: as above.
+        unsafe { resized_or_refused(resized, block, size, family) }
     } else {
         // SAFETY: as above.
         unsafe { resize_observed(block, size, family) }
@@ -99,13 +103,20 @@ unsafe fn resize_innermost(block: *mut u8, size: usize, family: Family) -> *mut 
     }
     // Only a block that grows needs memory.
     let fails = mode.has(Mode::FAILING)
-        && store::size_of(block).is_some_and(|held| size > held)
+        && HEAP.size_of(block.addr()).is_some_and(|held| size > held)
         && is_to_fail(size);
     let new = if fails {
         ptr::null_mut()
     } else {
-        // SAFETY: the caller's promise is the precondition.
-        unsafe { resize_store(block, size, family) }
+        let resized = if mode.has(Mode::PASS_THROUGH) {
+            // SAFETY: the caller's promise is the precondition.
+            unsafe { HEAP.resize_apart(block, size) }
+        } else {
+            // SAFETY: as above.
+            unsafe { HEAP.resize(block, size) }
+        };
+        // SAFETY: as above.
+        unsafe { resized_or_refused(resized, block, size, family) }
     };
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode.has(Mode::LISTENED) {
@@ -121,13 +132,17 @@ unsafe fn resize_innermost(block: *mut u8, size: usize, family: Family) -> *mut 
 
 /// # Safety
 ///
-/// * As for [`resize`].
+/// * As for [`resize`], whose result on the heap is `resized`.
 #[inline]
-unsafe fn resize_store(block: *mut u8, size: usize, family: Family) -> *mut u8 {
-    // SAFETY: the caller's promise is the precondition.
-    match unsafe { store::resize(block, size) } {
+unsafe fn resized_or_refused(
+    resized: Result<*mut u8, NotLive>,
+    block: *mut u8,
+    size: usize,
+    family: Family,
+) -> *mut u8 {
+    match resized {
         Ok(new) => new,
-        Err(_) => {
+        Err(NotLive) => {
             refuse("reallocation", block, family);
             // SAFETY: a memory checker is watching: `refuse` has returned.
             unsafe { backing::hand_on_realloc(block, size) }
@@ -177,7 +192,7 @@ unsafe fn free_innermost(block: *mut u8, family: Family) {
 #[inline]
 unsafe fn free_store(block: *mut u8, family: Family) {
     // SAFETY: the caller's promise is the precondition.
-    if unsafe { store::free(block) }.is_err() {
+    if unsafe { HEAP.free(block) }.is_err() {
         refuse("free", block, family);
         // SAFETY: a memory checker is watching: `refuse` has returned.
         unsafe { backing::hand_on_free(block) };
@@ -189,7 +204,7 @@ unsafe fn free_store(block: *mut u8, family: Family) {
 /// * None: the store is asked. The signature is that of the twin on Windows.
 pub(super) unsafe fn size_of(block: *mut u8) -> Option<usize> {
     if mode::is_quiet() {
-        store::size_of(block)
+        HEAP.size_of(block.addr())
     } else {
         size_of_observed(block)
     }
@@ -202,7 +217,7 @@ fn size_of_observed(block: *mut u8) -> Option<usize> {
 }
 
 fn size_of_innermost(block: *mut u8) -> Option<usize> {
-    let size = store::size_of(block);
+    let size = HEAP.size_of(block.addr());
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Measured { block, size });
@@ -237,7 +252,7 @@ fn did_alloc_innermost(block: *mut u8) -> DidAlloc {
 }
 
 fn did_alloc_store(block: *mut u8) -> DidAlloc {
-    match store::size_of(block) {
+    match HEAP.size_of(block.addr()) {
         Some(_) => DidAlloc::Yes,
         None => DidAlloc::No,
     }
@@ -245,7 +260,7 @@ fn did_alloc_store(block: *mut u8) -> DidAlloc {
 
 pub(super) fn minimize() {
     if mode::is_quiet() {
-        store::minimize();
+        HEAP.minimize();
     } else {
         minimize_observed();
     }
@@ -258,7 +273,7 @@ fn minimize_observed() {
 }
 
 fn minimize_innermost() {
-    store::minimize();
+    HEAP.minimize();
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Minimized);
@@ -268,14 +283,14 @@ fn minimize_innermost() {
 /// Bytes from `address` to the end of the live block at `block`, if it lies in there.
 pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
     let offset = address.wrapping_sub(block.addr());
-    let held = store::size_of(block)?;
+    let held = HEAP.size_of(block.addr())?;
     held.checked_sub(offset).filter(|left| *left > 0)
 }
 
 /// Whether this allocation is the one that is to fail. One of more than there can be fails by itself, and
 /// does not count.
 fn is_to_fail(size: usize) -> bool {
-    backing::layout(size).is_some() && fault::is_to_fail()
+    large::layout(size).is_some() && fault::is_to_fail()
 }
 
 /// A pointer that is no live block start: one line on standard error, and the end. Returns where a memory
@@ -309,7 +324,7 @@ impl<'a> BadCall<'a> {
             call,
             pointer,
             family,
-            inside: store::containing(pointer),
+            inside: HEAP.containing(pointer),
         }
     }
 }

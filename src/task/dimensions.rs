@@ -1,0 +1,31 @@
+//! How large the parts of the heap are. Models of it compile with smaller ones.
+
+/// Slabs start at multiples of this many bytes: `1 << UNIT_SHIFT`.
+pub(crate) const UNIT_SHIFT: u32 = 16;
+
+/// Bytes of a unit, the smallest slab.
+pub(crate) const UNIT: usize = 1 << UNIT_SHIFT;
+
+/// Units of a chunk, which is what the backing allocator is asked for.
+pub(crate) const CHUNK_UNITS: usize = 16;
+
+/// A thread keeps no more than so many units of slabs without any block: 256 KiB.
+pub(crate) const SPARE_UNITS: usize = 4;
+
+/// The depot keeps no more than so many chunks without any slab.
+pub(crate) const SPARE_CHUNKS: usize = 4;
+
+/// Bits of an address that the registry knows; no machine has more for a program.
+#[cfg(target_pointer_width = "64")]
+pub(crate) const ADDRESS_BITS: u32 = 48;
+#[cfg(target_pointer_width = "32")]
+pub(crate) const ADDRESS_BITS: u32 = 32;
+
+/// Bits of an address that choose a leaf of the registry.
+pub(crate) const ROOT_BITS: u32 = (ADDRESS_BITS - UNIT_SHIFT) / 2;
+
+/// Bits of an address that choose a place in a leaf.
+pub(crate) const LEAF_BITS: u32 = ADDRESS_BITS - UNIT_SHIFT - ROOT_BITS;
+
+/// Places in which threads find their own part of the heap.
+pub(crate) const SEATS: usize = 256;

@@ -1,0 +1,414 @@
+//! Blocks that are allocations of the backing's own: the large ones, and all of them where a memory checker
+//! is to see each.
+//!
+//! ```text
+//!  address ─► shard, by some of its bits ─► hash table: address, size, capacity, family
+//! ```
+//!
+//! 1. A block is in its shard's table from before its address is handed out until it is freed or moved.
+//! 2. Addresses are stored complemented. A table of plain addresses would look to LeakSanitizer, Valgrind
+//!    and Miri like live pointers and hide every leak from them.
+//! 3. No shard is locked while the backing is asked for memory, and never two at a time. A block that is
+//!    being moved is in no table meanwhile; where it goes, room has been promised in every shard, for nobody
+//!    knows before which it will be.
+
+use std::alloc::Layout;
+use std::ptr::{self, NonNull};
+
+use allocator_api2::alloc::{AllocError, Allocator};
+use hashbrown::HashTable;
+
+use crate::task::block::{ALIGN, Family, Found};
+#[cfg(all(unix, not(miri)))]
+use crate::task::lock::Kept;
+use crate::task::slab::NotLive;
+use crate::task::sync::{AtomicPtr, Lock, Ordering, constructor};
+
+/// One live block.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// The complement of the block's address.
+    key: usize,
+    /// Bytes asked for: what `GetSize` answers.
+    size: usize,
+    /// Bytes the backing gave: at least `size`, and never less than 1.
+    capacity: usize,
+    family: Family,
+}
+
+impl Entry {
+    fn layout(&self) -> Layout {
+        layout(self.capacity).expect("the block was allocated by it")
+    }
+}
+
+/// More than any machine has. AddressSanitizer ends a program that asks its allocator for more,
+/// where null is the answer.
+#[cfg(target_pointer_width = "64")]
+const MOST: usize = 1 << 40;
+#[cfg(target_pointer_width = "32")]
+const MOST: usize = isize::MAX as usize;
+
+/// The layout of a block of `size` bytes: at least one, so that every block has an address of its own.
+/// `None` beyond what there can be.
+pub(crate) fn layout(size: usize) -> Option<Layout> {
+    if size > MOST {
+        return None;
+    }
+    Layout::from_size_align(size.max(1), ALIGN).ok()
+}
+
+/// A table's own memory: the backing's, for the global allocator may stand on us.
+///
+/// hashbrown keeps a pointer into the middle of its allocation, which Valgrind would call possibly lost; so
+/// the start of the newest one is kept here.
+struct TableMemory<A: 'static> {
+    backing: &'static A,
+    start: &'static AtomicPtr<u8>,
+}
+
+// SAFETY: every method is that of the backing, which is there for ever.
+unsafe impl<A: Allocator> Allocator for TableMemory<A> {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        let memory = self.backing.allocate(layout)?;
+        self.start.store(memory.as_ptr().cast(), Ordering::Relaxed);
+        Ok(memory)
+    }
+
+    unsafe fn deallocate(&self, memory: NonNull<u8>, layout: Layout) {
+        // SAFETY: the trait's promise is the precondition.
+        unsafe { self.backing.deallocate(memory, layout) };
+    }
+}
+
+/// Some of the blocks.
+struct Table<A: Allocator + 'static> {
+    /// Made at the first use, for it needs the backing.
+    entries: Option<HashTable<Entry, TableMemory<A>>>,
+    /// Entries that must find room.
+    promised: usize,
+}
+
+impl<A: Allocator> Table<A> {
+    /// Makes room for one more entry beside those that were promised; `false` if there is no memory.
+    #[must_use]
+    fn reserve(&mut self, shard: &'static Shard<A>, backing: &'static A) -> bool {
+        let memory = || {
+            HashTable::new_in(TableMemory {
+                backing,
+                start: &shard.start,
+            })
+        };
+        self.entries
+            .get_or_insert_with(memory)
+            .try_reserve(1 + self.promised, |entry| hash(entry.key))
+            .is_ok()
+    }
+
+    /// Records a block, for which room was made.
+    fn insert(&mut self, entry: Entry) {
+        if let Some(entries) = &mut self.entries {
+            debug_assert!(entries.len() < entries.capacity(), "room was made");
+            entries.insert_unique(hash(entry.key), entry, |entry| hash(entry.key));
+        }
+    }
+
+    /// The block that starts at `address`.
+    fn find(&mut self, address: usize) -> Option<&mut Entry> {
+        let key = !address;
+        self.entries
+            .as_mut()?
+            .find_mut(hash(key), |entry| entry.key == key)
+    }
+
+    /// Forgets the block that starts at `address`, and says what it was.
+    fn remove(&mut self, address: usize) -> Option<Entry> {
+        let key = !address;
+        let found = self
+            .entries
+            .as_mut()?
+            .find_entry(hash(key), |entry| entry.key == key);
+        Some(found.ok()?.remove().0)
+    }
+
+    /// Gives spare room back to the backing. The smaller table is made beside the old one, which stays where
+    /// there is no memory for that.
+    fn shrink(&mut self, shard: &'static Shard<A>, backing: &'static A) {
+        let Some(entries) = &self.entries else { return };
+        let mut smaller = HashTable::new_in(TableMemory {
+            backing,
+            start: &shard.start,
+        });
+        let room = entries.len() + self.promised;
+        if smaller
+            .try_reserve(room, |entry: &Entry| hash(entry.key))
+            .is_err()
+        {
+            return;
+        }
+        for entry in entries {
+            smaller.insert_unique(hash(entry.key), *entry, |entry| hash(entry.key));
+        }
+        self.entries = Some(smaller);
+    }
+}
+
+/// Spreads an address over all 64 bits: hashbrown takes its tag from the top seven and its place from
+/// the bottom.
+fn hash(key: usize) -> u64 {
+    let mixed = (key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed ^ (mixed >> 32)
+}
+
+struct Shard<A: Allocator + 'static> {
+    start: AtomicPtr<u8>,
+    table: Lock<Table<A>>,
+}
+
+impl<A: Allocator + 'static> Shard<A> {
+    constructor! {
+        fn new() -> Self {
+            Self {
+                start: AtomicPtr::new(ptr::null_mut()),
+                table: Lock::new(Table { entries: None, promised: 0 }),
+            }
+        }
+    }
+}
+
+const SHARDS: usize = 16;
+
+/// All blocks that are allocations of the backing's own.
+pub(crate) struct Large<A: Allocator + 'static> {
+    shards: [Shard<A>; SHARDS],
+}
+
+impl<A: Allocator + Sync + 'static> Large<A> {
+    constructor! {
+        pub(crate) fn new() -> Self {
+            Self { shards: [const { Shard::new() }; SHARDS] }
+        }
+    }
+
+    fn shard(&'static self, address: usize) -> &'static Shard<A> {
+        // Not the bits that choose a place in the shard's own table.
+        &self.shards
+            [(address / ALIGN).wrapping_mul(0x9E37_79B1) as u32 as usize >> 20 & (SHARDS - 1)]
+    }
+
+    /// A new block of `size` bytes with room for `capacity`; null if there is no memory.
+    pub(crate) fn alloc(
+        &'static self,
+        size: usize,
+        capacity: usize,
+        family: Family,
+        backing: &'static A,
+    ) -> *mut u8 {
+        let Some(layout) = layout(capacity.max(size)) else {
+            return ptr::null_mut();
+        };
+        let Ok(block) = backing.allocate(layout) else {
+            return ptr::null_mut();
+        };
+        let block = block.cast::<u8>();
+        let address = block.addr().get();
+        let shard = self.shard(address);
+        let mut table = shard.table.lock();
+        if !table.reserve(shard, backing) {
+            drop(table);
+            // SAFETY: allocated above, with this layout.
+            unsafe { backing.deallocate(block, layout) };
+            return ptr::null_mut();
+        }
+        table.insert(Entry {
+            key: !address,
+            size,
+            capacity: layout.size(),
+            family,
+        });
+        block.as_ptr()
+    }
+
+    /// Frees the block that starts there.
+    ///
+    /// # Errors
+    ///
+    /// [`NotLive`] if none does.
+    ///
+    /// # Safety
+    ///
+    /// * Nobody uses the block any more, if one is there.
+    pub(crate) unsafe fn free(
+        &'static self,
+        block: *mut u8,
+        backing: &'static A,
+    ) -> Result<(), NotLive> {
+        let found = self.shard(block.addr()).table.lock().remove(block.addr());
+        let (Some(entry), Some(block)) = (found, NonNull::new(block)) else {
+            return Err(NotLive);
+        };
+        // SAFETY: the table held the block as live, so the backing gave it with this layout; the caller
+        // promises that nothing uses it.
+        unsafe { backing.deallocate(block, entry.layout()) };
+        Ok(())
+    }
+
+    /// The block at another size; null if there is no memory, and the block stays. `capacity` says how much
+    /// room to ask for, given how much there is, if that is not enough or more than enough.
+    ///
+    /// # Errors
+    ///
+    /// [`NotLive`] if no block starts there.
+    ///
+    /// # Safety
+    ///
+    /// * Nobody else uses the block, if one is there.
+    pub(crate) unsafe fn resize(
+        &'static self,
+        block: *mut u8,
+        size: usize,
+        capacity: impl Fn(usize, Family) -> usize,
+        backing: &'static A,
+    ) -> Result<*mut u8, NotLive> {
+        let shard = self.shard(block.addr());
+        let mut table = shard.table.lock();
+        let entry = table.find(block.addr()).ok_or(NotLive)?;
+        let wanted = capacity(entry.capacity, entry.family);
+        if wanted == entry.capacity {
+            entry.size = size;
+            return Ok(block);
+        }
+        let (Some(old), Some(layout)) = (NonNull::new(block), layout(wanted)) else {
+            return Ok(ptr::null_mut());
+        };
+        let mut entry = *entry;
+        drop(table);
+        if !self.promise(backing) {
+            return Ok(ptr::null_mut());
+        }
+        // From here on the block is in no table, so that nobody else can free or move it.
+        let taken = shard.table.lock().remove(block.addr());
+        let moved = if taken.is_some() {
+            // SAFETY: the table held the block as live, so the backing gave it with this layout. The new size
+            // is not zero.
+            unsafe { reallocate(backing, old, entry.layout(), layout) }
+        } else {
+            None
+        };
+        if let Some(moved) = moved {
+            entry.key = !moved.addr().get();
+            entry.size = size;
+            entry.capacity = layout.size();
+        }
+        self.fulfil(taken.map(|_| entry));
+        match (taken, moved) {
+            (None, _) => Err(NotLive),
+            (_, None) => Ok(ptr::null_mut()),
+            (_, Some(moved)) => Ok(moved.as_ptr()),
+        }
+    }
+
+    /// Promises an entry in every shard; `false` if there is no memory for that.
+    fn promise(&'static self, backing: &'static A) -> bool {
+        for (index, shard) in self.shards.iter().enumerate() {
+            let mut table = shard.table.lock();
+            if !table.reserve(shard, backing) {
+                drop(table);
+                self.shards[..index]
+                    .iter()
+                    .for_each(|shard| shard.table.lock().promised -= 1);
+                return false;
+            }
+            table.promised += 1;
+        }
+        true
+    }
+
+    /// Takes a promise back, and puts an entry in its place.
+    fn fulfil(&'static self, entry: Option<Entry>) {
+        for shard in &self.shards {
+            let mut table = shard.table.lock();
+            table.promised -= 1;
+            if let Some(entry) = entry
+                && ptr::eq(shard, self.shard(!entry.key))
+            {
+                table.insert(entry);
+            }
+        }
+    }
+
+    /// The size of the block that starts there.
+    pub(crate) fn size_of(&'static self, address: usize) -> Option<usize> {
+        let mut table = self.shard(address).table.lock();
+        table.find(address).map(|entry| entry.size)
+    }
+
+    /// The block that an address lies in. Reads every entry: for messages, and for what is rare.
+    pub(crate) fn containing(&'static self, address: usize) -> Option<Found> {
+        self.shards.iter().find_map(|shard| {
+            let table = shard.table.lock();
+            table.entries.iter().flatten().find_map(|entry| {
+                (address.wrapping_sub(!entry.key) < entry.capacity).then_some(Found {
+                    start: !entry.key,
+                    size: entry.size,
+                    family: entry.family,
+                })
+            })
+        })
+    }
+
+    /// Gives spare room of the tables back.
+    pub(crate) fn minimize(&'static self, backing: &'static A) {
+        for shard in &self.shards {
+            shard.table.lock().shrink(shard, backing);
+        }
+    }
+}
+
+/// The block at another layout of the same alignment.
+///
+/// # Safety
+///
+/// * The backing gave the block with the layout `old`, and it is live; neither layout is of size zero.
+unsafe fn reallocate(
+    backing: &impl Allocator,
+    block: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Option<NonNull<u8>> {
+    let moved = if new.size() >= old.size() {
+        // SAFETY: the caller's promise; the size grows.
+        unsafe { backing.grow(block, old, new) }
+    } else {
+        // SAFETY: the caller's promise; the size shrinks.
+        unsafe { backing.shrink(block, old, new) }
+    };
+    Some(moved.ok()?.cast())
+}
+
+/// The locks of the tables, kept by a thread while it forks.
+#[cfg(all(unix, not(miri)))]
+pub(crate) struct KeptTables([Kept<'static>; SHARDS]);
+
+#[cfg(all(unix, not(miri)))]
+impl KeptTables {
+    /// Gives the locks back in the parent.
+    pub(crate) fn release(self) {
+        self.0.into_iter().for_each(Kept::release);
+    }
+
+    /// Gives the locks back in the child.
+    pub(crate) fn release_in_child(self) {
+        self.0.into_iter().for_each(Kept::release_in_child);
+    }
+}
+
+#[cfg(all(unix, not(miri)))]
+impl<A: Allocator + Sync + 'static> Large<A> {
+    /// Takes all locks, for a fork.
+    pub(crate) fn keep(&'static self) -> KeptTables {
+        KeptTables(std::array::from_fn(|index| {
+            self.shards[index].table.lock().keep()
+        }))
+    }
+}

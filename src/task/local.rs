@@ -1,0 +1,199 @@
+//! A thread's own part of the heap.
+//!
+//! ```text
+//!  for each class      magazine  [ slot │ slot │ … ]     free slots, up to 32: freed last, handed out first
+//!                      current   the slab that refills it, from its rack
+//!                      listed    other slabs of the class with something in their racks
+//!
+//!  owned               all slabs of the thread
+//!  in-tray             slabs in which other threads returned something
+//! ```
+//!
+//! A block that is freed goes to the magazine, or, when that is full, to the rack of its slab. An array is
+//! what both are: a list through the free slots themselves would touch memory that the other core wrote last.
+//! And the magazine holds addresses, not numbers: a block that is allocated soon after one was freed does not
+//! wait until the slab has been looked up, divided and multiplied.
+
+use crate::task::dimensions::SPARE_UNITS;
+use crate::task::size_class::{CLASSES, slot_size};
+use crate::task::slab::{FreeSlot, Home, Slab};
+use crate::task::slab_list::List;
+use crate::task::sync::{Cell, constructor};
+
+/// The most slots in a magazine. A power of two.
+const MAGAZINE: usize = 32;
+
+/// A magazine holds no more than so many bytes, but one slot at least.
+const MAGAZINE_BYTES: usize = 8 * 1024;
+
+/// The slots that a magazine of a class holds.
+const fn limit(class: usize) -> usize {
+    match MAGAZINE_BYTES / slot_size(class) {
+        0 => 1,
+        many if many > MAGAZINE => MAGAZINE,
+        some => some,
+    }
+}
+
+/// What a thread has of one class.
+#[repr(align(64))]
+pub(crate) struct Shelf {
+    /// Slots in the magazine: the first so many are there.
+    loaded: Cell<u32>,
+    /// How many it may be.
+    limit: u32,
+    pub(crate) current: Cell<Option<&'static Slab>>,
+    pub(crate) listed: List,
+    magazine: [Cell<Option<FreeSlot>>; MAGAZINE],
+}
+
+impl Shelf {
+    constructor! {
+        fn new(class: usize) -> Self {
+            Self {
+                loaded: Cell::new(0),
+                #[expect(clippy::cast_possible_truncation, reason = "no more than 32")]
+                limit: limit(class) as u32,
+                current: Cell::new(None),
+                listed: List::of_class(),
+                magazine: [const { Cell::new(None) }; MAGAZINE],
+            }
+        }
+    }
+
+    /// Takes the slot that came last.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<FreeSlot> {
+        let below = self.loaded.get().checked_sub(1)?;
+        self.loaded.set(below);
+        self.magazine[below as usize % MAGAZINE].get()
+    }
+
+    /// Puts a slot in, if there is room.
+    #[inline]
+    pub(crate) fn push(&self, slot: FreeSlot) -> bool {
+        let loaded = self.loaded.get();
+        let fits = loaded < self.limit;
+        if fits {
+            self.magazine[loaded as usize % MAGAZINE].set(Some(slot));
+            self.loaded.set(loaded + 1);
+        }
+        fits
+    }
+
+    /// Room in the magazine before half of it is full.
+    pub(crate) fn wants(&self) -> usize {
+        (self.limit.div_ceil(2) as usize).saturating_sub(self.loaded.get() as usize)
+    }
+
+    /// Takes those slots out of the magazine for which `is_wanted`, and hands each on.
+    pub(crate) fn unload(
+        &self,
+        is_wanted: impl Fn(&FreeSlot) -> bool,
+        mut hand_on: impl FnMut(FreeSlot),
+    ) {
+        let loaded = self.loaded.get() as usize;
+        let mut kept = 0;
+        for place in &self.magazine[..loaded] {
+            match place.get() {
+                Some(slot) if is_wanted(&slot) => hand_on(slot),
+                slot => {
+                    self.magazine[kept].set(slot);
+                    kept += 1;
+                }
+            }
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "no more than before")]
+        self.loaded.set(kept as u32);
+    }
+
+    /// Slots in the magazine for which `is_wanted`.
+    pub(crate) fn count(&self, is_wanted: impl Fn(&FreeSlot) -> bool) -> usize {
+        self.magazine[..self.loaded.get() as usize]
+            .iter()
+            .filter(|place| place.get().is_some_and(|slot| is_wanted(&slot)))
+            .count()
+    }
+
+    /// Slots in the magazine.
+    pub(crate) fn loaded(&self) -> usize {
+        self.loaded.get() as usize
+    }
+
+    /// Forgets everything.
+    fn forget(&self) {
+        self.loaded.set(0);
+        self.current.set(None);
+        self.listed.forget();
+    }
+}
+
+/// A thread's own part of the heap. Leaked when it is made, and used again by another thread when its own
+/// has ended.
+#[repr(C)]
+pub(crate) struct Local {
+    /// What other threads must know. It stands first: a pointer to the whole is a pointer to it.
+    pub(crate) home: Home,
+    pub(crate) owned: List,
+    /// Classes whose current slab has been seen without any block: a bit each.
+    pub(crate) idle: Cell<u64>,
+    /// The next of all the parts of the heap.
+    pub(crate) next_part: Cell<Option<&'static Local>>,
+    /// The next part that the same thread has, of another heap; or the next that no thread has.
+    pub(crate) next: Cell<Option<&'static Local>>,
+    /// What is to be done when the thread ends: the heap, and its function.
+    pub(crate) leave: Cell<Option<Leave>>,
+    shelves: [Shelf; CLASSES],
+}
+
+/// What is to be done when a thread ends.
+#[derive(Clone, Copy)]
+pub(crate) struct Leave {
+    /// The heap. Invariant: what `function` takes it for.
+    pub(crate) heap: *const (),
+    /// Gives the thread's part of it up.
+    pub(crate) function: unsafe fn(*const (), &'static Local),
+}
+
+// SAFETY: everything but `home`, which is atomic, is used by the thread alone that has the part, or by the
+// one that holds the depot's lock while no thread has it.
+unsafe impl Sync for Local {}
+
+const _: () = assert!(CLASSES <= u64::BITS as usize && SPARE_UNITS > 0);
+
+impl Local {
+    constructor! {
+        pub(crate) fn new() -> Self {
+            let mut class = 0;
+            let mut shelves = [const { Shelf::new(0) }; CLASSES];
+            while class < CLASSES {
+                #[expect(clippy::cast_possible_truncation, reason = "no more than 32")]
+                { shelves[class].limit = limit(class) as u32; }
+                class += 1;
+            }
+            Self {
+                home: Home::new(),
+                owned: List::of_owner(),
+                idle: Cell::new(0),
+                next_part: Cell::new(None),
+                next: Cell::new(None),
+                leave: Cell::new(None),
+                shelves,
+            }
+        }
+    }
+
+    /// What the thread has of a class, which is one.
+    #[inline]
+    pub(crate) fn shelf(&self, class: usize) -> &Shelf {
+        &self.shelves[class]
+    }
+
+    /// Forgets everything but whose it is.
+    pub(crate) fn forget(&self) {
+        let _ = self.home.take_told();
+        self.owned.forget();
+        self.idle.set(0);
+        self.shelves.iter().for_each(Shelf::forget);
+    }
+}

@@ -1,0 +1,89 @@
+//! Which slab an address lies in, for any address whatever.
+//!
+//! ```text
+//!  address   ┌ root: 16 bits ┬ leaf: 16 bits ┬ offset in a unit: 16 bits ┐      (48 bits; 32 on 32-bit)
+//!                  │               │
+//!                  ▼               ▼
+//!  root [ · · leaf · · ] ──► [ · · slab · · ] ──► Slab
+//! ```
+//!
+//! 1. Two loads answer, and no memory at the address is read.
+//! 2. An entry is null or a slab that once was there. Slabs are never freed, only used anew, so that an
+//!    entry that was read a moment too late does no harm: what the slab says of itself decides.
+//! 3. Leaves are never freed.
+
+use std::ptr;
+
+use allocator_api2::alloc::Allocator;
+use allocator_api2::boxed::Box;
+
+use crate::task::dimensions::{LEAF_BITS, ROOT_BITS, UNIT_SHIFT};
+use crate::task::slab::Slab;
+use crate::task::sync::{AtomicPtr, Ordering, constructor};
+
+/// The slabs of one stretch of addresses.
+struct Leaf([AtomicPtr<Slab>; 1 << LEAF_BITS]);
+
+/// All slabs, by the units that they lie in.
+pub(crate) struct Registry {
+    root: [AtomicPtr<Leaf>; 1 << ROOT_BITS],
+}
+
+impl Registry {
+    constructor! {
+        pub(crate) fn new() -> Self {
+            Self {
+                root: [const { AtomicPtr::new(ptr::null_mut()) }; 1 << ROOT_BITS],
+            }
+        }
+    }
+
+    /// The slab that is said to be at an address.
+    #[inline]
+    pub(crate) fn get(&self, address: usize) -> Option<&'static Slab> {
+        let unit = address >> UNIT_SHIFT;
+        // An address with more bits than any has lies beyond the root.
+        let leaf = self.root.get(unit >> LEAF_BITS)?.load(Ordering::Acquire);
+        // SAFETY: null, or a leaf that was leaked.
+        let leaf = unsafe { leaf.as_ref() }?;
+        let slab = leaf.0[unit & ((1 << LEAF_BITS) - 1)].load(Ordering::Acquire);
+        // SAFETY: null, or a slab that was leaked.
+        unsafe { slab.as_ref() }
+    }
+
+    /// Makes room for the entries of `units` units from an address on; `false` if there is no memory for
+    /// that, or if the address has more bits than any has.
+    pub(crate) fn reserve(&self, address: usize, units: usize, backing: &impl Allocator) -> bool {
+        let first = address >> UNIT_SHIFT;
+        let last = first + units - 1;
+        (first >> LEAF_BITS..=last >> LEAF_BITS).all(|index| {
+            let Some(root) = self.root.get(index) else {
+                return false;
+            };
+            if !root.load(Ordering::Acquire).is_null() {
+                return true;
+            }
+            // SAFETY: all zeros are null pointers.
+            let Ok(leaf) = Box::<Leaf, _>::try_new_zeroed_in(backing) else {
+                return false;
+            };
+            // SAFETY: as above.
+            let leaf = unsafe { leaf.assume_init() };
+            // The caller holds the depot: nobody else is here.
+            root.store(Box::leak(leaf), Ordering::Release);
+            true
+        })
+    }
+
+    /// Writes the entries of `units` units from an address on. There is room for them.
+    pub(crate) fn set(&self, address: usize, units: usize, slab: Option<&'static Slab>) {
+        let entry = slab.map_or(ptr::null_mut(), |slab| ptr::from_ref(slab).cast_mut());
+        let first = address >> UNIT_SHIFT;
+        for unit in first..first + units {
+            let leaf = self.root[unit >> LEAF_BITS].load(Ordering::Acquire);
+            // SAFETY: `reserve` put a leaf there, which was leaked.
+            let leaf = unsafe { &*leaf };
+            leaf.0[unit & ((1 << LEAF_BITS) - 1)].store(entry, Ordering::Release);
+        }
+    }
+}

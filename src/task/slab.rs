@@ -1,0 +1,779 @@
+//! A slab: a run of units cut into slots of one size, and what is known of each slot.
+//!
+//! ```text
+//!  units      │ slot 0 │ slot 1 │ slot 2 │ …                    the blocks, and nothing else
+//!
+//!  states     [ LIVE 40 │ FREE │ LIVE 48 │ REMOTE │ … ]          a word for each slot
+//!  rack       [ 1 │ 7 │ 9 │ … ]                                  numbers of free slots, the next on top
+//!  returned   { 3 }                                              slots that other threads freed
+//! ```
+//!
+//! Each slab has an owner: one thread, or none while the slab lies in the depot.
+//!
+//! 1. A slot is LIVE and a block, or REMOTE and in `returned`, or FREE and either in the rack or in the
+//!    owner's magazine.
+//! 2. Only the owner makes a slot LIVE, and only the owner uses the rack. It writes state words with plain
+//!    stores.
+//! 3. Another thread frees a block by exchanging LIVE for REMOTE, under the slab's lock, and leaves the
+//!    number in `returned`. The owner collects what is there.
+//! 4. The owner and another thread that free one block at the same moment may both find it LIVE. The owner's
+//!    store may then hide the other's REMOTE. That is seen when the number is collected: a slot in `returned`
+//!    that is not REMOTE was freed twice. Until then it was handed out no more than once.
+//! 5. Owner and shape change under the lock. So whoever holds it may look at the state words; the thread
+//!    that owns the slab may without.
+//! 6. A slab is never freed itself, only its units: who asks too late finds no slots.
+
+use std::alloc::Layout;
+use std::ptr::{self, NonNull};
+
+use crate::task::block::{Family, Found};
+use crate::task::size_class::{Divisor, MOST_SLOTS, slot_size, slots};
+use crate::task::sync::{AtomicPtr, AtomicU32, AtomicUsize, Cell, Lock, Ordering, constructor};
+
+/// What is known of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State(u32);
+
+impl State {
+    /// In the rack or the magazine.
+    pub(crate) const FREE: Self = Self(0);
+    /// In `returned`.
+    const REMOTE: Self = Self(1);
+    const LIVE: u32 = 1 << 31;
+    const BSTR: u32 = 1 << 30;
+
+    /// A block of `size` bytes, no more than the largest slot has.
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no slot is larger than the largest class"
+    )]
+    pub(crate) const fn live(size: usize, family: Family) -> Self {
+        let family = match family {
+            Family::Bstr => Self::BSTR,
+            Family::Task => 0,
+        };
+        Self(Self::LIVE | family | size as u32)
+    }
+
+    #[inline]
+    const fn is_live(self) -> bool {
+        self.0 & Self::LIVE != 0
+    }
+
+    /// Bytes that were asked for.
+    #[inline]
+    pub(crate) const fn size(self) -> usize {
+        (self.0 & !(Self::LIVE | Self::BSTR)) as usize
+    }
+
+    /// Whose block it is.
+    #[inline]
+    pub(crate) const fn family(self) -> Family {
+        if self.0 & Self::BSTR != 0 {
+            Family::Bstr
+        } else {
+            Family::Task
+        }
+    }
+}
+
+/// The place of a state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StateWord(NonNull<AtomicU32>);
+
+impl StateWord {
+    #[inline]
+    fn word(&self) -> &AtomicU32 {
+        // SAFETY: made by `Shape::state` from a slab that this thread owns or has locked; a magazine holds
+        // only words of slabs that its thread owns. In both cases the words stay as long.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn get(self) -> State {
+        State(self.word().load(Ordering::Relaxed))
+    }
+
+    /// By the owner of the slab.
+    #[inline]
+    pub(crate) fn set(self, state: State) {
+        self.word().store(state.0, Ordering::Relaxed);
+    }
+
+    /// By any thread that holds the slab's lock: from live to `to`, or `None` if it is not live.
+    fn exchange(self, to: impl Fn(State) -> State) -> Option<State> {
+        let word = self.word();
+        let mut state = self.get();
+        while state.is_live() {
+            let new = to(state).0;
+            match word.compare_exchange(state.0, new, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(state),
+                Err(now) => state = State(now),
+            }
+        }
+        None
+    }
+}
+
+/// No live block starts there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotLive;
+
+/// The address of a block that two threads freed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FreedTwice(pub(crate) usize);
+
+/// The memory of a slab's state words and its rack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Books(NonNull<u8>);
+
+impl Books {
+    /// How much of it there must be.
+    pub(crate) fn layout(class: usize) -> Layout {
+        let (states, _) = Self::parts(class);
+        states.0
+    }
+
+    /// The whole, and where the rack starts in it.
+    fn parts(class: usize) -> ((Layout, usize), usize) {
+        let count = slots(class);
+        let sum = Layout::array::<AtomicU32>(count)
+            .and_then(|states| states.extend(Layout::array::<Cell<u16>>(count)?));
+        (sum.expect("a slab is small"), count)
+    }
+
+    /// Books that say of every slot that it is free.
+    ///
+    /// # Safety
+    ///
+    /// * `memory` has the layout for `class`, and is the books' own until they are given up.
+    pub(crate) unsafe fn write(memory: NonNull<u8>, class: usize) -> Self {
+        let ((_, offset), count) = Self::parts(class);
+        // SAFETY: within the layout.
+        let rack = unsafe { memory.byte_add(offset) }.cast::<Cell<u16>>();
+        for slot in 0..count {
+            // SAFETY: within the array of states.
+            let state = unsafe { memory.cast::<AtomicU32>().add(slot) };
+            // SAFETY: aligned and the books' own.
+            unsafe { state.write(AtomicU32::new(State::FREE.0)) };
+            // SAFETY: within the array of numbers.
+            let place = unsafe { rack.add(slot) };
+            // The lowest slot lies on top.
+            let number = u16::try_from(count - 1 - slot).expect("a slab has few slots");
+            // SAFETY: aligned and the books' own.
+            unsafe { place.write(Cell::new(number)) };
+        }
+        Self(memory)
+    }
+
+    /// The memory, to be given back.
+    pub(crate) fn memory(self) -> NonNull<u8> {
+        self.0
+    }
+
+    fn states(self) -> NonNull<AtomicU32> {
+        self.0.cast()
+    }
+
+    fn rack(self, class: usize) -> NonNull<Cell<u16>> {
+        let ((_, offset), _) = Self::parts(class);
+        // SAFETY: within the layout, which the memory has.
+        unsafe { self.0.byte_add(offset) }.cast()
+    }
+}
+
+/// The units and how they are cut.
+///
+/// Invariant: `extent` bytes from `base` on are slots of the class, each with a word at `states` and a place
+/// at `rack`.
+#[derive(Clone, Copy)]
+struct Shape {
+    base: *mut u8,
+    divisor: Divisor,
+    states: NonNull<AtomicU32>,
+    rack: NonNull<Cell<u16>>,
+    extent: u32,
+    slot_size: u32,
+    class: u8,
+}
+
+impl Shape {
+    /// No slots.
+    const NONE: Self = Self {
+        base: ptr::null_mut(),
+        divisor: Divisor::of(0),
+        states: NonNull::dangling(),
+        rack: NonNull::dangling(),
+        extent: 0,
+        slot_size: 0,
+        class: 0,
+    };
+
+    /// The offset of an address, if it lies in a slot.
+    #[inline]
+    fn offset(&self, address: usize) -> Option<usize> {
+        let offset = address.wrapping_sub(self.base.addr());
+        (offset < self.extent as usize).then_some(offset)
+    }
+
+    /// The number of the slot that starts at an address.
+    #[inline]
+    fn slot_at(&self, address: usize) -> Option<usize> {
+        self.divisor.exact(self.offset(address)?)
+    }
+
+    /// The word of a slot that there is.
+    #[inline]
+    fn state(&self, slot: usize) -> StateWord {
+        debug_assert!(slot < self.slots());
+        // SAFETY: the invariant: there is a word for each slot.
+        StateWord(unsafe { self.states.add(slot) })
+    }
+
+    fn slots(&self) -> usize {
+        (self.extent / self.slot_size.max(1)) as usize
+    }
+
+    /// The start of a slot that there is.
+    #[inline]
+    fn start(&self, slot: usize) -> *mut u8 {
+        debug_assert!(slot < self.slots());
+        // SAFETY: the invariant: the slot lies in the units.
+        unsafe { self.base.add(slot * self.slot_size as usize) }
+    }
+
+    /// The place of a number in the rack, which there is.
+    #[inline]
+    fn place(&self, height: usize) -> &Cell<u16> {
+        debug_assert!(height < self.slots());
+        // SAFETY: the invariant: there is a place for each slot.
+        let place = unsafe { self.rack.add(height) };
+        // SAFETY: the books outlive the shape.
+        unsafe { place.as_ref() }
+    }
+}
+
+/// A free slot: a block to be, and the word that says so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FreeSlot {
+    pub(crate) block: *mut u8,
+    pub(crate) state: StateWord,
+}
+
+/// What a thread that returns a slot must know of the owner.
+pub(crate) struct Home {
+    /// The owner's identity; 0 while nobody has this part of the heap.
+    pub(crate) identity: AtomicUsize,
+    /// Slabs in which something was returned.
+    in_tray: AtomicPtr<Slab>,
+}
+
+impl Home {
+    constructor! {
+        pub(crate) fn new() -> Self {
+            Self {
+                identity: AtomicUsize::new(0),
+                in_tray: AtomicPtr::new(ptr::null_mut()),
+            }
+        }
+    }
+
+    /// Puts a slab into the in-tray. The caller holds the slab's lock, and has seen that it is not there.
+    fn tell(&self, slab: &'static Slab) {
+        let entry = ptr::from_ref(slab).cast_mut();
+        let mut top = self.in_tray.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: null, or a slab, of which none is ever freed.
+            slab.next_told.set(unsafe { top.as_ref() });
+            let exchanged = self.in_tray.compare_exchange_weak(
+                top,
+                entry,
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+            match exchanged {
+                Ok(_) => return,
+                Err(now) => top = now,
+            }
+        }
+    }
+
+    /// Empties the in-tray: the first slab of those in it, which lead on by `next_told`.
+    pub(crate) fn take_told(&self) -> Option<&'static Slab> {
+        if self.in_tray.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        let first = self.in_tray.swap(ptr::null_mut(), Ordering::Acquire);
+        // SAFETY: null, or a slab, of which none is ever freed.
+        unsafe { first.as_ref() }
+    }
+}
+
+/// Where an owner, or the depot, has put a slab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In no list: its rack is empty.
+    Aside,
+    /// It is the one that the owner takes blocks of its class from.
+    Current,
+    /// In the list of slabs of its class with free slots.
+    Listed,
+}
+
+/// Neighbours in a list of slabs.
+pub(crate) struct Link {
+    pub(crate) next: Cell<Option<&'static Slab>>,
+    pub(crate) previous: Cell<Option<&'static Slab>>,
+}
+
+impl Link {
+    constructor! {
+        fn new() -> Self {
+            Self { next: Cell::new(None), previous: Cell::new(None) }
+        }
+    }
+}
+
+/// What the owner alone uses, or whoever holds the depot's lock while there is no owner.
+pub(crate) struct Mine {
+    /// Numbers in the rack.
+    racked: Cell<u32>,
+    pub(crate) place: Cell<Place>,
+    /// Among the slabs of its class with free slots.
+    pub(crate) of_class: Link,
+    /// Among all slabs of the owner.
+    pub(crate) of_owner: Link,
+}
+
+/// What other threads leave.
+struct Returned {
+    /// A bit for each slot.
+    bits: [u64; MOST_SLOTS.div_ceil(64)],
+    /// Whether the owner has been told.
+    told: bool,
+}
+
+impl Returned {
+    const NOTHING: Self = Self {
+        bits: [0; MOST_SLOTS.div_ceil(64)],
+        told: false,
+    };
+}
+
+/// Begins a cache line of its own, so that one thread's writing does not slow another's reading.
+#[repr(align(64))]
+struct Line<T>(T);
+
+/// A slab, or the place for one.
+pub(crate) struct Slab {
+    /// The identity of the owner; 0 for none. Any thread may look.
+    owner: AtomicUsize,
+    /// The owner's part of the heap; null if there is no owner.
+    ///
+    /// Invariant: null, or a leaked `Home`.
+    home: Cell<*const Home>,
+    /// The chunk that the units are part of, for the depot.
+    pub(crate) chunk: Cell<*const ()>,
+    shape: Line<Cell<Shape>>,
+    mine: Line<Mine>,
+    returned: Line<Lock<Returned>>,
+    /// The next in the owner's in-tray. Written by the thread that tells the owner, read by the owner before
+    /// it collects.
+    pub(crate) next_told: Cell<Option<&'static Slab>>,
+}
+
+// SAFETY: what is no atomic is used under the rules 2, 3 and 5 above.
+unsafe impl Sync for Slab {}
+
+impl Slab {
+    constructor! {
+        pub(crate) fn new() -> Self {
+            Self {
+                owner: AtomicUsize::new(0),
+                home: Cell::new(ptr::null()),
+                chunk: Cell::new(ptr::null()),
+                shape: Line(Cell::new(Shape::NONE)),
+                mine: Line(Mine {
+                    racked: Cell::new(0),
+                    place: Cell::new(Place::Aside),
+                    of_class: Link::new(),
+                    of_owner: Link::new(),
+                }),
+                returned: Line(Lock::new(Returned::NOTHING)),
+                next_told: Cell::new(None),
+            }
+        }
+    }
+
+    /// Whether a thread of this identity, not 0, owns the slab.
+    #[inline]
+    pub(crate) fn is_owned_by(&self, identity: usize) -> bool {
+        self.owner.load(Ordering::Relaxed) == identity
+    }
+
+    /// Whether nobody owns it.
+    pub(crate) fn is_nobodys(&self) -> bool {
+        self.is_owned_by(0)
+    }
+}
+
+/// What the owner does.
+impl Slab {
+    /// The owner's own part.
+    ///
+    /// # Safety
+    ///
+    /// * This thread owns the slab, or nobody does and this thread holds the depot's lock.
+    #[inline]
+    pub(crate) unsafe fn mine(&self) -> &Mine {
+        &self.mine.0
+    }
+
+    /// The owner's part of the heap.
+    ///
+    /// # Safety
+    ///
+    /// * This thread owns the slab.
+    #[inline]
+    pub(crate) unsafe fn home(&self) -> *const Home {
+        self.home.get()
+    }
+
+    /// The class; 0 if there are no slots.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`mine`](Self::mine).
+    #[inline]
+    pub(crate) unsafe fn class(&self) -> usize {
+        self.shape.0.get().class.into()
+    }
+
+    /// Bytes of a slot.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`mine`](Self::mine).
+    #[inline]
+    pub(crate) unsafe fn slot_size(&self) -> usize {
+        self.shape.0.get().slot_size as usize
+    }
+
+    /// The start of the units; null if there are none.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`mine`](Self::mine).
+    pub(crate) unsafe fn base(&self) -> *mut u8 {
+        self.shape.0.get().base
+    }
+
+    /// Whether an address lies in a slot.
+    ///
+    /// # Safety
+    ///
+    /// * This thread owns the slab.
+    pub(crate) unsafe fn holds(&self, block: *mut u8) -> bool {
+        self.shape.0.get().offset(block.addr()).is_some()
+    }
+
+    /// The live block that starts at an address: the slot it is in, and its state.
+    ///
+    /// # Safety
+    ///
+    /// * This thread owns the slab.
+    #[inline]
+    pub(crate) unsafe fn live_at(&self, address: usize) -> Result<(FreeSlot, State), NotLive> {
+        let shape = self.shape.0.get();
+        let offset = shape.offset(address).ok_or(NotLive)?;
+        let slot = shape.divisor.exact(offset).ok_or(NotLive)?;
+        let word = shape.state(slot);
+        let state = word.get();
+        if state.is_live() {
+            // Not the caller's own pointer, which may be good for the block's bytes alone.
+            let block = shape.base.wrapping_add(offset);
+            Ok((FreeSlot { block, state: word }, state))
+        } else {
+            Err(NotLive)
+        }
+    }
+
+    /// Takes the slot at the top of the rack. It stays FREE.
+    ///
+    /// # Safety
+    ///
+    /// * This thread owns the slab.
+    #[inline]
+    pub(crate) unsafe fn take(&self) -> Option<FreeSlot> {
+        let shape = self.shape.0.get();
+        let height = self.mine.0.racked.get().checked_sub(1)?;
+        self.mine.0.racked.set(height);
+        let slot = shape.place(height as usize).get().into();
+        Some(FreeSlot {
+            block: shape.start(slot),
+            state: shape.state(slot),
+        })
+    }
+
+    /// Puts a FREE slot into the rack, and says how many are there now.
+    ///
+    /// # Safety
+    ///
+    /// * This thread owns the slab, as [`mine`](Self::mine) asks.
+    /// * The slot is the slab's, and neither in the rack nor in a magazine.
+    #[inline]
+    pub(crate) unsafe fn put(&self, block: *mut u8) -> usize {
+        let shape = self.shape.0.get();
+        let slot = shape.slot_at(block.addr());
+        debug_assert!(slot.is_some(), "the slot is the slab's");
+        let height = self.mine.0.racked.get();
+        if let Some(Ok(slot)) = slot.map(u16::try_from) {
+            shape.place(height as usize).set(slot);
+            self.mine.0.racked.set(height + 1);
+        }
+        height as usize + 1
+    }
+
+    /// Numbers in the rack, and slots in all.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`mine`](Self::mine).
+    pub(crate) unsafe fn fill(&self) -> (usize, usize) {
+        let racked = self.mine.0.racked.get() as usize;
+        (racked, self.shape.0.get().slots())
+    }
+
+    /// Puts what other threads freed into the rack.
+    ///
+    /// # Errors
+    ///
+    /// [`FreedTwice`] for the first slot that was freed here as well. The others are collected.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`mine`](Self::mine).
+    pub(crate) unsafe fn collect(&self) -> Result<(), FreedTwice> {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { self.collect_from(&mut self.returned.0.lock()) }
+    }
+
+    /// # Safety
+    ///
+    /// * As for [`mine`](Self::mine).
+    unsafe fn collect_from(&self, returned: &mut Returned) -> Result<(), FreedTwice> {
+        returned.told = false;
+        let shape = self.shape.0.get();
+        let mut result = Ok(());
+        for (index, word) in returned.bits.iter_mut().enumerate() {
+            let mut bits = std::mem::take(word);
+            while bits != 0 {
+                let slot = index * 64 + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                let state = shape.state(slot);
+                let block = shape.start(slot);
+                if state.get() == State::REMOTE {
+                    state.set(State::FREE);
+                    // SAFETY: the caller's promise; a slot that is REMOTE is nowhere else.
+                    unsafe { self.put(block) };
+                } else {
+                    result = Err(FreedTwice(block.addr()));
+                }
+            }
+        }
+        result
+    }
+
+    /// Takes over a slab that nobody owns.
+    ///
+    /// # Errors
+    ///
+    /// As for [`collect`](Self::collect).
+    ///
+    /// # Safety
+    ///
+    /// * Nobody owns the slab, and this thread holds the depot's lock.
+    /// * `identity` is this thread's, or that of a part of the heap whose lock it holds, and `home` is that
+    ///   part, which was leaked.
+    pub(crate) unsafe fn adopt(
+        &self,
+        identity: usize,
+        home: *const Home,
+    ) -> Result<(), FreedTwice> {
+        let mut returned = self.returned.0.lock();
+        // SAFETY: the caller's promise.
+        let result = unsafe { self.collect_from(&mut returned) };
+        self.home.set(home);
+        self.owner.store(identity, Ordering::Relaxed);
+        result
+    }
+
+    /// Gives the slab up.
+    ///
+    /// # Errors
+    ///
+    /// As for [`collect`](Self::collect).
+    ///
+    /// # Safety
+    ///
+    /// * This thread owns the slab, and holds the depot's lock. No slot of it is in a magazine.
+    pub(crate) unsafe fn give_up(&self) -> Result<(), FreedTwice> {
+        let mut returned = self.returned.0.lock();
+        // SAFETY: the caller's promise.
+        let result = unsafe { self.collect_from(&mut returned) };
+        self.owner.store(0, Ordering::Relaxed);
+        self.home.set(ptr::null());
+        result
+    }
+
+    /// Cuts units into slots of a class, all of them free.
+    ///
+    /// # Safety
+    ///
+    /// * Nobody owns the slab, it has no slots, and this thread holds the depot's lock.
+    /// * The units from `base` on are the slab's until [`melt`](Self::melt), and the books are of the class.
+    pub(crate) unsafe fn cut(&self, base: NonNull<u8>, class: usize, books: Books) {
+        let size = slot_size(class);
+        let number = |value: usize| u32::try_from(value).expect("a slab is small");
+        let _returned = self.returned.0.lock();
+        self.shape.0.set(Shape {
+            base: base.as_ptr(),
+            divisor: Divisor::of(class),
+            states: books.states(),
+            rack: books.rack(class),
+            extent: number(slots(class) * size),
+            slot_size: number(size),
+            class: u8::try_from(class).expect("there are few classes"),
+        });
+        self.mine.0.racked.set(number(slots(class)));
+        self.mine.0.place.set(Place::Aside);
+    }
+
+    /// Takes the slots away: the books.
+    ///
+    /// # Safety
+    ///
+    /// * Nobody owns the slab, it has slots, all of them in the rack, and this thread holds the depot's lock.
+    pub(crate) unsafe fn melt(&self) -> Books {
+        let _returned = self.returned.0.lock();
+        let shape = self.shape.0.replace(Shape::NONE);
+        self.mine.0.racked.set(0);
+        Books(shape.states.cast())
+    }
+}
+
+/// What any thread does.
+impl Slab {
+    /// Frees the block at an address, from a thread that does not own the slab. `true` if nobody does, and
+    /// the depot should have a look.
+    ///
+    /// # Errors
+    ///
+    /// [`NotLive`] if no live block starts there.
+    pub(crate) fn free_from_afar(&'static self, address: usize) -> Result<bool, NotLive> {
+        let mut returned = self.returned.0.lock();
+        let shape = self.shape.0.get();
+        let slot = shape.slot_at(address).ok_or(NotLive)?;
+        shape
+            .state(slot)
+            .exchange(|_| State::REMOTE)
+            .ok_or(NotLive)?;
+        returned.bits[slot / 64] |= 1 << (slot % 64);
+        // SAFETY: the field's invariant.
+        let Some(home) = (unsafe { self.home.get().as_ref() }) else {
+            return Ok(true);
+        };
+        if !returned.told {
+            returned.told = true;
+            home.tell(self);
+        }
+        Ok(false)
+    }
+
+    /// Changes the state of the block at an address to another live one, from a thread that does not own the
+    /// slab. The state before, and the bytes of the slot.
+    ///
+    /// # Errors
+    ///
+    /// [`NotLive`] if no live block starts there.
+    pub(crate) fn change_from_afar(
+        &self,
+        address: usize,
+        change: impl Fn(State, usize) -> State,
+    ) -> Result<(State, usize), NotLive> {
+        let _returned = self.returned.0.lock();
+        let shape = self.shape.0.get();
+        let slot = shape.slot_at(address).ok_or(NotLive)?;
+        let room = shape.slot_size as usize;
+        let state = shape
+            .state(slot)
+            .exchange(|state| change(state, room))
+            .ok_or(NotLive)?;
+        Ok((state, room))
+    }
+
+    /// The live block that an address lies in.
+    pub(crate) fn containing(&self, address: usize) -> Option<Found> {
+        let _returned = self.returned.0.lock();
+        let shape = self.shape.0.get();
+        let slot = shape.divisor.within(shape.offset(address)?);
+        let state = shape.state(slot).get();
+        state.is_live().then(|| Found {
+            start: shape.start(slot).addr(),
+            size: state.size(),
+            family: state.family(),
+        })
+    }
+
+    /// Puts everything in order after a fork, in the child: a thread that is not there any more may have been
+    /// anywhere. The state words tell what is true.
+    ///
+    /// # Safety
+    ///
+    /// * This is the only thread, and holds the depot's lock. If the slab has an owner of another identity than
+    ///   `survivor`'s, no magazine of that owner's will be used again.
+    #[cfg(all(unix, not(miri)))]
+    pub(crate) unsafe fn recover(&self, is_survivor: impl Fn(usize) -> bool) {
+        // SAFETY: the caller promises that nobody else is here; what it guards is put in order below.
+        unsafe { self.returned.0.make_anew() };
+        let mut returned = self.returned.0.lock();
+        *returned = Returned::NOTHING;
+        let shape = self.shape.0.get();
+        let orphan = !is_survivor(self.owner.load(Ordering::Relaxed));
+        if orphan {
+            self.owner.store(0, Ordering::Relaxed);
+            self.home.set(ptr::null());
+            self.mine.0.racked.set(0);
+        }
+        for slot in 0..shape.slots() {
+            let state = shape.state(slot);
+            let remote = state.get() == State::REMOTE;
+            if remote && !orphan {
+                returned.bits[slot / 64] |= 1 << (slot % 64);
+            } else if orphan && !state.get().is_live() {
+                state.set(State::FREE);
+                // SAFETY: the slab is nobody's, and the rack was emptied above.
+                unsafe { self.put(shape.start(slot)) };
+            }
+        }
+    }
+
+    /// Whether other threads left something.
+    pub(crate) fn has_returned(&self) -> bool {
+        self.returned.0.lock().bits.iter().any(|word| *word != 0)
+    }
+
+    /// Tells the owner that other threads left something, if there is one that has not been told.
+    #[cfg(all(unix, not(miri)))]
+    pub(crate) fn tell_owner(&'static self) {
+        let mut returned = self.returned.0.lock();
+        // SAFETY: the field's invariant.
+        if let Some(home) = unsafe { self.home.get().as_ref() }
+            && !returned.told
+        {
+            returned.told = true;
+            home.tell(self);
+        }
+    }
+}

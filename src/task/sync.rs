@@ -1,0 +1,18 @@
+//! What the threads of the heap share state by: atomics, cells, the lock.
+//!
+//! The files that hold blocks take these from here and from nowhere else, so that a model checker can put
+//! its own in their place: `tests/models` compiles the same files over loom's.
+
+pub(crate) use std::cell::Cell;
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+pub(crate) use crate::task::lock::Lock;
+
+/// A function that statics call. A model checker's atomics are made at run time.
+macro_rules! constructor {
+    ($(#[$attribute:meta])* $visible:vis fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty $body:block) => {
+        $(#[$attribute])*
+        $visible const fn $name($($argument: $type),*) -> $result $body
+    };
+}
+pub(crate) use constructor;

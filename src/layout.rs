@@ -142,6 +142,7 @@ pub struct Header32 {
 
 /// The header's bytes for a payload of `n` bytes, on this target.
 #[cfg(all(feature = "std", any(not(windows), miri)))]
+#[inline]
 pub(crate) fn header_bytes(n: ByteLen) -> [u8; HEADER] {
     let wide = Header64 {
         padding: 0,

@@ -8,6 +8,7 @@ use crate::units::ByteLen;
 /// # Safety
 ///
 /// * `bstr` is not null, and the four bytes before it are initialised and readable.
+#[inline]
 pub(crate) unsafe fn read(bstr: *const u16) -> ByteLen {
     // SAFETY: the caller promises readable bytes there, in the same object.
     let prefix = unsafe { bstr.byte_sub(PREFIX) };

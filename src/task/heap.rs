@@ -48,6 +48,13 @@ pub fn alloc(size: usize, family: Family) -> *mut u8 {
     imp::alloc(size, family)
 }
 
+/// As [`alloc`], if there is a block at hand and nobody is to be told.
+#[inline]
+#[cfg(any(not(windows), miri))]
+pub(crate) fn alloc_at_hand(size: usize, family: Family) -> Option<*mut u8> {
+    imp::alloc_at_hand(size, family)
+}
+
 /// The block at another size: `min(old, new)` bytes are kept, and it may move.
 ///
 /// `realloc(null, n)` allocates. `realloc(block, 0)` frees the block and gives null, which is success.
@@ -109,6 +116,7 @@ pub unsafe fn free(block: *mut u8, family: Family) {
 /// # Safety
 ///
 /// * As for [`free`].
+#[inline]
 pub(crate) unsafe fn release(block: *mut u8, family: Family) {
     // SAFETY: the caller's promise is the precondition.
     unsafe { imp::free(block, family) }

@@ -191,9 +191,9 @@ impl<A: Allocator + Sync + 'static> Large<A> {
     }
 
     fn shard(&'static self, address: usize) -> &'static Shard<A> {
-        // Not the bits that choose a place in the shard's own table.
-        &self.shards
-            [(address / ALIGN).wrapping_mul(0x9E37_79B1) as u32 as usize >> 20 & (SHARDS - 1)]
+        // Bits that the table itself does not begin with.
+        let mixed = (address / ALIGN).wrapping_mul(0x9E37_79B1);
+        &self.shards[(mixed >> 20) % SHARDS]
     }
 
     /// A new block of `size` bytes with room for `capacity`; null if there is no memory.

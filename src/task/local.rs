@@ -21,30 +21,33 @@ use crate::task::slab_list::List;
 use crate::task::sync::{Cell, constructor};
 
 /// The most slots in a magazine. A power of two.
-const MAGAZINE: usize = 32;
+pub(crate) const MAGAZINE: u32 = 32;
 
 /// A magazine holds no more than so many bytes, but one slot at least.
 const MAGAZINE_BYTES: usize = 8 * 1024;
 
 /// The slots that a magazine of a class holds.
-const fn limit(class: usize) -> usize {
+#[expect(clippy::cast_possible_truncation, reason = "no more than 32")]
+const fn limit(class: usize) -> u32 {
     match MAGAZINE_BYTES / slot_size(class) {
         0 => 1,
-        many if many > MAGAZINE => MAGAZINE,
-        some => some,
+        many if many > MAGAZINE as usize => MAGAZINE,
+        some => some as u32,
     }
 }
 
 /// What a thread has of one class.
 #[repr(align(64))]
 pub(crate) struct Shelf {
-    /// Slots in the magazine: the first so many are there.
+    /// Slots in the magazine. Never more than the limit, nor that than `MAGAZINE`.
     loaded: Cell<u32>,
     /// How many it may be.
     limit: u32,
     pub(crate) current: Cell<Option<&'static Slab>>,
     pub(crate) listed: List,
-    magazine: [Cell<Option<FreeSlot>>; MAGAZINE],
+    /// The slots, from place 1 on. Place 0 is always empty, so that taking one is all that it takes to see
+    /// that there is none.
+    magazine: [Cell<Option<FreeSlot>>; MAGAZINE as usize + 1],
 }
 
 impl Shelf {
@@ -52,21 +55,28 @@ impl Shelf {
         fn new(class: usize) -> Self {
             Self {
                 loaded: Cell::new(0),
-                #[expect(clippy::cast_possible_truncation, reason = "no more than 32")]
-                limit: limit(class) as u32,
+                limit: limit(class),
                 current: Cell::new(None),
                 listed: List::of_class(),
-                magazine: [const { Cell::new(None) }; MAGAZINE],
+                magazine: [const { Cell::new(None) }; MAGAZINE as usize + 1],
             }
         }
+    }
+
+    #[inline]
+    fn place(&self, number: u32) -> &Cell<Option<FreeSlot>> {
+        debug_assert!(number <= MAGAZINE);
+        // SAFETY: the callers pass a number that `loaded` has or will have, which is never more than that.
+        unsafe { self.magazine.get_unchecked(number as usize) }
     }
 
     /// Takes the slot that came last.
     #[inline]
     pub(crate) fn pop(&self) -> Option<FreeSlot> {
-        let below = self.loaded.get().checked_sub(1)?;
-        self.loaded.set(below);
-        self.magazine[below as usize % MAGAZINE].get()
+        let loaded = self.loaded.get();
+        let slot = self.place(loaded).get()?;
+        self.loaded.set(loaded - 1);
+        Some(slot)
     }
 
     /// Puts a slot in, if there is room.
@@ -75,15 +85,21 @@ impl Shelf {
         let loaded = self.loaded.get();
         let fits = loaded < self.limit;
         if fits {
-            self.magazine[loaded as usize % MAGAZINE].set(Some(slot));
+            self.place(loaded + 1).set(Some(slot));
             self.loaded.set(loaded + 1);
         }
         fits
     }
 
     /// Room in the magazine before half of it is full.
-    pub(crate) fn wants(&self) -> usize {
-        (self.limit.div_ceil(2) as usize).saturating_sub(self.loaded.get() as usize)
+    pub(crate) fn wants(&self) -> u32 {
+        self.limit.div_ceil(2).saturating_sub(self.loaded.get())
+    }
+
+    /// Puts one of the slots in that the magazine [`wants`](Self::wants).
+    pub(crate) fn load(&self, slot: FreeSlot) {
+        let fits = self.push(slot);
+        debug_assert!(fits, "the magazine was not full");
     }
 
     /// Takes those slots out of the magazine for which `is_wanted`, and hands each on.
@@ -92,26 +108,27 @@ impl Shelf {
         is_wanted: impl Fn(&FreeSlot) -> bool,
         mut hand_on: impl FnMut(FreeSlot),
     ) {
-        let loaded = self.loaded.get() as usize;
         let mut kept = 0;
-        for place in &self.magazine[..loaded] {
-            match place.get() {
+        for number in 1..=self.loaded.get() {
+            match self.place(number).get() {
                 Some(slot) if is_wanted(&slot) => hand_on(slot),
                 slot => {
-                    self.magazine[kept].set(slot);
                     kept += 1;
+                    self.place(kept).set(slot);
                 }
             }
         }
-        #[expect(clippy::cast_possible_truncation, reason = "no more than before")]
-        self.loaded.set(kept as u32);
+        self.loaded.set(kept);
     }
 
     /// Slots in the magazine for which `is_wanted`.
     pub(crate) fn count(&self, is_wanted: impl Fn(&FreeSlot) -> bool) -> usize {
-        self.magazine[..self.loaded.get() as usize]
-            .iter()
-            .filter(|place| place.get().is_some_and(|slot| is_wanted(&slot)))
+        (1..=self.loaded.get())
+            .filter(|number| {
+                self.place(*number)
+                    .get()
+                    .is_some_and(|slot| is_wanted(&slot))
+            })
             .count()
     }
 
@@ -167,8 +184,7 @@ impl Local {
             let mut class = 0;
             let mut shelves = [const { Shelf::new(0) }; CLASSES];
             while class < CLASSES {
-                #[expect(clippy::cast_possible_truncation, reason = "no more than 32")]
-                { shelves[class].limit = limit(class) as u32; }
+                shelves[class].limit = limit(class);
                 class += 1;
             }
             Self {

@@ -10,7 +10,7 @@
 
 use static_assertions::const_assert_eq;
 
-use crate::task::dimensions::{UNIT, UNIT_SHIFT};
+use crate::task::dimensions::UNIT;
 
 /// Number of classes.
 pub(crate) const CLASSES: usize = LINEAR + 4 * DOUBLINGS;
@@ -52,13 +52,9 @@ pub(crate) const fn class_of(size: usize) -> usize {
     }
 }
 
-/// Units of a slab. The larger slots get more, so that a slab holds seven at least.
+/// Units of a slab. The larger slots get two, so that a slab holds three at least.
 pub(crate) const fn units(class: usize) -> usize {
-    match slot_size(class) {
-        0..=4_112 => 1,
-        4_113..=8_208 => 2,
-        _ => 4,
-    }
+    if slot_size(class) <= 4_112 { 1 } else { 2 }
 }
 
 /// The most slots that a slab has.
@@ -71,27 +67,35 @@ pub(crate) const fn slots(class: usize) -> usize {
 
 /// Division by a slot size, by one multiplication.
 ///
-/// With `m = ceil(2^36 / d)`, `n * m` has the quotient above its low 36 bits, and these are less than `m`
-/// if and only if `d` divides `n`: for all `n` below `2^20` and `d` up to `2^16`, since 36 is no less than
-/// 20 + 16 (Lemire, Kaser, Kurz: Faster remainder by direct computation, 2019).
+/// With `m = ceil(2^32 / d)`, `n * m` has the quotient in its upper half, and the lower half is less than `m`
+/// if and only if `d` divides `n` (Lemire, Kaser, Kurz: Faster remainder by direct computation, 2019). That
+/// holds wherever `s * (m * d - 2^32)` is less than `m`, where `s` is the number of slots; that is asserted below
+/// for every class.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Divisor(u64);
+pub(crate) struct Divisor(u32);
 
 impl Divisor {
-    const SHIFT: u32 = 36;
-
-    /// By the slots of a class; by nothing that divides anything but 0 where there is no class.
+    /// By the slots of a class.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no slot is smaller than 16 bytes"
+    )]
     pub(crate) const fn of(class: usize) -> Self {
-        Self((1_u64 << Self::SHIFT).div_ceil(slot_size(class) as u64))
+        Self((1_u64 << 32).div_ceil(slot_size(class) as u64) as u32)
     }
 
-    /// The number of the slot that starts at this offset into a slab, if one does. It may be one that
-    /// would reach beyond the end.
     #[inline]
+    const fn product(self, offset: usize) -> u64 {
+        (offset as u64).wrapping_mul(self.0 as u64)
+    }
+
+    /// The number of the slot that starts at this offset into a slab, if one does.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the halves of the product")]
     pub(crate) const fn exact(self, offset: usize) -> Option<usize> {
-        let product = (offset as u64).wrapping_mul(self.0);
-        if product & ((1 << Self::SHIFT) - 1) < self.0 {
-            Some((product >> Self::SHIFT) as usize)
+        let product = self.product(offset);
+        if (product as u32) < self.0 {
+            Some((product >> 32) as usize)
         } else {
             None
         }
@@ -99,11 +103,24 @@ impl Divisor {
 
     /// The number of the slot that this offset lies in.
     pub(crate) const fn within(self, offset: usize) -> usize {
-        ((offset as u64).wrapping_mul(self.0) >> Self::SHIFT) as usize
+        (self.product(offset) >> 32) as usize
+    }
+
+    /// Whether division by the slots of a class is exact all over a slab.
+    const fn is_exact(class: usize) -> bool {
+        let multiplier = Self::of(class).0 as u64;
+        let excess = multiplier * slot_size(class) as u64 - (1 << 32);
+        slots(class) as u64 * excess < multiplier
     }
 }
 
-const_assert_eq!(UNIT_SHIFT + units(CLASSES - 1).ilog2(), 18);
+const _: () = {
+    let mut class = 0;
+    while class < CLASSES {
+        assert!(Divisor::is_exact(class));
+        class += 1;
+    }
+};
 
 #[cfg(test)]
 mod tests {
@@ -123,7 +140,7 @@ mod tests {
         for class in 0..CLASSES {
             let (divisor, size) = (Divisor::of(class), slot_size(class));
             let step = if cfg!(miri) { 61 } else { 1 };
-            for offset in (0..units(class) * UNIT).step_by(step) {
+            for offset in (0..slots(class) * size).step_by(step) {
                 assert_eq!(divisor.within(offset), offset / size);
                 let expected = offset.is_multiple_of(size).then_some(offset / size);
                 assert_eq!(divisor.exact(offset), expected);
@@ -134,7 +151,7 @@ mod tests {
     #[test]
     fn a_slab_has_room_for_several() {
         for class in 0..CLASSES {
-            assert!(slots(class) >= 7 && slots(class) <= 1 << 12);
+            assert!(slots(class) >= 3 && slots(class) <= 1 << 12);
         }
     }
 }

@@ -195,6 +195,7 @@ struct Shape {
     rack: NonNull<Cell<u16>>,
     extent: u32,
     slot_size: u32,
+    slots: u16,
     class: u8,
 }
 
@@ -207,6 +208,7 @@ impl Shape {
         rack: NonNull::dangling(),
         extent: 0,
         slot_size: 0,
+        slots: 0,
         class: 0,
     };
 
@@ -231,8 +233,24 @@ impl Shape {
         StateWord(unsafe { self.states.add(slot) })
     }
 
+    #[inline]
     fn slots(&self) -> usize {
-        (self.extent / self.slot_size.max(1)) as usize
+        self.slots.into()
+    }
+
+    /// A pointer to an address in the units, made of nothing but that address.
+    ///
+    /// The caller's own pointer would be as good to the machine, but may be good for the block's bytes alone
+    /// to the language. One that is made of `base` waits until the slab has been looked up, and so would the
+    /// next allocation, and what is then done with it: a long chain. So the units' provenance was exposed when
+    /// the slab was cut.
+    #[inline]
+    fn pointer(&self, address: usize) -> *mut u8 {
+        if cfg!(miri) {
+            self.base.with_addr(address)
+        } else {
+            ptr::with_exposed_provenance_mut(address)
+        }
     }
 
     /// The start of a slot that there is.
@@ -366,21 +384,33 @@ impl Returned {
 struct Line<T>(T);
 
 /// A slab, or the place for one.
+#[repr(C)]
 pub(crate) struct Slab {
-    /// The identity of the owner; 0 for none. Any thread may look.
-    owner: AtomicUsize,
+    /// What a thread must know that frees a block, in one cache line.
+    front: Line<Front>,
+    mine: Line<Mine>,
+    returned: Line<Lock<Returned>>,
     /// The owner's part of the heap; null if there is no owner.
     ///
     /// Invariant: null, or a leaked `Home`.
     home: Cell<*const Home>,
     /// The chunk that the units are part of, for the depot.
     pub(crate) chunk: Cell<*const ()>,
-    shape: Line<Cell<Shape>>,
-    mine: Line<Mine>,
-    returned: Line<Lock<Returned>>,
     /// The next in the owner's in-tray. Written by the thread that tells the owner, read by the owner before
     /// it collects.
     pub(crate) next_told: Cell<Option<&'static Slab>>,
+}
+
+/// What is written when the slab changes hands, and read all the time.
+#[repr(C)]
+struct Front {
+    /// The identity of the owner; 0 for none. Any thread may look.
+    owner: AtomicUsize,
+    /// The owner's shelf for the class.
+    ///
+    /// Invariant: null if there is no owner, or what [`Slab::adopt`] was given.
+    shelf: Cell<*const ()>,
+    shape: Cell<Shape>,
 }
 
 // SAFETY: what is no atomic is used under the rules 2, 3 and 5 above.
@@ -390,10 +420,11 @@ impl Slab {
     constructor! {
         pub(crate) fn new() -> Self {
             Self {
-                owner: AtomicUsize::new(0),
-                home: Cell::new(ptr::null()),
-                chunk: Cell::new(ptr::null()),
-                shape: Line(Cell::new(Shape::NONE)),
+                front: Line(Front {
+                    owner: AtomicUsize::new(0),
+                    shelf: Cell::new(ptr::null()),
+                    shape: Cell::new(Shape::NONE),
+                }),
                 mine: Line(Mine {
                     racked: Cell::new(0),
                     place: Cell::new(Place::Aside),
@@ -401,6 +432,8 @@ impl Slab {
                     of_owner: Link::new(),
                 }),
                 returned: Line(Lock::new(Returned::NOTHING)),
+                home: Cell::new(ptr::null()),
+                chunk: Cell::new(ptr::null()),
                 next_told: Cell::new(None),
             }
         }
@@ -409,7 +442,7 @@ impl Slab {
     /// Whether a thread of this identity, not 0, owns the slab.
     #[inline]
     pub(crate) fn is_owned_by(&self, identity: usize) -> bool {
-        self.owner.load(Ordering::Relaxed) == identity
+        self.front.0.owner.load(Ordering::Relaxed) == identity
     }
 
     /// Whether nobody owns it.
@@ -440,6 +473,16 @@ impl Slab {
         self.home.get()
     }
 
+    /// The owner's shelf for the class.
+    ///
+    /// # Safety
+    ///
+    /// * This thread owns the slab.
+    #[inline]
+    pub(crate) unsafe fn shelf(&self) -> *const () {
+        self.front.0.shelf.get()
+    }
+
     /// The class; 0 if there are no slots.
     ///
     /// # Safety
@@ -447,7 +490,7 @@ impl Slab {
     /// * As for [`mine`](Self::mine).
     #[inline]
     pub(crate) unsafe fn class(&self) -> usize {
-        self.shape.0.get().class.into()
+        self.front.0.shape.get().class.into()
     }
 
     /// Bytes of a slot.
@@ -457,7 +500,7 @@ impl Slab {
     /// * As for [`mine`](Self::mine).
     #[inline]
     pub(crate) unsafe fn slot_size(&self) -> usize {
-        self.shape.0.get().slot_size as usize
+        self.front.0.shape.get().slot_size as usize
     }
 
     /// The start of the units; null if there are none.
@@ -466,7 +509,7 @@ impl Slab {
     ///
     /// * As for [`mine`](Self::mine).
     pub(crate) unsafe fn base(&self) -> *mut u8 {
-        self.shape.0.get().base
+        self.front.0.shape.get().base
     }
 
     /// Whether an address lies in a slot.
@@ -475,7 +518,7 @@ impl Slab {
     ///
     /// * This thread owns the slab.
     pub(crate) unsafe fn holds(&self, block: *mut u8) -> bool {
-        self.shape.0.get().offset(block.addr()).is_some()
+        self.front.0.shape.get().offset(block.addr()).is_some()
     }
 
     /// The live block that starts at an address: the slot it is in, and its state.
@@ -485,54 +528,56 @@ impl Slab {
     /// * This thread owns the slab.
     #[inline]
     pub(crate) unsafe fn live_at(&self, address: usize) -> Result<(FreeSlot, State), NotLive> {
-        let shape = self.shape.0.get();
+        let shape = self.front.0.shape.get();
         let offset = shape.offset(address).ok_or(NotLive)?;
         let slot = shape.divisor.exact(offset).ok_or(NotLive)?;
         let word = shape.state(slot);
         let state = word.get();
         if state.is_live() {
-            // Not the caller's own pointer, which may be good for the block's bytes alone.
-            let block = shape.base.wrapping_add(offset);
+            let block = shape.pointer(address);
             Ok((FreeSlot { block, state: word }, state))
         } else {
             Err(NotLive)
         }
     }
 
-    /// Takes the slot at the top of the rack. It stays FREE.
+    /// Takes up to `count` slots from the top of the rack. They stay FREE.
     ///
     /// # Safety
     ///
     /// * This thread owns the slab.
     #[inline]
-    pub(crate) unsafe fn take(&self) -> Option<FreeSlot> {
-        let shape = self.shape.0.get();
-        let height = self.mine.0.racked.get().checked_sub(1)?;
-        self.mine.0.racked.set(height);
-        let slot = shape.place(height as usize).get().into();
-        Some(FreeSlot {
-            block: shape.start(slot),
-            state: shape.state(slot),
-        })
+    pub(crate) unsafe fn take(&self, count: u32, mut hand_on: impl FnMut(FreeSlot)) {
+        let shape = self.front.0.shape.get();
+        let height = self.mine.0.racked.get();
+        let left = height.saturating_sub(count);
+        self.mine.0.racked.set(left);
+        for height in (left..height).rev() {
+            let slot = shape.place(height as usize).get().into();
+            hand_on(FreeSlot {
+                block: shape.start(slot),
+                state: shape.state(slot),
+            });
+        }
     }
 
-    /// Puts a FREE slot into the rack, and says how many are there now.
+    /// Puts a FREE slot into the rack. `true` if the slab is now of another kind than before: it had nothing
+    /// in its rack, or no more than `spare` of its slots are elsewhere.
     ///
     /// # Safety
     ///
     /// * This thread owns the slab, as [`mine`](Self::mine) asks.
     /// * The slot is the slab's, and neither in the rack nor in a magazine.
     #[inline]
-    pub(crate) unsafe fn put(&self, block: *mut u8) -> usize {
-        let shape = self.shape.0.get();
-        let slot = shape.slot_at(block.addr());
-        debug_assert!(slot.is_some(), "the slot is the slab's");
+    pub(crate) unsafe fn put(&self, slot: FreeSlot, spare: u32) -> bool {
+        let shape = self.front.0.shape.get();
+        let offset = slot.state.0.addr().get() - shape.states.addr().get();
+        let number = offset / size_of::<AtomicU32>();
         let height = self.mine.0.racked.get();
-        if let Some(Ok(slot)) = slot.map(u16::try_from) {
-            shape.place(height as usize).set(slot);
-            self.mine.0.racked.set(height + 1);
-        }
-        height as usize + 1
+        #[expect(clippy::cast_possible_truncation, reason = "a slab has few slots")]
+        shape.place(height as usize).set(number as u16);
+        self.mine.0.racked.set(height + 1);
+        height == 0 || height + spare >= u32::from(shape.slots)
     }
 
     /// Numbers in the rack, and slots in all.
@@ -540,9 +585,10 @@ impl Slab {
     /// # Safety
     ///
     /// * As for [`mine`](Self::mine).
+    #[inline]
     pub(crate) unsafe fn fill(&self) -> (usize, usize) {
         let racked = self.mine.0.racked.get() as usize;
-        (racked, self.shape.0.get().slots())
+        (racked, self.front.0.shape.get().slots())
     }
 
     /// Puts what other threads freed into the rack.
@@ -564,21 +610,23 @@ impl Slab {
     /// * As for [`mine`](Self::mine).
     unsafe fn collect_from(&self, returned: &mut Returned) -> Result<(), FreedTwice> {
         returned.told = false;
-        let shape = self.shape.0.get();
+        let shape = self.front.0.shape.get();
         let mut result = Ok(());
         for (index, word) in returned.bits.iter_mut().enumerate() {
             let mut bits = std::mem::take(word);
             while bits != 0 {
                 let slot = index * 64 + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
-                let state = shape.state(slot);
-                let block = shape.start(slot);
-                if state.get() == State::REMOTE {
-                    state.set(State::FREE);
+                let free = FreeSlot {
+                    block: shape.start(slot),
+                    state: shape.state(slot),
+                };
+                if free.state.get() == State::REMOTE {
+                    free.state.set(State::FREE);
                     // SAFETY: the caller's promise; a slot that is REMOTE is nowhere else.
-                    unsafe { self.put(block) };
+                    unsafe { self.put(free, 0) };
                 } else {
-                    result = Err(FreedTwice(block.addr()));
+                    result = Err(FreedTwice(free.block.addr()));
                 }
             }
         }
@@ -594,18 +642,20 @@ impl Slab {
     /// # Safety
     ///
     /// * Nobody owns the slab, and this thread holds the depot's lock.
-    /// * `identity` is this thread's, or that of a part of the heap whose lock it holds, and `home` is that
-    ///   part, which was leaked.
+    /// * `identity` is this thread's, or that of a part of the heap whose lock it holds; `home` is that part,
+    ///   which was leaked, and `shelf` its shelf for the slab's class.
     pub(crate) unsafe fn adopt(
         &self,
         identity: usize,
         home: *const Home,
+        shelf: *const (),
     ) -> Result<(), FreedTwice> {
         let mut returned = self.returned.0.lock();
         // SAFETY: the caller's promise.
         let result = unsafe { self.collect_from(&mut returned) };
         self.home.set(home);
-        self.owner.store(identity, Ordering::Relaxed);
+        self.front.0.shelf.set(shelf);
+        self.front.0.owner.store(identity, Ordering::Relaxed);
         result
     }
 
@@ -622,7 +672,7 @@ impl Slab {
         let mut returned = self.returned.0.lock();
         // SAFETY: the caller's promise.
         let result = unsafe { self.collect_from(&mut returned) };
-        self.owner.store(0, Ordering::Relaxed);
+        self.front.0.owner.store(0, Ordering::Relaxed);
         self.home.set(ptr::null());
         result
     }
@@ -635,15 +685,17 @@ impl Slab {
     /// * The units from `base` on are the slab's until [`melt`](Self::melt), and the books are of the class.
     pub(crate) unsafe fn cut(&self, base: NonNull<u8>, class: usize, books: Books) {
         let size = slot_size(class);
+        base.expose_provenance();
         let number = |value: usize| u32::try_from(value).expect("a slab is small");
         let _returned = self.returned.0.lock();
-        self.shape.0.set(Shape {
+        self.front.0.shape.set(Shape {
             base: base.as_ptr(),
             divisor: Divisor::of(class),
             states: books.states(),
             rack: books.rack(class),
             extent: number(slots(class) * size),
             slot_size: number(size),
+            slots: u16::try_from(slots(class)).expect("a slab has few slots"),
             class: u8::try_from(class).expect("there are few classes"),
         });
         self.mine.0.racked.set(number(slots(class)));
@@ -657,7 +709,7 @@ impl Slab {
     /// * Nobody owns the slab, it has slots, all of them in the rack, and this thread holds the depot's lock.
     pub(crate) unsafe fn melt(&self) -> Books {
         let _returned = self.returned.0.lock();
-        let shape = self.shape.0.replace(Shape::NONE);
+        let shape = self.front.0.shape.replace(Shape::NONE);
         self.mine.0.racked.set(0);
         Books(shape.states.cast())
     }
@@ -673,7 +725,7 @@ impl Slab {
     /// [`NotLive`] if no live block starts there.
     pub(crate) fn free_from_afar(&'static self, address: usize) -> Result<bool, NotLive> {
         let mut returned = self.returned.0.lock();
-        let shape = self.shape.0.get();
+        let shape = self.front.0.shape.get();
         let slot = shape.slot_at(address).ok_or(NotLive)?;
         shape
             .state(slot)
@@ -703,7 +755,7 @@ impl Slab {
         change: impl Fn(State, usize) -> State,
     ) -> Result<(State, usize), NotLive> {
         let _returned = self.returned.0.lock();
-        let shape = self.shape.0.get();
+        let shape = self.front.0.shape.get();
         let slot = shape.slot_at(address).ok_or(NotLive)?;
         let room = shape.slot_size as usize;
         let state = shape
@@ -716,7 +768,7 @@ impl Slab {
     /// The live block that an address lies in.
     pub(crate) fn containing(&self, address: usize) -> Option<Found> {
         let _returned = self.returned.0.lock();
-        let shape = self.shape.0.get();
+        let shape = self.front.0.shape.get();
         let slot = shape.divisor.within(shape.offset(address)?);
         let state = shape.state(slot).get();
         state.is_live().then(|| Found {
@@ -739,22 +791,25 @@ impl Slab {
         unsafe { self.returned.0.make_anew() };
         let mut returned = self.returned.0.lock();
         *returned = Returned::NOTHING;
-        let shape = self.shape.0.get();
-        let orphan = !is_survivor(self.owner.load(Ordering::Relaxed));
+        let shape = self.front.0.shape.get();
+        let orphan = !is_survivor(self.front.0.owner.load(Ordering::Relaxed));
         if orphan {
-            self.owner.store(0, Ordering::Relaxed);
+            self.front.0.owner.store(0, Ordering::Relaxed);
             self.home.set(ptr::null());
             self.mine.0.racked.set(0);
         }
         for slot in 0..shape.slots() {
-            let state = shape.state(slot);
-            let remote = state.get() == State::REMOTE;
-            if remote && !orphan {
+            let free = FreeSlot {
+                block: shape.start(slot),
+                state: shape.state(slot),
+            };
+            let state = free.state.get();
+            if state == State::REMOTE && !orphan {
                 returned.bits[slot / 64] |= 1 << (slot % 64);
-            } else if orphan && !state.get().is_live() {
-                state.set(State::FREE);
+            } else if orphan && !state.is_live() {
+                free.state.set(State::FREE);
                 // SAFETY: the slab is nobody's, and the rack was emptied above.
-                unsafe { self.put(shape.start(slot)) };
+                unsafe { self.put(free, 0) };
             }
         }
     }

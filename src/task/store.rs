@@ -21,7 +21,7 @@ use crate::task::complain::complain;
 use crate::task::depot::Depot;
 use crate::task::dimensions::{SEATS, SPARE_UNITS};
 use crate::task::large::Large;
-use crate::task::local::{Leave, Local};
+use crate::task::local::{Leave, Local, MAGAZINE, Shelf};
 use crate::task::registry::Registry;
 use crate::task::size_class::{SMALL_MAX, class_of, units};
 use crate::task::slab::{FreeSlot, FreedTwice, Home, Place, Slab, State};
@@ -80,17 +80,21 @@ impl<A: Allocator + Sync> Heap<A> {
     /// A new block of `size` bytes; null if there is no memory.
     #[inline]
     pub(crate) fn alloc(&'static self, size: usize, family: Family) -> *mut u8 {
+        match self.alloc_at_hand(size, family) {
+            Some(block) => block,
+            None => self.alloc_from_afar(size, size, family),
+        }
+    }
+
+    /// A new block, if the thread has a free slot in its magazine.
+    #[inline]
+    pub(crate) fn alloc_at_hand(&'static self, size: usize, family: Family) -> Option<*mut u8> {
         if size > SMALL_MAX {
-            return self.alloc_large(size, family);
+            return None;
         }
-        let class = class_of(size);
-        match self.seated().and_then(|local| local.shelf(class).pop()) {
-            Some(slot) => {
-                slot.state.set(State::live(size, family));
-                slot.block
-            }
-            None => self.alloc_small(class, size, family),
-        }
+        let slot = self.seated()?.shelf(class_of(size)).pop()?;
+        slot.state.set(State::live(size, family));
+        Some(slot.block)
     }
 
     /// Gives a block back.
@@ -100,27 +104,43 @@ impl<A: Allocator + Sync> Heap<A> {
     /// * Nobody uses the block any more, if one is there.
     #[inline]
     pub(crate) unsafe fn free(&'static self, block: *mut u8) -> Result<(), NotLive> {
-        let Some(slab) = self.registry.get(block.addr()) else {
+        // SAFETY: the caller's promise.
+        if unsafe { self.free_at_hand(block) } {
+            Ok(())
+        } else {
             // SAFETY: the caller's promise.
-            return unsafe { self.free_large(block) };
+            unsafe { self.free_from_afar(block) }
+        }
+    }
+
+    /// Gives a block back, if it is one of this thread's own slabs; `false` if it is not, or no block.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`free`](Self::free).
+    #[inline]
+    pub(crate) unsafe fn free_at_hand(&'static self, block: *mut u8) -> bool {
+        let Some(slab) = self.registry.get(block.addr()) else {
+            return false;
         };
         if !slab.is_owned_by(identity()) {
-            return self.free_from_afar(slab, block.addr());
+            return false;
         }
         // SAFETY: this thread owns the slab.
-        let (slot, _) = unsafe { slab.live_at(block.addr()) }?;
+        let Ok((slot, _)) = (unsafe { slab.live_at(block.addr()) }) else {
+            return false;
+        };
         slot.state.set(State::FREE);
         // SAFETY: as above.
-        let local: *const Local = unsafe { slab.home() }.cast();
-        // SAFETY: a home is the first part of a leaked `Local`, and the pointer was made from the whole.
-        let local = unsafe { &*local };
-        // SAFETY: this thread owns the slab.
-        let class = unsafe { slab.class() };
-        if !local.shelf(class).push(slot) {
-            // SAFETY: as above; the slot was live, so it is nowhere else.
-            unsafe { self.rack(local, slab, slot) };
+        let shelf: *const Shelf = unsafe { slab.shelf() }.cast();
+        // SAFETY: a shelf of the thread's part, which was leaked: `change_slab` gave it to the slab.
+        let shelf = unsafe { &*shelf };
+        // SAFETY: this thread owns the slab; the slot was live, so it is nowhere else.
+        if !shelf.push(slot) && unsafe { slab.put(slot, MAGAZINE) } {
+            // SAFETY: as above.
+            unsafe { self.after_put(slab) };
         }
-        Ok(())
+        true
     }
 
     /// The block at another size; null if there is no memory, and the block stays.
@@ -128,7 +148,6 @@ impl<A: Allocator + Sync> Heap<A> {
     /// # Safety
     ///
     /// * Nobody else uses the block, if one is there.
-    #[inline]
     pub(crate) unsafe fn resize(
         &'static self,
         block: *mut u8,
@@ -162,8 +181,13 @@ impl<A: Allocator + Sync> Heap<A> {
         let Some(slab) = self.registry.get(address) else {
             return self.large.size_of(address);
         };
-        let found = slab.containing(address)?;
-        (found.start == address).then_some(found.size)
+        let state = if slab.is_owned_by(identity()) {
+            // SAFETY: this thread owns the slab.
+            unsafe { slab.live_at(address) }.ok()?.1
+        } else {
+            slab.change_from_afar(address, |state, _| state).ok()?.0
+        };
+        Some(state.size())
     }
 
     /// The live block that an address lies in, its start included.
@@ -230,11 +254,37 @@ fn stays(family: Family, size: usize, room: usize) -> bool {
 
 /// The long ways.
 impl<A: Allocator + Sync> Heap<A> {
-    #[cold]
+    /// A new block of `size` bytes with room for `room`, which are no fewer.
     #[inline(never)]
-    fn alloc_large(&'static self, size: usize, family: Family) -> *mut u8 {
-        self.large
-            .alloc(size, large_room(size), family, &self.backing)
+    fn alloc_from_afar(&'static self, size: usize, room: usize, family: Family) -> *mut u8 {
+        if room > SMALL_MAX {
+            return self
+                .large
+                .alloc(size, large_room(room), family, &self.backing);
+        }
+        let class = class_of(room);
+        let slot = match self.local() {
+            Some(local) => {
+                let shelf = local.shelf(class);
+                shelf
+                    .pop()
+                    .or_else(|| self.refill(local, identity(), class))
+            }
+            None => {
+                let _late = self.late.lock();
+                let shelf = self.late_part.shelf(class);
+                shelf
+                    .pop()
+                    .or_else(|| self.refill(&self.late_part, LATE, class))
+            }
+        };
+        match slot {
+            Some(slot) => {
+                slot.state.set(State::live(size, family));
+                slot.block
+            }
+            None => ptr::null_mut(),
+        }
     }
 
     /// # Safety
@@ -242,9 +292,24 @@ impl<A: Allocator + Sync> Heap<A> {
     /// * As for [`free`](Self::free).
     #[cold]
     #[inline(never)]
-    unsafe fn free_large(&'static self, block: *mut u8) -> Result<(), NotLive> {
-        // SAFETY: the caller's promise.
-        unsafe { self.large.free(block, &self.backing) }
+    pub(crate) unsafe fn free_from_afar(&'static self, block: *mut u8) -> Result<(), NotLive> {
+        let address = block.addr();
+        let Some(slab) = self.registry.get(address) else {
+            // SAFETY: the caller's promise.
+            return unsafe { self.large.free(block, &self.backing) };
+        };
+        if slab.is_owned_by(identity()) {
+            // SAFETY: the caller's promise.
+            return match unsafe { self.free_at_hand(block) } {
+                true => Ok(()),
+                false => Err(NotLive),
+            };
+        }
+        if slab.free_from_afar(address)? {
+            let depot = self.depot.lock();
+            must_be_once(depot.visit(slab, &self.registry, &self.backing));
+        }
+        Ok(())
     }
 
     /// # Safety
@@ -260,26 +325,6 @@ impl<A: Allocator + Sync> Heap<A> {
         };
         // SAFETY: the caller's promise.
         unsafe { self.large.resize(block, size, capacity, &self.backing) }
-    }
-
-    /// A block of a class, when the thread's magazine has none.
-    #[cold]
-    #[inline(never)]
-    fn alloc_small(&'static self, class: usize, size: usize, family: Family) -> *mut u8 {
-        let slot = match self.local() {
-            Some(local) => self.refill(local, identity(), class),
-            None => {
-                let _late = self.late.lock();
-                self.refill(&self.late_part, LATE, class)
-            }
-        };
-        match slot {
-            Some(slot) => {
-                slot.state.set(State::live(size, family));
-                slot.block
-            }
-            None => ptr::null_mut(),
-        }
     }
 
     /// A block for one that does not stay where it is: its contents are carried over, and it is freed. Null if
@@ -302,12 +347,7 @@ impl<A: Allocator + Sync> Heap<A> {
             Family::Bstr => grown(size, room),
             Family::Task => size,
         };
-        let new = if wanted > SMALL_MAX {
-            self.large
-                .alloc(size, large_room(wanted), family, &self.backing)
-        } else {
-            self.alloc_with_room(size, wanted, family)
-        };
+        let new = self.alloc_from_afar(size, wanted, family);
         if !new.is_null() {
             // SAFETY: both blocks are live, and have as many bytes; a new one overlaps nothing.
             unsafe { new.copy_from_nonoverlapping(block, state.size().min(size)) };
@@ -316,28 +356,6 @@ impl<A: Allocator + Sync> Heap<A> {
             debug_assert!(freed.is_ok(), "the block was live");
         }
         new
-    }
-
-    /// A new block of `size` bytes in a slot for `room`.
-    fn alloc_with_room(&'static self, size: usize, room: usize, family: Family) -> *mut u8 {
-        let class = class_of(room);
-        match self.seated().and_then(|local| local.shelf(class).pop()) {
-            Some(slot) => {
-                slot.state.set(State::live(size, family));
-                slot.block
-            }
-            None => self.alloc_small(class, size, family),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn free_from_afar(&'static self, slab: &'static Slab, address: usize) -> Result<(), NotLive> {
-        if slab.free_from_afar(address)? {
-            let depot = self.depot.lock();
-            must_be_once(depot.visit(slab, &self.registry, &self.backing));
-        }
-        Ok(())
     }
 
     #[cold]
@@ -472,21 +490,20 @@ impl<A: Allocator + Sync> Heap<A> {
                 self.change_slab(local, identity, class)?;
                 continue;
             };
+            let mut first = None;
             // SAFETY: the thread owns what its part leads to.
-            let Some(slot) = (unsafe { slab.take() }) else {
-                // SAFETY: as above.
-                unsafe { slab.mine() }.place.set(Place::Aside);
-                shelf.current.set(None);
-                continue;
-            };
-            for _ in 0..shelf.wants() {
-                // SAFETY: as above.
-                match unsafe { slab.take() } {
-                    Some(more) => shelf.push(more),
-                    None => break,
-                };
+            unsafe {
+                slab.take(1 + shelf.wants(), |slot| match first {
+                    None => first = Some(slot),
+                    Some(_) => shelf.load(slot),
+                });
             }
-            return Some(slot);
+            if first.is_some() {
+                return first;
+            }
+            // SAFETY: as above.
+            unsafe { slab.mine() }.place.set(Place::Aside);
+            shelf.current.set(None);
         }
     }
 
@@ -511,9 +528,10 @@ impl<A: Allocator + Sync> Heap<A> {
                 let depot = self.depot.lock();
                 let slab = depot.obtain(class, &self.registry, &self.backing)?;
                 let home: *const Home = ptr::from_ref(local).cast();
+                let shelf = ptr::from_ref(shelf).cast();
                 // SAFETY: the slab is nobody's, this is the depot, and the part is the thread's, or the late
                 // one whose lock it holds.
-                must_be_once(unsafe { slab.adopt(identity, home) });
+                must_be_once(unsafe { slab.adopt(identity, home, shelf) });
                 // SAFETY: the thread owns the slab now.
                 unsafe { local.owned.push(slab) };
                 slab
@@ -525,18 +543,20 @@ impl<A: Allocator + Sync> Heap<A> {
         Some(())
     }
 
-    /// Puts a free slot into the rack of its slab, for the magazine is full.
+    /// Looks after a slab of this thread's that has become of another kind by a slot in its rack.
     ///
     /// # Safety
     ///
-    /// * The thread owns the slab, and has the part; the slot is neither in the rack nor in the magazine.
+    /// * This thread owns the slab.
     #[cold]
     #[inline(never)]
-    unsafe fn rack(&'static self, local: &'static Local, slab: &'static Slab, slot: FreeSlot) {
+    unsafe fn after_put(&'static self, slab: &'static Slab) {
         // SAFETY: the caller's promise.
-        unsafe { slab.put(slot.block) };
+        let local: *const Local = unsafe { slab.home() }.cast();
+        // SAFETY: a home is the first part of a leaked `Local`, and the pointer was made from the whole.
+        let local = unsafe { &*local };
         // SAFETY: the caller's promise.
-        unsafe { self.after_rack(local, slab) };
+        unsafe { self.sort_out(local, slab) };
     }
 
     /// Lists a slab that has something in its rack, or gives it up if it has no block at all.
@@ -544,7 +564,7 @@ impl<A: Allocator + Sync> Heap<A> {
     /// # Safety
     ///
     /// * The thread owns the slab, and has the part.
-    unsafe fn after_rack(&'static self, local: &'static Local, slab: &'static Slab) {
+    unsafe fn sort_out(&'static self, local: &'static Local, slab: &'static Slab) {
         // SAFETY: the caller's promise.
         let mine = unsafe { slab.mine() };
         // SAFETY: as above.
@@ -642,7 +662,7 @@ impl<A: Allocator + Sync> Heap<A> {
         let is_held = |slot: &FreeSlot| unsafe { slab.holds(slot.block) };
         shelf.unload(is_held, |slot| {
             // SAFETY: the caller's promise; the slot came out of the magazine.
-            unsafe { slab.put(slot.block) };
+            unsafe { slab.put(slot, 0) };
         });
         // SAFETY: the caller's promise.
         match unsafe { slab.mine() }.place.get() {
@@ -669,7 +689,7 @@ impl<A: Allocator + Sync> Heap<A> {
             // SAFETY: the thread owns what its part leads to.
             must_be_once(unsafe { slab.collect() });
             // SAFETY: as above.
-            unsafe { self.after_rack(local, slab) };
+            unsafe { self.sort_out(local, slab) };
         }
     }
 
@@ -681,7 +701,7 @@ impl<A: Allocator + Sync> Heap<A> {
                 |slot| {
                     if let Some(slab) = self.registry.get(slot.block.addr()) {
                         // SAFETY: a magazine holds slots of slabs that its thread owns; this one came out of it.
-                        unsafe { slab.put(slot.block) };
+                        unsafe { slab.put(slot, 0) };
                     }
                 },
             );
@@ -700,7 +720,7 @@ impl<A: Allocator + Sync> Heap<A> {
                 unsafe { self.give_up(local, slab, class) };
             } else {
                 // SAFETY: as above.
-                unsafe { self.after_rack(local, slab) };
+                unsafe { self.sort_out(local, slab) };
             }
         }
     }

@@ -11,16 +11,17 @@
 use core::ptr;
 
 use crate::bstr::prefix;
-use crate::layout::{HEADER, PREFIX, PointerWidth, header_bytes, terminator_bytes};
+use crate::layout::{GRANULE, HEADER, PREFIX, PointerWidth, header_bytes, terminator_bytes};
 use crate::task::block::Family;
 use crate::task::heap;
+use crate::task::mode;
 use crate::task::string::terminated_len;
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::{
     hook::{self, BstrEvent},
-    mode::{self, Mode},
+    mode::Mode,
 };
-use crate::units::{ByteLen, UnitLen};
+use crate::units::{ByteLen, UNIT_BYTES, UnitLen};
 
 /// # Safety
 ///
@@ -40,27 +41,49 @@ pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
 /// # Safety
 ///
 /// * As for [`alloc_units`](super::alloc_units).
+#[inline]
 pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
-    match len.bytes() {
-        // SAFETY: the caller's promise, in bytes.
-        Some(bytes) => unsafe { alloc_bytes(source.cast(), bytes) },
-        None => ptr::null_mut(),
+    if len > PointerWidth::NATIVE.max_units() {
+        return ptr::null_mut();
     }
+    let bytes = ByteLen::new(len.get() * UNIT_BYTES);
+    // SAFETY: the caller's promise, in bytes.
+    unsafe { alloc_bytes(source.cast(), bytes) }
 }
 
 /// # Safety
 ///
 /// * As for [`alloc_bytes`](super::alloc_bytes).
+#[inline]
 pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
     let Some(size) = PointerWidth::NATIVE.block_size(len) else {
         return ptr::null_mut();
     };
-    let block = heap::alloc(size as usize, Family::Bstr);
+    let Some(block) = heap::alloc_at_hand(size as usize, Family::Bstr) else {
+        // SAFETY: the caller's promise is the precondition.
+        return unsafe { alloc_from_afar(source, len, size as usize) };
+    };
+    // SAFETY: the block is live, of the size for this length, and nobody else's.
+    let bstr = unsafe { frame(block, size as usize, len) };
+    if !source.is_null() {
+        // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
+        // block overlaps nothing.
+        unsafe { copy(bstr.cast(), source, len.as_usize()) };
+    }
+    bstr
+}
+
+/// # Safety
+///
+/// * As for [`alloc_bytes`], of which `size` is the block's.
+#[inline(never)]
+unsafe fn alloc_from_afar(source: *const u8, len: ByteLen, size: usize) -> *mut u16 {
+    let block = heap::alloc(size, Family::Bstr);
     if block.is_null() {
         return ptr::null_mut();
     }
     // SAFETY: the block is live, of the size for this length, and nobody else's.
-    let bstr = unsafe { frame(block, len) };
+    let bstr = unsafe { frame(block, size, len) };
     if !source.is_null() {
         // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
         // block overlaps nothing.
@@ -138,7 +161,7 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
         return ptr::null_mut();
     }
     // SAFETY: the block is live, of the size for this length, and nobody else's.
-    let bstr = unsafe { frame(block, bytes) };
+    let bstr = unsafe { reframe(block, bytes) };
     if !keeps {
         // SAFETY: the source is outside the old block, so the caller promises `len` readable units;
         // the payload has room for them. A moved block overlaps no memory that is the caller's.
@@ -174,6 +197,7 @@ unsafe fn replace_from_inside(
 /// # Safety
 ///
 /// * As for [`free`](super::free), and `bstr` is not null.
+#[inline]
 pub(super) unsafe fn free(bstr: *mut u16) {
     // SAFETY: the caller's promise, for the block that the BSTR stands in. The heap judges the address
     // before anything is read there.
@@ -183,36 +207,75 @@ pub(super) unsafe fn free(bstr: *mut u16) {
 /// # Safety
 ///
 /// * As for [`byte_len`](super::byte_len), and `bstr` is not null.
+#[inline]
 pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if mode::get().has(Mode::LISTENED) {
-        hook::raise_bstr(&BstrEvent::Read { bstr });
+    if !mode::is_quiet() {
+        told_of_reading(bstr);
     }
     // SAFETY: the caller promises four readable bytes before `bstr`.
     unsafe { prefix::read(bstr) }
 }
 
+/// Tells that a prefix is about to be read.
+#[cold]
+#[inline(never)]
+fn told_of_reading(bstr: *const u16) {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::LISTENED) {
+        hook::raise_bstr(&BstrEvent::Read { bstr });
+    }
+    let _ = bstr;
+}
+
 /// The start of the block that a BSTR stands in. Only an address: nothing says that a block is there.
+#[inline]
 fn block_of(bstr: *mut u16) -> *mut u8 {
     bstr.cast::<u8>().wrapping_sub(HEADER)
 }
 
 /// Writes header and terminator for `len` bytes into a block, and gives the BSTR. The payload is left
-/// as it is.
+/// as it is, but for what lies in the last [`GRANULE`] bytes of the block.
 ///
 /// # Safety
 ///
-/// * `block` is a live block of the size for `len`, aligned as blocks are, and nobody else uses it.
-unsafe fn frame(block: *mut u8, len: ByteLen) -> *mut u16 {
+/// * `block` is a live block of `size` bytes, which is the size for `len`; it is aligned as blocks are, and
+///   nobody else uses it.
+#[inline]
+unsafe fn frame(block: *mut u8, size: usize, len: ByteLen) -> *mut u16 {
     const { assert!(HEADER >= PREFIX && HEADER.is_multiple_of(align_of::<u16>())) };
+    // SAFETY: the size is a multiple of the granule, and not zero.
+    let tail = unsafe { block.add(size - GRANULE) };
+    // SAFETY: within the block. An even payload ends no more than 14 bytes before the end, so its terminator
+    // is in there; the slack becomes clean along with it.
+    unsafe { tail.cast::<[u8; GRANULE]>().write([0; GRANULE]) };
+    // SAFETY: every block is larger than its header.
+    unsafe { block.cast::<[u8; HEADER]>().write(header_bytes(len)) };
+    // SAFETY: as above.
+    let payload = unsafe { block.add(HEADER) };
+    if len.is_odd() {
+        // SAFETY: header and payload are within the block.
+        let end = unsafe { payload.add(len.as_usize()) };
+        // SAFETY: the size for an odd length has room for three bytes more, for the rounding leaves one:
+        // header, length and two make an odd sum then.
+        unsafe { end.write_bytes(0, terminator_bytes(len)) };
+    }
+    payload.cast()
+}
+
+/// As [`frame`], and all of the payload is left as it is.
+///
+/// # Safety
+///
+/// * As for [`frame`].
+#[inline]
+unsafe fn reframe(block: *mut u8, len: ByteLen) -> *mut u16 {
     // SAFETY: every block is larger than its header.
     unsafe { block.cast::<[u8; HEADER]>().write(header_bytes(len)) };
     // SAFETY: as above.
     let payload = unsafe { block.add(HEADER) };
     // SAFETY: header and payload are within the block.
     let end = unsafe { payload.add(len.as_usize()) };
-    // SAFETY: the size for `len` has room for two bytes after an even payload and three after an odd
-    // one, for the rounding leaves one: header, length and two make an odd sum then.
+    // SAFETY: as for `frame`.
     unsafe { end.write_bytes(0, terminator_bytes(len)) };
     payload.cast()
 }
@@ -222,12 +285,52 @@ unsafe fn frame(block: *mut u8, len: ByteLen) -> *mut u16 {
 /// * As for [`fill`](super::fill).
 pub(super) unsafe fn fill(bstr: *mut u16, offset: usize, source: *const u8, bytes: usize) {
     #[cfg(any(feature = "export", feature = "audit"))]
-    if mode::get().has(Mode::LISTENED) {
+    if !mode::is_quiet() && mode::get().has(Mode::LISTENED) {
         hook::raise_bstr(&BstrEvent::Source { source, bytes });
     }
     // SAFETY: the caller promises room for so many bytes behind the offset.
     let to = unsafe { bstr.cast::<u8>().add(offset) };
-    // SAFETY: the caller's promise. `copy` allows overlap, so a stale source of the caller's that the
-    // new block happens to cover is the caller's mistake alone.
+    // SAFETY: the caller's promise; a source that overlaps the block is copied as it was.
     unsafe { to.copy_from(source, bytes) };
+}
+
+/// Copies `bytes` bytes. A short text by a few moves of fixed size, which may overlap each other, for a call
+/// of the C library's would cost as much as all the rest.
+///
+/// # Safety
+///
+/// * `from` has so many readable bytes, `to` so many writable ones, and they do not overlap.
+#[inline]
+unsafe fn copy(to: *mut u8, from: *const u8, bytes: usize) {
+    /// Copies the first `N` of the bytes, and the last.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`copy`]; `N` is no more than `bytes`.
+    #[inline]
+    unsafe fn ends<const N: usize>(to: *mut u8, from: *const u8, bytes: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { to.copy_from_nonoverlapping(from, N) };
+        let rest = bytes - N;
+        // SAFETY: within the bytes.
+        let (to, from) = (unsafe { to.add(rest) }, unsafe { from.add(rest) });
+        // SAFETY: the caller's promise.
+        unsafe { to.copy_from_nonoverlapping(from, N) };
+    }
+    match bytes {
+        // SAFETY: the caller's promise, and the number is no more than the bytes.
+        65..=128 => unsafe { ends::<64>(to, from, bytes) },
+        // SAFETY: as above.
+        33..=64 => unsafe { ends::<32>(to, from, bytes) },
+        // SAFETY: as above.
+        16..=32 => unsafe { ends::<16>(to, from, bytes) },
+        // SAFETY: as above.
+        8..=15 => unsafe { ends::<8>(to, from, bytes) },
+        // SAFETY: as above.
+        4..=7 => unsafe { ends::<4>(to, from, bytes) },
+        // SAFETY: as above.
+        2..=3 => unsafe { ends::<2>(to, from, bytes) },
+        // SAFETY: the caller's promise.
+        _ => unsafe { to.copy_from_nonoverlapping(from, bytes) },
+    }
 }

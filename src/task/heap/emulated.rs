@@ -26,6 +26,16 @@ use crate::task::mode::Mode;
 use crate::task::store::{HEAP, NotLive};
 use crate::task::{backing, large, mode};
 
+/// The shortest way, if it may be taken.
+#[inline]
+pub(super) fn alloc_at_hand(size: usize, family: Family) -> Option<*mut u8> {
+    if mode::is_quiet() {
+        HEAP.alloc_at_hand(size, family)
+    } else {
+        None
+    }
+}
+
 #[inline]
 pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
     if mode::is_quiet() {
@@ -155,6 +165,19 @@ unsafe fn resized_or_refused(
 /// * As for [`free`](super::free). Null is refused.
 #[inline]
 pub(super) unsafe fn free(block: *mut u8, family: Family) {
+    // SAFETY: the caller's promise is the precondition.
+    if !(mode::is_quiet() && unsafe { HEAP.free_at_hand(block) }) {
+        // SAFETY: as above.
+        unsafe { free_otherwise(block, family) }
+    }
+}
+
+/// # Safety
+///
+/// * As for [`free`].
+#[cold]
+#[inline(never)]
+unsafe fn free_otherwise(block: *mut u8, family: Family) {
     if mode::is_quiet() {
         // SAFETY: the caller's promise is the precondition.
         unsafe { free_store(block, family) }

@@ -30,6 +30,8 @@
 
 #[cfg(any(not(windows), miri))]
 mod emulated;
+#[cfg(any(not(windows), miri))]
+mod own;
 #[cfg(all(windows, not(miri)))]
 mod windows;
 
@@ -39,6 +41,8 @@ use emulated as imp;
 use windows as imp;
 
 pub use crate::task::block::{ALIGN, DidAlloc, Family};
+#[cfg(any(not(windows), miri))]
+pub use own::Heap;
 
 /// A block of `size` bytes, its contents undefined; null if there is no memory.
 ///

@@ -32,10 +32,10 @@ use crate::task::thread_identity::identity;
 pub(crate) use crate::task::slab::NotLive;
 
 /// The heap of the doors.
-pub(crate) static HEAP: Heap = Heap::new(System);
+pub(crate) static HEAP: Store = Store::new(System);
 
 /// A heap over a backing allocator.
-pub struct Heap<A: Allocator + Sync + 'static = System> {
+pub(crate) struct Store<A: Allocator + Sync + 'static = System> {
     registry: Registry,
     /// Where threads find their own parts.
     seats: [AtomicPtr<Local>; SEATS],
@@ -47,19 +47,19 @@ pub struct Heap<A: Allocator + Sync + 'static = System> {
     backing: A,
 }
 
-/// The identity of [`Heap::late_part`]. No thread has it.
+/// The identity of [`Store::late_part`]. No thread has it.
 const LATE: usize = 1;
 
 // SAFETY: what is not shared by its own means is used under the lock beside it, or belongs to a thread.
-unsafe impl<A: Allocator + Sync> Sync for Heap<A> {}
+unsafe impl<A: Allocator + Sync> Sync for Store<A> {}
 
-impl<A: Allocator + Sync> fmt::Debug for Heap<A> {
+impl<A: Allocator + Sync> fmt::Debug for Store<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Heap").finish_non_exhaustive()
+        f.debug_struct("Store").finish_non_exhaustive()
     }
 }
 
-impl<A: Allocator + Sync> Heap<A> {
+impl<A: Allocator + Sync> Store<A> {
     constructor! {
         pub(crate) fn new(backing: A) -> Self {
             Self {
@@ -76,7 +76,7 @@ impl<A: Allocator + Sync> Heap<A> {
 }
 
 /// The doors' operations.
-impl<A: Allocator + Sync> Heap<A> {
+impl<A: Allocator + Sync> Store<A> {
     /// A new block of `size` bytes; null if there is no memory.
     #[inline]
     pub(crate) fn alloc(&'static self, size: usize, family: Family) -> *mut u8 {
@@ -215,7 +215,7 @@ impl<A: Allocator + Sync> Heap<A> {
 }
 
 /// Where a memory checker watches, every block is an allocation of the backing's own, of exactly its size.
-impl<A: Allocator + Sync> Heap<A> {
+impl<A: Allocator + Sync> Store<A> {
     /// As [`alloc`](Self::alloc).
     pub(crate) fn alloc_apart(&'static self, size: usize, family: Family) -> *mut u8 {
         self.large.alloc(size, size, family, &self.backing)
@@ -253,7 +253,7 @@ fn stays(family: Family, size: usize, room: usize) -> bool {
 }
 
 /// The long ways.
-impl<A: Allocator + Sync> Heap<A> {
+impl<A: Allocator + Sync> Store<A> {
     /// A new block of `size` bytes with room for `room`, which are no fewer.
     #[inline(never)]
     fn alloc_from_afar(&'static self, size: usize, room: usize, family: Family) -> *mut u8 {
@@ -404,7 +404,7 @@ fn must_be_once(result: Result<(), FreedTwice>) {
 }
 
 /// A thread's part.
-impl<A: Allocator + Sync> Heap<A> {
+impl<A: Allocator + Sync> Store<A> {
     /// What tells this heap from others.
     fn name(&'static self) -> *const () {
         ptr::from_ref(self).cast()
@@ -728,7 +728,7 @@ impl<A: Allocator + Sync> Heap<A> {
 
 #[cfg(all(unix, not(miri)))]
 mod forking {
-    use super::{Allocator, Heap, LATE, Ordering, identity};
+    use super::{Allocator, LATE, Ordering, Store, identity};
     use crate::task::large::KeptTables;
     use crate::task::lock::Kept;
 
@@ -739,7 +739,7 @@ mod forking {
         tables: KeptTables,
     }
 
-    impl<A: Allocator + Sync> Heap<A> {
+    impl<A: Allocator + Sync> Store<A> {
         /// Takes all locks but those of slabs, which the child makes anew.
         pub(crate) fn keep(&'static self) -> KeptHeap {
             KeptHeap {

@@ -97,6 +97,19 @@ pub(crate) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
     unsafe { imp::resize(block, size, family) }
 }
 
+/// Gives a string's block another size, if that is at hand and nobody is to be told; `false` if it was not
+/// done.
+///
+/// # Safety
+///
+/// * As for [`resize`].
+#[inline]
+#[cfg(any(not(windows), miri))]
+pub(crate) unsafe fn resize_string_at_hand(block: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { imp::resize_string_at_hand(block, size) }
+}
+
 /// Gives a block back. Null does nothing.
 ///
 /// # Aborts

@@ -15,6 +15,7 @@
 //! wait until the slab has been looked up, divided and multiplied.
 
 use crate::task::dimensions::SPARE_UNITS;
+use crate::task::large::Memo;
 use crate::task::size_class::{CLASSES, slot_size};
 use crate::task::slab::{FreeSlot, Home, Slab};
 use crate::task::slab_list::List;
@@ -154,6 +155,8 @@ pub(crate) struct Local {
     pub(crate) owned: List,
     /// Classes whose current slab has been seen without any block: a bit each.
     pub(crate) idle: Cell<u64>,
+    /// The large string that was resized last.
+    pub(crate) memo: Cell<Memo>,
     /// The next of all the parts of the heap.
     pub(crate) next_part: Cell<Option<&'static Local>>,
     /// The next part that the same thread has, of another heap; or the next that no thread has.
@@ -191,6 +194,7 @@ impl Local {
                 home: Home::new(),
                 owned: List::of_owner(),
                 idle: Cell::new(0),
+                memo: Cell::new(Memo::NONE),
                 next_part: Cell::new(None),
                 next: Cell::new(None),
                 leave: Cell::new(None),
@@ -210,6 +214,7 @@ impl Local {
         let _ = self.home.take_told();
         self.owned.forget();
         self.idle.set(0);
+        self.memo.set(Memo::NONE);
         self.shelves.iter().for_each(Shelf::forget);
     }
 }

@@ -176,6 +176,34 @@ impl<A: Allocator + Sync> Store<A> {
         Ok(unsafe { self.carry(block, state, room, size) })
     }
 
+    /// Gives a string's block another size, if it is at hand and has room; `false` if not, or if it is no
+    /// string.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`resize`](Self::resize).
+    #[inline]
+    pub(crate) unsafe fn resize_string_at_hand(&'static self, block: *mut u8, size: usize) -> bool {
+        let Some(slab) = self.registry.get(block.addr()) else {
+            let memo = self.large.memo(block.addr(), size);
+            return self.seated().is_some_and(|local| local.memo.get() == memo);
+        };
+        if !slab.is_owned_by(identity()) {
+            return false;
+        }
+        // SAFETY: this thread owns the slab.
+        let Ok((slot, state)) = (unsafe { slab.live_at(block.addr()) }) else {
+            return false;
+        };
+        // SAFETY: as above.
+        let room = unsafe { slab.slot_size() };
+        let fits = size <= room && state.family() == Family::Bstr;
+        if fits {
+            slot.state.set(State::live(size, Family::Bstr));
+        }
+        fits
+    }
+
     /// The size of a block; `None` if none starts there.
     pub(crate) fn size_of(&'static self, address: usize) -> Option<usize> {
         let Some(slab) = self.registry.get(address) else {
@@ -324,7 +352,13 @@ impl<A: Allocator + Sync> Store<A> {
             Family::Task => large_room(size),
         };
         // SAFETY: the caller's promise.
-        unsafe { self.large.resize(block, size, capacity, &self.backing) }
+        let resized = unsafe { self.large.resize(block, size, capacity, &self.backing) }?;
+        if let Some(local) = self.seated() {
+            // Only of what has stayed: a string in all likelihood, for other memory does not come by steps
+            // so small. If it is none, nobody asks.
+            local.memo.set(self.large.memo(resized.addr(), size));
+        }
+        Ok(resized)
     }
 
     /// A block for one that does not stay where it is: its contents are carried over, and it is freed. Null if

@@ -150,6 +150,11 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     };
     let block = block_of(old);
     let keeps = source.is_null() || ptr::eq(source, old);
+    // SAFETY: the caller promises that nothing else uses the string.
+    if keeps && unsafe { heap::resize_string_at_hand(block, size as usize) } {
+        // SAFETY: the block is live, of the size for this length, and nobody else's.
+        return unsafe { reframe(block, bytes) };
+    }
     if !keeps && let Some(left) = heap::bytes_left(block, source.addr()) {
         let available = left.min(bytes.as_usize());
         // SAFETY: so many bytes of the live block are at `source`.

@@ -88,6 +88,17 @@ pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
     }
 }
 
+/// The shortest way for a string, if it may be taken.
+///
+/// # Safety
+///
+/// * As for [`resize`].
+#[inline]
+pub(super) unsafe fn resize_string_at_hand(block: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    mode::is_quiet() && unsafe { HEAP.resize_string_at_hand(block, size) }
+}
+
 /// # Safety
 ///
 /// * As for [`resize`].

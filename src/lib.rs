@@ -19,6 +19,8 @@
 //! | lengths that say what they count | [`UnitLen`], [`ByteLen`] |
 //! | result codes, identifiers, vtables | [`HResult`], [`Guid`], [`com`] |
 //! | a failing allocation, for tests | [`fault`] |
+//! | what Windows keeps of freed strings | [`cache`] |
+//! | a lent string that must outlast a free | [`Pinned`] |
 //! | the numbers behind it all | [`layout`] |
 //!
 //! # Examples
@@ -82,6 +84,9 @@
 //! with its own stacks. (AddressSanitizer is found on Linux and macOS, Valgrind on x86-64 and aarch64
 //! Linux.) `OLEMEM=plain` or `OLEMEM=pass-through` in the environment chooses by hand, except under Miri.
 //!
+//! `OLEMEM=cache=windows` and `OLEMEM=cache=adversarial`, also after a comma, choose a model of the Windows
+//! BSTR [`cache`], under which a second free may go unnoticed as it does there.
+//!
 //! A stale pointer whose address was handed out again is the start of a live block: freeing it frees that
 //! block. The memory tools, which keep freed memory aside, tell the two apart.
 //!
@@ -124,6 +129,8 @@ pub use crate::bstr::borrowed::BstrRef;
 pub use crate::bstr::literal as __literal;
 #[cfg(feature = "std")]
 pub use crate::bstr::owned::Bstr;
+#[cfg(all(feature = "std", any(not(windows), miri)))]
+pub use crate::bstr::pinned::Pinned;
 pub use crate::com::types::{Guid, HResult};
 pub use crate::units::{ByteLen, UnitLen};
 #[cfg(feature = "std")]
@@ -144,6 +151,33 @@ pub mod seam {
     pub use crate::task::hook::{
         BlockEvent, BstrEvent, Listener, Listening, Seat, SeatTaken, listen,
     };
+}
+
+#[cfg(all(feature = "std", any(not(windows), miri)))]
+pub mod cache {
+    //! What becomes of freed BSTRs: nothing, or what Windows makes of them.
+    //!
+    //! Windows keeps small freed strings and hands them out again. That hides mistakes: a string that was
+    //! freed still reads, a second free goes unnoticed, a leak is blamed on whoever had the block first.
+    //! olemem keeps none, unless it is asked to: to see how code behaves there ([`Model::Windows`]), or to
+    //! have the use of a freed string show ([`Model::Adversarial`]).
+    //!
+    //! The model is the whole process's. It is chosen in the environment, by `OLEMEM=cache=windows` or
+    //! `OLEMEM=cache=adversarial`, or in code by [`set`]. `OANOCACHE` in the environment, with any value,
+    //! switches off what the environment chose, as on Windows.
+    //!
+    //! * A string in the cache is a live block of the heap: `DidAlloc` says so, a spy hears nothing of its
+    //!   end, leak checkers find it reachable. Freeing its block as task memory, or reallocating it, ends the
+    //!   process with one line; so does freeing what is neither a live block nor in the cache.
+    //! * A string that the cache hands out was not asked of the heap: it cannot be made to fail, and its
+    //!   block may be larger than it needs. Its contents are those of the freed one.
+    //! * What is in the cache at the end of the process goes with it. Windows empties it when the library is
+    //!   unloaded.
+    //!
+    //! Which blocks are kept and which is handed out is said, with the evidence, in `docs/architecture.md`
+    //! and `docs/semantics.md` 2.14. Not on Windows itself, which has its own.
+
+    pub use crate::bstr::cache::{Model, disable, get, set};
 }
 
 /// Making an allocation fail, to test what becomes of the caller.
@@ -167,6 +201,7 @@ pub mod raw {
     //! | [`unit_len`], [`byte_len`] | `SysStringLen`, `SysStringByteLen` |
     //! | [`concat()`] | `VarBstrCat` |
     //! | [`compare`] | `VarBstrCmp` |
+    //! | `pin`, `unpin` | `SysAddRefString`, `SysReleaseString` (not on Windows itself) |
     //!
     //! A null BSTR is the empty string wherever one is read. On Windows itself these call oleaut32, so
     //! that a string made here may be freed by the system, and the other way round.
@@ -187,6 +222,8 @@ pub mod raw {
     //! ```
 
     pub use crate::bstr::compare::{IGNORE_CASE, compare, concat};
+    #[cfg(any(not(windows), miri))]
+    pub use crate::bstr::pin::{pin, unpin};
     pub use crate::bstr::raw::{
         alloc, alloc_bytes, alloc_units, byte_len, free, realloc, realloc_units, unit_len,
     };

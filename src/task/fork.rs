@@ -2,7 +2,8 @@
 //!
 //! The child has one thread, and the memory as it was. Were another thread inside the heap at that
 //! moment, the child would find the lock taken for ever. So the thread that forks takes the lock first
-//! and gives it back on both sides.
+//! and gives it back on both sides. There are two of them: what the BSTR functions have set aside has its
+//! own, which is taken before the heap's here as everywhere.
 //!
 //! Handlers of others run around ours, on the same thread, and may use the heap in between. To take the
 //! lock last and give it back first, ours are registered when the program or library is loaded: another
@@ -15,12 +16,12 @@ use std::hint;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::task::lock::Kept;
-use crate::task::table;
+use crate::task::{aside, table};
 
 /// What is kept while a fork is under way.
 struct State {
-    /// The lock.
-    kept: Option<Kept<'static>>,
+    /// The locks, in the order in which they are given back.
+    kept: Option<[Kept<'static>; 2]>,
     /// Forks that handlers of others started meanwhile.
     nested: usize,
 }
@@ -71,28 +72,29 @@ pub(super) fn watch() {
 }
 
 unsafe extern "C" fn prepare() {
-    let guard = table::lock();
-    // SAFETY: this thread holds the lock, so no other thread's handler is here.
+    let aside = aside::lock();
+    let live = table::lock();
+    // SAFETY: this thread holds the locks, so no other thread's handler is here.
     let state = unsafe { &mut *FORKING.0.get() };
     if state.kept.is_some() {
         state.nested += 1;
     } else {
-        state.kept = Some(guard.keep());
+        state.kept = Some([live.keep(), aside.keep()]);
     }
 }
 
-/// What to do with the lock when a fork is over: nothing, if it was a nested one.
+/// What to do with each lock when a fork is over: nothing, if it was a nested one.
 ///
 /// # Safety
 ///
 /// * Called by the handlers that pair with [`prepare`].
-unsafe fn over(release: impl FnOnce(Kept<'static>)) {
-    // SAFETY: this thread, or the one it is a copy of, took the lock in `prepare`.
+unsafe fn over(release: impl FnMut(Kept<'static>)) {
+    // SAFETY: this thread, or the one it is a copy of, took the locks in `prepare`.
     let state = unsafe { &mut *FORKING.0.get() };
     if state.nested > 0 {
         state.nested -= 1;
     } else if let Some(kept) = state.kept.take() {
-        release(kept);
+        kept.into_iter().for_each(release);
     }
 }
 

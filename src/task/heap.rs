@@ -138,6 +138,18 @@ pub(crate) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
     imp::bytes_left(block, address)
 }
 
+/// The bytes that were asked for, as [`size_of`] answers. Asked by olemem itself: nobody is told.
+#[cfg(any(not(windows), miri))]
+pub(crate) fn extent(block: *mut u8) -> Option<usize> {
+    imp::extent(block)
+}
+
+/// Ends the process with one line: `block` is a freed BSTR that the cache keeps.
+#[cfg(any(not(windows), miri))]
+pub(crate) fn refuse_cached(call: &str, block: *mut u8, family: Family) -> ! {
+    imp::refuse_cached(call, block, family)
+}
+
 /// Whether a live block starts there.
 ///
 /// Source: `IMalloc::DidAlloc`, `semantics.md` 3.3.

@@ -24,7 +24,7 @@ use crate::task::fault;
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
 use crate::task::store::{self, Found};
-use crate::task::{backing, mode};
+use crate::task::{aside, backing, mode};
 
 #[inline]
 pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
@@ -80,6 +80,7 @@ pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
 #[cold]
 #[inline(never)]
 unsafe fn resize_observed(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    judge_cached("reallocation", block, family);
     // SAFETY: the caller's promise is the precondition.
     unsafe { resize_innermost(block, size, family) }
 }
@@ -155,6 +156,7 @@ pub(super) unsafe fn free(block: *mut u8, family: Family) {
 #[cold]
 #[inline(never)]
 unsafe fn free_observed(block: *mut u8, family: Family) {
+    judge_cached("free", block, family);
     // SAFETY: the caller's promise is the precondition.
     unsafe { free_innermost(block, family) }
 }
@@ -265,6 +267,11 @@ fn minimize_innermost() {
     }
 }
 
+/// The size of a block, without a word to anybody.
+pub(super) fn extent(block: *mut u8) -> Option<usize> {
+    store::size_of(block)
+}
+
 /// Bytes from `address` to the end of the live block at `block`, if it lies in there.
 pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
     let offset = address.wrapping_sub(block.addr());
@@ -289,10 +296,37 @@ fn refuse(call: &str, block: *mut u8, family: Family) {
     }
 }
 
+/// Refuses a freed BSTR that the cache keeps: its block is live, and will be handed out again.
+fn judge_cached(call: &str, block: *mut u8, family: Family) {
+    if mode::get().has(Mode::CACHE) && aside::lock().cached.holds(block) {
+        refuse_cached(call, block, family);
+    }
+}
+
+/// One line on standard error, and the end. No memory checker could tell it better: to the system
+/// allocator the block is a live one.
+#[cold]
+#[inline(never)]
+pub(super) fn refuse_cached(call: &str, block: *mut u8, family: Family) -> ! {
+    let pointer = caller_pointer(block, family);
+    complain(format_args!(
+        "{call} of {pointer:#x} as {family}: it is a BSTR that was freed before and is in the cache"
+    ));
+    process::abort();
+}
+
+/// The address that the caller holds: a BSTR points behind its header.
+fn caller_pointer(block: *mut u8, family: Family) -> usize {
+    match family {
+        Family::Bstr => block.addr().wrapping_add(layout::HEADER),
+        Family::Task => block.addr(),
+    }
+}
+
 /// What is wrong with a pointer, as well as the live blocks can tell.
 struct BadCall<'a> {
     call: &'a str,
-    /// The pointer as the caller holds it: a BSTR points behind its header.
+    /// The address that the caller holds.
     pointer: usize,
     family: Family,
     /// The live block that the caller's pointer lies in.
@@ -301,10 +335,7 @@ struct BadCall<'a> {
 
 impl<'a> BadCall<'a> {
     fn judge(call: &'a str, block: *mut u8, family: Family) -> Self {
-        let pointer = match family {
-            Family::Bstr => block.addr().wrapping_add(layout::HEADER),
-            Family::Task => block.addr(),
-        };
+        let pointer = caller_pointer(block, family);
         Self {
             call,
             pointer,

@@ -1,0 +1,289 @@
+//! The Windows BSTR cache as a model. Its public face is `olemem::cache`.
+//!
+//! ```text
+//!  a string is freed                              a string is asked for
+//!     │  is a live block there? its size               │  block(n): the size that it needs
+//!     ▼                                                ▼
+//!  ┌──────────────┬───────────────┬────────────────┬──────────────────────┐
+//!  │ 0 ..= 32     │ 33 ..= 64     │ 65 ..= 256     │ 257 ..= 32768 bytes  │  beyond: the heap
+//!  │ ■ ■ ■ ■ ■ ■  │ ■ ■ ■         │                │ ■                    │  six blocks a bin
+//!  └──────────────┴───────────────┴────────────────┴──────────────────────┘
+//!     the oldest that is large enough is handed out; full: the smallest goes to the heap
+//! ```
+//!
+//! What `windows` does, and how well that is known (the letters are those of `semantics.md` 0.1; the facts are
+//! in 2.14 and in V050 to V057):
+//!
+//! 1. The bin of a freed block follows from the allocator's size of it, never from its prefix (T). Any
+//!    task block with a header is taken (T).
+//! 2. Four bins with these bounds, six blocks each (X, of Windows XP). The last bound is that of Server
+//!    2003 and later (K).
+//! 3. The first freed of those that are large enough is handed out first, also to a smaller string of the
+//!    same bin (T). Another bin is not looked at (I).
+//! 4. When a bin is full, the smallest of its blocks and the newcomer goes back to the heap (X); where the
+//!    newcomer is no larger than any it goes itself: the first of twenty equal blocks is there
+//!    afterwards (T).
+//! 5. The contents are not touched, and a second free changes nothing (T).
+//! 6. A reallocation passes the cache by (W).
+//!
+//! `adversarial` keeps up to 64 blocks of any size and hands the newest out first, so that a stale pointer
+//! soon points to another string. A second free is refused: what is sure to be a mistake is told.
+//!
+//! Invariants:
+//!
+//! 1. A cached block is live to the heap, and nobody's. The doors of the heap refuse it.
+//! 2. The bits of the mode byte are changed only while the lock is held, so under the lock they are the
+//!    model in force.
+
+use core::ptr;
+
+use crate::bstr::prefix::{block_of, bstr_in};
+use crate::task::aside::{self, Cached, CachedBlock};
+use crate::task::block::Family;
+use crate::task::heap;
+#[cfg(any(feature = "export", feature = "audit"))]
+use crate::task::hook::{self, BstrEvent};
+use crate::task::mode::{self, Mode};
+use crate::units::ByteLen;
+
+/// What becomes of freed BSTRs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Model {
+    /// They are given back to the heap.
+    #[default]
+    Off,
+    /// Small ones are kept, as on Windows: the first freed is handed out first, the contents stay, a second
+    /// free goes unnoticed.
+    Windows,
+    /// They are kept, and the last freed is handed out first: a pointer that should not be used any more
+    /// soon leads to another string. A second free is refused.
+    Adversarial,
+}
+
+/// The model in force.
+#[must_use]
+pub fn get() -> Model {
+    model(mode::get())
+}
+
+fn model(mode: Mode) -> Model {
+    if mode.has(Mode::CACHE_WINDOWS) {
+        Model::Windows
+    } else if mode.has(Mode::CACHE_ADVERSARIAL) {
+        Model::Adversarial
+    } else {
+        Model::Off
+    }
+}
+
+/// Puts a model in force, for the whole process. The cache is empty afterwards: what was in it is given
+/// back to the heap, even if the model was the same.
+///
+/// This decides over whatever the environment said.
+///
+/// # Examples
+///
+/// ```
+/// use olemem::cache::{self, Model};
+/// use olemem::{Bstr, raw};
+///
+/// cache::set(Model::Windows);
+/// let stale = Bstr::from("text").into_raw();
+/// // SAFETY: the string is live. It is used below all the same, which is what the model is for.
+/// unsafe { raw::free(stale) };
+/// // SAFETY: it is in the cache: its memory is there, and nobody else's yet.
+/// assert_eq!(unsafe { raw::unit_len(stale) }.get(), 4);
+///
+/// let other = Bstr::from("next");
+/// assert_eq!(other.as_raw(), stale.cast_const());
+/// cache::set(Model::Off);
+/// ```
+pub fn set(model: Model) {
+    // The environment is read first, or it would have the last word.
+    let _ = mode::get();
+    let mut aside = aside::lock();
+    let (blocks, len) = aside.cached.take();
+    switch_to(model);
+    drop(aside);
+    for kept in &blocks[..len] {
+        // SAFETY: it was in the cache, so it is live and nobody's.
+        unsafe { heap::release(kept.block, Family::Bstr) };
+    }
+}
+
+/// Switches the cache off without emptying it, as `SetOaNoCache` does: what is in it stays a live block
+/// that nobody is handed.
+///
+/// A second free of such a string is then the heap's business, which frees the block. On Windows the
+/// function is best called before the first BSTR is made.
+pub fn disable() {
+    let _ = mode::get();
+    let mut aside = aside::lock();
+    aside.cached.retire();
+    switch_to(Model::Off);
+}
+
+/// Has the mode byte say so. The lock is held.
+fn switch_to(model: Model) {
+    mode::set(Mode::CACHE, false);
+    match model {
+        Model::Off => {}
+        Model::Windows => mode::set(Mode::CACHE_WINDOWS, true),
+        Model::Adversarial => mode::set(Mode::CACHE_ADVERSARIAL, true),
+    }
+}
+
+/// The bin of the `windows` model for blocks of this size, if there is one.
+fn bin(size: usize) -> Option<u8> {
+    match size {
+        0..=32 => Some(0),
+        33..=64 => Some(1),
+        65..=256 => Some(2),
+        257..=32768 => Some(3),
+        _ => None,
+    }
+}
+
+/// Blocks in a bin.
+const BIN: usize = 6;
+
+/// A block from the cache for a string of `len` bytes, whose block is of `size`; null if none fits.
+#[cfg_attr(
+    not(any(feature = "export", feature = "audit")),
+    expect(unused_variables, reason = "the length is for listeners")
+)]
+pub(super) fn reuse(size: usize, len: ByteLen) -> *mut u8 {
+    if !mode::get().has(Mode::CACHE) {
+        return ptr::null_mut();
+    }
+    let mut aside = aside::lock();
+    let Some(index) = find(model(mode::get()), aside.cached.blocks(), size) else {
+        return ptr::null_mut();
+    };
+    let block = aside.cached.remove(index).block;
+    drop(aside);
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::LISTENED) {
+        hook::raise_bstr(&BstrEvent::Reused {
+            bstr: bstr_in(block),
+            bytes: len.as_usize(),
+        });
+    }
+    block
+}
+
+/// Which of the blocks is handed out to a string that needs `size` bytes.
+fn find(model: Model, blocks: &[CachedBlock], size: usize) -> Option<usize> {
+    let fits = |kept: &CachedBlock| kept.ready && kept.size >= size;
+    match model {
+        Model::Off => None,
+        Model::Windows => {
+            let wanted = bin(size)?;
+            blocks
+                .iter()
+                .position(|kept| fits(kept) && bin(kept.size) == Some(wanted))
+        }
+        Model::Adversarial => blocks.iter().rposition(fits),
+    }
+}
+
+/// What becomes of a freed string.
+enum Fate {
+    /// It is in the cache now, in the place of another, if that is not null.
+    Cached { instead_of: *mut u8 },
+    /// It was there already.
+    Again,
+    /// It is the heap's to free or to refuse.
+    Heap,
+}
+
+/// Frees a BSTR that is not pinned: into the cache, if it is on and takes it, or to the heap.
+///
+/// # Safety
+///
+/// * As for [`raw::free`](crate::bstr::raw::free), and `bstr` is not null.
+pub(super) unsafe fn free(bstr: *mut u16) {
+    let block = block_of(bstr);
+    let mode = mode::get();
+    let fate = if mode.has(Mode::CACHE) {
+        let mut aside = aside::lock();
+        decide(model(mode::get()), &mut aside.cached, block, !is_listened())
+    } else {
+        Fate::Heap
+    };
+    match fate {
+        Fate::Cached { instead_of } => {
+            tell_cached(bstr, false);
+            if !instead_of.is_null() {
+                // SAFETY: it was in the cache until now, so it is live and nobody's.
+                unsafe { heap::release(instead_of, Family::Bstr) };
+            }
+        }
+        Fate::Again => tell_cached(bstr, true),
+        // SAFETY: the caller's promise, for the block that the BSTR stands in. The heap judges the address
+        // before anything is read there.
+        Fate::Heap => unsafe { heap::release(block, Family::Bstr) },
+    }
+}
+
+/// What becomes of the string in `block`. The size is the allocator's, and says whether a block is there.
+fn decide(model: Model, cached: &mut Cached, block: *mut u8, ready: bool) -> Fate {
+    if cached.holds(block) {
+        return match model {
+            Model::Adversarial => heap::refuse_cached("free", block, Family::Bstr),
+            Model::Windows | Model::Off => Fate::Again,
+        };
+    }
+    let Some(size) = heap::extent(block) else {
+        return Fate::Heap;
+    };
+    let goes = match model {
+        Model::Off => return Fate::Heap,
+        Model::Windows => {
+            let Some(wanted) = bin(size) else {
+                return Fate::Heap;
+            };
+            let in_bin = |kept: &CachedBlock| bin(kept.size) == Some(wanted);
+            let full = cached.blocks().iter().filter(|kept| in_bin(kept)).count() == BIN;
+            // The oldest of the smallest.
+            let smallest = cached
+                .blocks()
+                .iter()
+                .enumerate()
+                .filter(|(_, kept)| full && in_bin(kept))
+                .min_by_key(|(_, kept)| kept.size);
+            match smallest {
+                Some((_, kept)) if size <= kept.size => return Fate::Heap,
+                Some((index, _)) => Some(index),
+                None => None,
+            }
+        }
+        Model::Adversarial => (cached.blocks().len() == Cached::MOST).then_some(0),
+    };
+    let instead_of = goes.map_or(ptr::null_mut(), |index| cached.remove(index).block);
+    cached.push(CachedBlock { block, size, ready });
+    Fate::Cached { instead_of }
+}
+
+/// Whether somebody is to hear of a string before it is handed out again.
+fn is_listened() -> bool {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    return mode::get().has(Mode::LISTENED);
+    #[cfg(not(any(feature = "export", feature = "audit")))]
+    false
+}
+
+/// Tells that a string was freed into the cache, and lets it be handed out.
+#[cfg(any(feature = "export", feature = "audit"))]
+fn tell_cached(bstr: *mut u16, again: bool) {
+    if mode::get().has(Mode::LISTENED) {
+        hook::raise_bstr(&BstrEvent::Cached { bstr, again });
+    }
+    if !again {
+        aside::lock().cached.make_ready(block_of(bstr));
+    }
+}
+
+/// There is nobody to tell.
+#[cfg(not(any(feature = "export", feature = "audit")))]
+fn tell_cached(_: *mut u16, _: bool) {}

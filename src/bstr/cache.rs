@@ -37,7 +37,9 @@
 
 use core::ptr;
 
-use crate::bstr::prefix::{block_of, bstr_in};
+use crate::bstr::prefix::block_of;
+#[cfg(any(feature = "export", feature = "audit"))]
+use crate::bstr::prefix::bstr_in;
 use crate::task::aside::{self, Cached, CachedBlock};
 use crate::task::block::Family;
 use crate::task::heap;
@@ -95,7 +97,7 @@ fn model(mode: Mode) -> Model {
 /// assert_eq!(unsafe { raw::unit_len(stale) }.get(), 4);
 ///
 /// let other = Bstr::from("next");
-/// assert_eq!(other.as_raw(), stale.cast_const());
+/// assert_eq!(other.as_raw(), stale);
 /// cache::set(Model::Off);
 /// ```
 pub fn set(model: Model) {
@@ -163,7 +165,7 @@ pub(super) fn reuse(size: usize, len: ByteLen) -> *mut u8 {
     let block = aside.cached.remove(index).block;
     drop(aside);
     #[cfg(any(feature = "export", feature = "audit"))]
-    if mode::get().has(Mode::LISTENED) {
+    if is_listened() {
         hook::raise_bstr(&BstrEvent::Reused {
             bstr: bstr_in(block),
             bytes: len.as_usize(),
@@ -204,22 +206,25 @@ enum Fate {
 /// * As for [`raw::free`](crate::bstr::raw::free), and `bstr` is not null.
 pub(super) unsafe fn free(bstr: *mut u16) {
     let block = block_of(bstr);
-    let mode = mode::get();
-    let fate = if mode.has(Mode::CACHE) {
+    // A string that somebody is still to hear of is not handed out before.
+    let listened = is_listened();
+    let fate = if mode::get().has(Mode::CACHE) {
         let mut aside = aside::lock();
-        decide(model(mode::get()), &mut aside.cached, block, !is_listened())
+        decide(model(mode::get()), &mut aside.cached, block, !listened)
     } else {
         Fate::Heap
     };
     match fate {
         Fate::Cached { instead_of } => {
-            tell_cached(bstr, false);
+            if listened {
+                tell_cached(bstr);
+            }
             if !instead_of.is_null() {
                 // SAFETY: it was in the cache until now, so it is live and nobody's.
                 unsafe { heap::release(instead_of, Family::Bstr) };
             }
         }
-        Fate::Again => tell_cached(bstr, true),
+        Fate::Again => tell_again(bstr),
         // SAFETY: the caller's promise, for the block that the BSTR stands in. The heap judges the address
         // before anything is read there.
         Fate::Heap => unsafe { heap::release(block, Family::Bstr) },
@@ -237,6 +242,7 @@ fn decide(model: Model, cached: &mut Cached, block: *mut u8, ready: bool) -> Fat
     let Some(size) = heap::extent(block) else {
         return Fate::Heap;
     };
+    let blocks = cached.blocks();
     let goes = match model {
         Model::Off => return Fate::Heap,
         Model::Windows => {
@@ -244,28 +250,29 @@ fn decide(model: Model, cached: &mut Cached, block: *mut u8, ready: bool) -> Fat
                 return Fate::Heap;
             };
             let in_bin = |kept: &CachedBlock| bin(kept.size) == Some(wanted);
-            let full = cached.blocks().iter().filter(|kept| in_bin(kept)).count() == BIN;
-            // The oldest of the smallest.
-            let smallest = cached
-                .blocks()
-                .iter()
-                .enumerate()
-                .filter(|(_, kept)| full && in_bin(kept))
-                .min_by_key(|(_, kept)| kept.size);
-            match smallest {
-                Some((_, kept)) if size <= kept.size => return Fate::Heap,
-                Some((index, _)) => Some(index),
-                None => None,
+            if blocks.iter().filter(|kept| in_bin(kept)).count() < BIN {
+                None
+            } else {
+                // The oldest of the smallest.
+                let in_bin = blocks.iter().enumerate().filter(|(_, kept)| in_bin(kept));
+                match in_bin.min_by_key(|(_, kept)| kept.size) {
+                    Some((index, kept)) if kept.size < size => Some(index),
+                    _ => return Fate::Heap,
+                }
             }
         }
-        Model::Adversarial => (cached.blocks().len() == Cached::MOST).then_some(0),
+        Model::Adversarial => (blocks.len() == Cached::MOST).then_some(0),
     };
+    // One that somebody is still to hear of does not go before.
+    if goes.is_some_and(|index| !blocks[index].ready) {
+        return Fate::Heap;
+    }
     let instead_of = goes.map_or(ptr::null_mut(), |index| cached.remove(index).block);
     cached.push(CachedBlock { block, size, ready });
     Fate::Cached { instead_of }
 }
 
-/// Whether somebody is to hear of a string before it is handed out again.
+/// Whether somebody listens.
 fn is_listened() -> bool {
     #[cfg(any(feature = "export", feature = "audit"))]
     return mode::get().has(Mode::LISTENED);
@@ -275,15 +282,23 @@ fn is_listened() -> bool {
 
 /// Tells that a string was freed into the cache, and lets it be handed out.
 #[cfg(any(feature = "export", feature = "audit"))]
-fn tell_cached(bstr: *mut u16, again: bool) {
-    if mode::get().has(Mode::LISTENED) {
-        hook::raise_bstr(&BstrEvent::Cached { bstr, again });
-    }
-    if !again {
-        aside::lock().cached.make_ready(block_of(bstr));
+fn tell_cached(bstr: *mut u16) {
+    hook::raise_bstr(&BstrEvent::Cached { bstr, again: false });
+    aside::lock().cached.make_ready(block_of(bstr));
+}
+
+/// Tells of a second free that changed nothing.
+#[cfg(any(feature = "export", feature = "audit"))]
+fn tell_again(bstr: *mut u16) {
+    if is_listened() {
+        hook::raise_bstr(&BstrEvent::Cached { bstr, again: true });
     }
 }
 
 /// There is nobody to tell.
 #[cfg(not(any(feature = "export", feature = "audit")))]
-fn tell_cached(_: *mut u16, _: bool) {}
+fn tell_cached(_: *mut u16) {}
+
+/// There is nobody to tell.
+#[cfg(not(any(feature = "export", feature = "audit")))]
+fn tell_again(_: *mut u16) {}

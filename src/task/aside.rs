@@ -107,6 +107,7 @@ impl Cached {
     }
 
     /// Has the block handed out from now on, if it is still here.
+    #[cfg(any(feature = "export", feature = "audit"))]
     pub(crate) fn make_ready(&mut self, block: *mut u8) {
         let entries = &mut self.entries[..self.len];
         if let Some(kept) = entries.iter_mut().find(|kept| kept.block == block) {

@@ -455,6 +455,7 @@ fn laws() {
 
     let _turn = turn();
     quickcheck::QuickCheck::new()
+        .rng(quickcheck::Gen::new(if cfg!(miri) { 15 } else { 100 }))
         .tests(if cfg!(miri) { 4 } else { 300 })
         .quickcheck(law as fn(Vec<(u8, u8)>) -> bool);
 }

@@ -8,7 +8,7 @@
 
 pub(crate) mod borrowed;
 #[cfg(all(feature = "std", any(not(windows), miri)))]
-pub(crate) mod cache;
+pub mod cache;
 #[cfg(feature = "std")]
 pub(crate) mod compare;
 #[cfg(feature = "std")]

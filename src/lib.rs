@@ -141,6 +141,8 @@ pub use crate::{
     task::string::{StrUnit, TaskStr},
 };
 
+#[cfg(all(feature = "std", any(not(windows), miri)))]
+pub use crate::bstr::cache;
 #[cfg(feature = "std")]
 pub use crate::task::heap;
 
@@ -151,33 +153,6 @@ pub mod seam {
     pub use crate::task::hook::{
         BlockEvent, BstrEvent, Listener, Listening, Seat, SeatTaken, listen,
     };
-}
-
-#[cfg(all(feature = "std", any(not(windows), miri)))]
-pub mod cache {
-    //! What becomes of freed BSTRs: nothing, or what Windows makes of them.
-    //!
-    //! Windows keeps small freed strings and hands them out again. That hides mistakes: a string that was
-    //! freed still reads, a second free goes unnoticed, a leak is blamed on whoever had the block first.
-    //! olemem keeps none, unless it is asked to: to see how code behaves there ([`Model::Windows`]), or to
-    //! have the use of a freed string show ([`Model::Adversarial`]).
-    //!
-    //! The model is the whole process's. It is chosen in the environment, by `OLEMEM=cache=windows` or
-    //! `OLEMEM=cache=adversarial`, or in code by [`set`]. `OANOCACHE` in the environment, with any value,
-    //! switches off what the environment chose, as on Windows.
-    //!
-    //! * A string in the cache is a live block of the heap: `DidAlloc` says so, a spy hears nothing of its
-    //!   end, leak checkers find it reachable. Freeing its block as task memory, or reallocating it, ends the
-    //!   process with one line; so does freeing what is neither a live block nor in the cache.
-    //! * A string that the cache hands out was not asked of the heap: it cannot be made to fail, and its
-    //!   block may be larger than it needs. Its contents are those of the freed one.
-    //! * What is in the cache at the end of the process goes with it. Windows empties it when the library is
-    //!   unloaded.
-    //!
-    //! Which blocks are kept and which is handed out is said, with the evidence, in `docs/architecture.md`
-    //! and `docs/semantics.md` 2.14. Not on Windows itself, which has its own.
-
-    pub use crate::bstr::cache::{Model, disable, get, set};
 }
 
 /// Making an allocation fail, to test what becomes of the caller.

@@ -1,39 +1,67 @@
-//! The Windows BSTR cache as a model. Its public face is `olemem::cache`.
+//! What becomes of freed BSTRs: nothing, or what Windows makes of them.
+//!
+//! Windows keeps small freed strings and hands them out again. That hides mistakes: a string that was freed
+//! still reads, a second free goes unnoticed, a leak is blamed on whoever had the block first. olemem keeps
+//! none, unless it is asked to: to see how code behaves there ([`Model::Windows`]), or to have the use of a
+//! freed string show ([`Model::Adversarial`]).
+//!
+//! The model is the whole process's. It is chosen in the environment, by `OLEMEM=cache=windows` or
+//! `OLEMEM=cache=adversarial`, or in code by [`set`]. `OANOCACHE` in the environment, with any value, switches
+//! off what `OLEMEM` chose, as on Windows. On Windows itself there is no such module: the system has its own
+//! cache.
+//!
+//! # `windows`
 //!
 //! ```text
 //!  a string is freed                              a string is asked for
-//!     │  is a live block there? its size               │  block(n): the size that it needs
+//!     │  a live block? its size                        │  the size of block that it needs
 //!     ▼                                                ▼
 //!  ┌──────────────┬───────────────┬────────────────┬──────────────────────┐
-//!  │ 0 ..= 32     │ 33 ..= 64     │ 65 ..= 256     │ 257 ..= 32768 bytes  │  beyond: the heap
+//!  │ 0 to 32      │ 33 to 64      │ 65 to 256      │ 257 to 32768 bytes   │  beyond: the heap
 //!  │ ■ ■ ■ ■ ■ ■  │ ■ ■ ■         │                │ ■                    │  six blocks a bin
 //!  └──────────────┴───────────────┴────────────────┴──────────────────────┘
-//!     the oldest that is large enough is handed out; full: the smallest goes to the heap
+//!     full: the smallest goes to the heap            the oldest that is large enough
 //! ```
 //!
-//! What `windows` does, and how well that is known (the letters are those of `semantics.md` 0.1; the facts are
-//! in 2.14 and in V050 to V057):
+//! What it does, and how well that is known. The letters are the grades of `semantics.md` 0.1, the facts are in
+//! 2.14 and in V050 to V057.
 //!
 //! 1. The bin of a freed block follows from the allocator's size of it, never from its prefix (T). Any
 //!    task block with a header is taken (T).
-//! 2. Four bins with these bounds, six blocks each (X, of Windows XP). The last bound is that of Server
-//!    2003 and later (K).
-//! 3. The first freed of those that are large enough is handed out first, also to a smaller string of the
-//!    same bin (T). Another bin is not looked at (I).
-//! 4. When a bin is full, the smallest of its blocks and the newcomer goes back to the heap (X); where the
-//!    newcomer is no larger than any it goes itself: the first of twenty equal blocks is there
-//!    afterwards (T).
+//! 2. There are four bins with these bounds, of six blocks each (X, Windows XP). The last bound is that of
+//!    Server 2003 and later (K). Wine's bins are another invention.
+//! 3. Among those of the bin that are large enough the first freed is handed out first, also to a smaller
+//!    string (T). Another bin is not looked at (I).
+//! 4. Where a bin is full, the smallest of its blocks and the newcomer goes back to the heap (X). Among equals
+//!    that is the newcomer, for the first of twenty equal blocks is there afterwards (T); among older ones
+//!    the oldest (I).
 //! 5. The contents are not touched, and a second free changes nothing (T).
-//! 6. A reallocation passes the cache by (W).
+//! 6. A reallocation passes the cache by (W). Where it makes a new string, as for a pinned one, that is an
+//!    allocation like any other.
 //!
-//! `adversarial` keeps up to 64 blocks of any size and hands the newest out first, so that a stale pointer
-//! soon points to another string. A second free is refused: what is sure to be a mistake is told.
+//! # `adversarial`
 //!
-//! Invariants:
+//! It keeps the last 64 blocks of any size, and hands the newest out that is large enough, so that a stale
+//! pointer soon meets another string. A second free ends the process as without a cache: what is
+//! sure to be a mistake is told.
 //!
-//! 1. A cached block is live to the heap, and nobody's. The doors of the heap refuse it.
-//! 2. The bits of the mode byte are changed only while the lock is held, so under the lock they are the
-//!    model in force.
+//! # Both
+//!
+//! * A string in the cache is a live block of the heap: `DidAlloc` says so, a spy hears nothing of its end or
+//!   its return, leak checkers find it reachable. To free its block as task memory, or to reallocate it,
+//!   ends the process with one line; so does freeing what is neither a live block nor in the cache.
+//! * A string that the cache hands out is not asked of the heap: [`fault`](crate::fault) cannot make it fail,
+//!   and its block may be larger than it needs.
+//! * While a string is in the cache no tool can tell that it is used too late. Miri, AddressSanitizer and
+//!   Valgrind find more without.
+//! * What is in the cache at the end of the process goes with it. (Windows empties it when its library is
+//!   unloaded.)
+
+// Invariants:
+//
+// 1. A cached block is live to the heap, and nobody's. The doors of the heap refuse it.
+// 2. The bits of the mode byte are changed only while the lock is held, so under the lock they are the model in
+//    force.
 
 use core::ptr;
 
@@ -85,7 +113,7 @@ fn model(mode: Mode) -> Model {
 ///
 /// # Examples
 ///
-/// ```
+/// ```standalone_crate
 /// use olemem::cache::{self, Model};
 /// use olemem::{Bstr, raw};
 ///

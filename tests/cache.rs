@@ -261,9 +261,9 @@ mod windows {
         let large = units(100);
         let small = units(2);
         // SAFETY: the prefix is this test's own.
-        unsafe { large.cast::<u32>().sub(1).write(0) };
+        unsafe { large.cast::<u32>().wrapping_sub(1).write(0) };
         // SAFETY: as above.
-        unsafe { small.cast::<u32>().sub(1).write(1000) };
+        unsafe { small.cast::<u32>().wrapping_sub(1).write(1000) };
         free(large);
         free(small);
         assert_eq!(units(2), small);
@@ -355,7 +355,7 @@ mod windows {
         // SAFETY: the string is live.
         assert_eq!(unsafe { raw::unit_len(bstr) }.get(), 17);
         // SAFETY: as above; the terminator stands there.
-        assert_eq!(unsafe { bstr.add(17).read() }, 0);
+        assert_eq!(unsafe { bstr.wrapping_add(17).read() }, 0);
         assert_eq!(size(bstr), Some(block(20)));
         free(bstr);
     }

@@ -261,7 +261,7 @@ through_both! {
                 // SAFETY: the string is live.
                 assert_eq!(unsafe { raw::unit_len(s) }.get(), len);
                 // SAFETY: the terminator stands there.
-                assert_eq!(unsafe { s.add(len as usize).read() }, 0);
+                assert_eq!(unsafe { s.wrapping_add(len as usize).read() }, 0);
                 // The pins stay with the old string, which counts as freed.
                 unpin(old);
                 assert!(!is_live(old));

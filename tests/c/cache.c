@@ -5,6 +5,7 @@
  *   off          the cache is off: by the environment, or not asked for.
  *   set-no-cache SetOaNoCache; the cache is on before.
  *   pins         SysAddRefString and SysReleaseString, with the cache off.
+ *   leaks        strings that nobody frees, pinned or not; the cache is on, and what is in it is none.
  */
 #define COBJMACROS
 #include <objbase.h>
@@ -130,6 +131,36 @@ static void pins(void) {
     CHECK(!is_live(text));
 }
 
+/* The compiler is to know nothing about the pointer. */
+#define UNKNOWN(pointer) __asm__ volatile("" : "+r"(pointer) : : "memory")
+
+static __attribute__((noinline)) void lose(int pinned) {
+    BSTR text = SysAllocString(OLESTR("nobody frees this"));
+    if (pinned) {
+        CHECK(SysAddRefString(text) == S_OK);
+    }
+    UNKNOWN(text);
+}
+
+/* Writes over what the calls before left on the stack: a pointer there would hide a leak. */
+static __attribute__((noinline)) void forget(void) {
+    char volatile stack[4096];
+    size_t i;
+    for (i = 0; i < sizeof stack; i += 1) {
+        stack[i] = 0;
+    }
+}
+
+static void leaks(void) {
+    int i;
+    for (i = 0; i < 8; i += 1) {
+        lose(0);
+        lose(1);
+        SysFreeString(SysAllocString(OLESTR("freed into the cache")));
+    }
+    forget();
+}
+
 #endif
 
 int main(int count, char **arguments) {
@@ -143,6 +174,8 @@ int main(int count, char **arguments) {
 #if !defined(_WIN32)
     } else if (strcmp(part, "pins") == 0) {
         pins();
+    } else if (strcmp(part, "leaks") == 0) {
+        leaks();
 #endif
     } else {
         fprintf(stderr, "unknown part: %s\n", part);

@@ -32,12 +32,12 @@
 //!    Server 2003 and later (K). Wine's bins are another invention.
 //! 3. Among those of the bin that are large enough the first freed is handed out first, also to a smaller
 //!    string (T). Another bin is not looked at (I).
-//! 4. Where a bin is full, the smallest of its blocks and the newcomer goes back to the heap (X). Among equals
-//!    that is the newcomer, for the first of twenty equal blocks is there afterwards (T); among older ones
-//!    the oldest (I).
+//! 4. Where a bin is full and the newcomer is larger than its smallest block, that one goes back to the heap
+//!    instead (X), the oldest of several (I). A newcomer that is no larger goes itself: of twenty equal
+//!    blocks the first is there afterwards (T); a smaller one likewise (I).
 //! 5. The contents are not touched, and a second free changes nothing (T).
-//! 6. A reallocation passes the cache by (W). Where it makes a new string, as for a pinned one, that is an
-//!    allocation like any other.
+//! 6. A reallocation passes the cache by (W). Where it has to make a new string, as for a pinned one, that is
+//!    an allocation like any other.
 //!
 //! # `adversarial`
 //!
@@ -281,7 +281,7 @@ fn decide(model: Model, cached: &mut Cached, block: *mut u8, ready: bool) -> Fat
             if blocks.iter().filter(|kept| in_bin(kept)).count() < BIN {
                 None
             } else {
-                // The oldest of the smallest.
+                // The oldest of the smallest, which goes for a larger one only.
                 let in_bin = blocks.iter().enumerate().filter(|(_, kept)| in_bin(kept));
                 match in_bin.min_by_key(|(_, kept)| kept.size) {
                     Some((index, kept)) if kept.size < size => Some(index),

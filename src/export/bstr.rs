@@ -149,7 +149,7 @@ pub unsafe extern "system" fn SysReleaseString(bstr: *const u16) {
 }
 
 /// Switches the cache of freed BSTRs off, from now on. What is in it is not released. As Windows:
-/// `semantics.md` 2.14. Here the cache is off unless [`cache`](crate::cache) is told otherwise.
+/// `semantics.md` 2.14. Here the cache is off unless [`cache`] is told otherwise.
 #[unsafe(no_mangle)]
 pub extern "system" fn SetOaNoCache() {
     cache::disable();

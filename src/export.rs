@@ -47,8 +47,9 @@ mod strings;
 mod task;
 
 pub use bstr::{
-    SysAllocString, SysAllocStringByteLen, SysAllocStringLen, SysFreeString, SysReAllocString,
-    SysReAllocStringLen, SysStringByteLen, SysStringLen, VarBstrCat, VarBstrCmp,
+    SetOaNoCache, SysAddRefString, SysAllocString, SysAllocStringByteLen, SysAllocStringLen,
+    SysFreeString, SysReAllocString, SysReAllocStringLen, SysReleaseString, SysStringByteLen,
+    SysStringLen, VarBstrCat, VarBstrCmp,
 };
 pub use malloc::{CoGetMalloc, IID_IMalloc, IID_IMallocSpy, IID_IUnknown};
 pub use strings::{

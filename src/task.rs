@@ -10,6 +10,8 @@
 
 pub(crate) mod allocator;
 #[cfg(any(not(windows), miri))]
+pub(crate) mod aside;
+#[cfg(any(not(windows), miri))]
 mod backing;
 pub(crate) mod block;
 #[cfg(any(not(windows), miri))]

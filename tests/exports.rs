@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The functions, said once more and by hand: those of `semantics.md` that are there so far.
-const FUNCTIONS: [&str; 20] = [
+const FUNCTIONS: [&str; 23] = [
     "CoGetMalloc",
     "CoTaskMemAlloc",
     "CoTaskMemFree",
@@ -19,15 +19,18 @@ const FUNCTIONS: [&str; 20] = [
     "ProgIDFromCLSID",
     "SHStrDupA",
     "SHStrDupW",
+    "SetOaNoCache",
     "StringFromCLSID",
     "StringFromGUID2",
     "StringFromIID",
+    "SysAddRefString",
     "SysAllocString",
     "SysAllocStringByteLen",
     "SysAllocStringLen",
     "SysFreeString",
     "SysReAllocString",
     "SysReAllocStringLen",
+    "SysReleaseString",
     "SysStringByteLen",
     "SysStringLen",
     "VarBstrCat",
@@ -254,7 +257,11 @@ fn declared() -> BTreeMap<String, Signature> {
             let rest = rest.trim_start();
             let name = identifier(rest);
             let parameters = bracketed(&rest[name.len() + 1..]);
-            let shapes = comma_separated(parameters).into_iter().map(c_shape);
+            let shapes = comma_separated(parameters)
+                .into_iter()
+                // C's way of saying that there is none.
+                .filter(|parameter| *parameter != "void")
+                .map(c_shape);
             (name, Some((shapes.collect(), c_shape(result))))
         } else {
             assert!(
@@ -364,6 +371,7 @@ fn the_static_library_has_the_list() {
     }
     let windows = [
         "Sys",
+        "SetOa",
         "Var",
         "Co",
         "SH",

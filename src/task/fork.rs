@@ -2,7 +2,8 @@
 //!
 //! The child has one thread, and the memory as it was. Were another thread inside the heap at that
 //! moment, the child would find the lock taken for ever. So the thread that forks takes the lock first
-//! and gives it back on both sides.
+//! and gives it back on both sides. There are two of them: what the BSTR functions have set aside has its
+//! own, which is taken before the heap's here as everywhere.
 //!
 //! Handlers of others run around ours, on the same thread, and may use the heap in between. To take the
 //! lock last and give it back first, ours are registered when the program or library is loaded: another
@@ -14,12 +15,14 @@ use std::cell::UnsafeCell;
 use std::hint;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::task::aside;
+use crate::task::lock::Kept;
 use crate::task::store::{HEAP, KeptHeap};
 
 /// What is kept while a fork is under way.
 struct State {
-    /// The locks.
-    kept: Option<KeptHeap>,
+    /// The locks: of what is set aside, and of the heap.
+    kept: Option<(Kept<'static>, KeptHeap)>,
     /// Forks that handlers of others started meanwhile.
     nested: usize,
 }
@@ -71,37 +74,46 @@ pub(super) fn watch() {
 
 unsafe extern "C" fn prepare() {
     // A thread that has taken them already gets them once more, and needs them no more than once.
-    let kept = HEAP.keep();
+    let aside = aside::lock().keep();
+    let heap = HEAP.keep();
     // SAFETY: this thread holds the locks, so no other thread's handler is here.
     let state = unsafe { &mut *FORKING.0.get() };
     if state.kept.is_some() {
         state.nested += 1;
     } else {
-        state.kept = Some(kept);
+        state.kept = Some((aside, heap));
     }
 }
 
-/// What to do with the lock when a fork is over: nothing, if it was a nested one.
+/// What to do with each lock when a fork is over: nothing, if it was a nested one.
 ///
 /// # Safety
 ///
 /// * Called by the handlers that pair with [`prepare`].
-unsafe fn over(release: impl FnOnce(KeptHeap)) {
-    // SAFETY: this thread, or the one it is a copy of, took the lock in `prepare`.
+unsafe fn over(release: impl FnOnce(Kept<'static>, KeptHeap)) {
+    // SAFETY: this thread, or the one it is a copy of, took the locks in `prepare`.
     let state = unsafe { &mut *FORKING.0.get() };
     if state.nested > 0 {
         state.nested -= 1;
-    } else if let Some(kept) = state.kept.take() {
-        release(kept);
+    } else if let Some((aside, heap)) = state.kept.take() {
+        release(aside, heap);
     }
 }
 
 unsafe extern "C" fn parent() {
+    let release = |aside: Kept<'static>, heap| {
+        HEAP.release(heap);
+        aside.release();
+    };
     // SAFETY: it pairs with `prepare`.
-    unsafe { over(|kept| HEAP.release(kept)) };
+    unsafe { over(release) };
 }
 
 unsafe extern "C" fn child() {
+    let release = |aside: Kept<'static>, heap| {
+        HEAP.release_in_child(heap);
+        aside.release_in_child();
+    };
     // SAFETY: it pairs with `prepare`.
-    unsafe { over(|kept| HEAP.release_in_child(kept)) };
+    unsafe { over(release) };
 }

@@ -128,6 +128,19 @@ pub unsafe fn free(block: *mut u8, family: Family) {
     }
 }
 
+/// Gives a block back, if it is one of this thread's own and nobody is to be told; `false` if that was not
+/// done, or it is no block.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[inline]
+#[cfg(any(not(windows), miri))]
+pub(crate) unsafe fn free_at_hand(block: *mut u8) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { imp::free_at_hand(block) }
+}
+
 /// As [`free`], and null is no block either: for an address that was computed.
 ///
 /// # Safety
@@ -161,6 +174,18 @@ pub unsafe fn size_of(block: *mut u8) -> Option<usize> {
 #[cfg(any(not(windows), miri))]
 pub(crate) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
     imp::bytes_left(block, address)
+}
+
+/// The bytes that were asked for, as [`size_of`] answers. Asked by olemem itself: nobody is told.
+#[cfg(any(not(windows), miri))]
+pub(crate) fn extent(block: *mut u8) -> Option<usize> {
+    imp::extent(block)
+}
+
+/// Ends the process with one line: `block` is a freed BSTR that the cache keeps.
+#[cfg(any(not(windows), miri))]
+pub(crate) fn refuse_cached(call: &str, block: *mut u8, family: Family) -> ! {
+    imp::refuse_cached(call, block, family)
 }
 
 /// Whether a live block starts there.

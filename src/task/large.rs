@@ -310,13 +310,13 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         &'static self,
         block: *mut u8,
         size: usize,
-        capacity: impl Fn(usize, Family) -> usize,
+        capacity: impl Fn(usize) -> usize,
         backing: &'static A,
     ) -> Result<*mut u8, NotLive> {
         let shard = self.shard(block.addr());
         let mut table = shard.table.lock();
         let entry = table.find(block.addr()).ok_or(NotLive)?;
-        let wanted = capacity(entry.capacity, entry.family);
+        let wanted = capacity(entry.capacity);
         if wanted == entry.capacity {
             self.change();
             entry.size = size;

@@ -124,7 +124,7 @@ const _: () = {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{CLASSES, Divisor, SMALL_MAX, class_of, slot_size, slots};
 
     #[test]
     fn the_smallest_slot_that_fits() {

@@ -143,7 +143,7 @@ impl<A: Allocator + Sync> Store<A> {
         true
     }
 
-    /// The block at another size; null if there is no memory, and the block stays.
+    /// The block at another size, by a function of a family; null if there is no memory, and the block stays.
     ///
     /// # Safety
     ///
@@ -152,32 +152,32 @@ impl<A: Allocator + Sync> Store<A> {
         &'static self,
         block: *mut u8,
         size: usize,
+        family: Family,
     ) -> Result<*mut u8, NotLive> {
         let Some(slab) = self.registry.get(block.addr()) else {
             // SAFETY: the caller's promise.
-            return unsafe { self.resize_large(block, size) };
+            return unsafe { self.resize_large(block, size, family) };
         };
         let (state, room) = if slab.is_owned_by(identity()) {
             // SAFETY: this thread owns the slab.
             let (slot, state) = unsafe { slab.live_at(block.addr()) }?;
             // SAFETY: as above.
             let room = unsafe { slab.slot_size() };
-            if stays(state.family(), size, room) {
+            if stays(family, size, room) {
                 slot.state.set(State::live(size, state.family()));
             }
             (state, room)
         } else {
-            self.resize_from_afar(slab, block.addr(), size)?
+            self.resize_from_afar(slab, block.addr(), size, family)?
         };
-        if stays(state.family(), size, room) {
+        if stays(family, size, room) {
             return Ok(block);
         }
         // SAFETY: the caller's promise, and the block is live.
-        Ok(unsafe { self.carry(block, state, room, size) })
+        Ok(unsafe { self.carry(block, state, room, size, family) })
     }
 
-    /// Gives a string's block another size, if it is at hand and has room; `false` if not, or if it is no
-    /// string.
+    /// Gives a block another size, by a function for strings, if it is at hand and has room; `false` if not.
     ///
     /// # Safety
     ///
@@ -197,9 +197,9 @@ impl<A: Allocator + Sync> Store<A> {
         };
         // SAFETY: as above.
         let room = unsafe { slab.slot_size() };
-        let fits = size <= room && state.family() == Family::Bstr;
+        let fits = stays(Family::Bstr, size, room);
         if fits {
-            slot.state.set(State::live(size, Family::Bstr));
+            slot.state.set(State::live(size, state.family()));
         }
         fits
     }
@@ -258,12 +258,13 @@ impl<A: Allocator + Sync> Store<A> {
         &'static self,
         block: *mut u8,
         size: usize,
+        family: Family,
     ) -> Result<*mut u8, NotLive> {
         if self.registry.get(block.addr()).is_some() {
             // SAFETY: the caller's promise.
-            return unsafe { self.resize(block, size) };
+            return unsafe { self.resize(block, size, family) };
         }
-        let capacity = |room: usize, family| match family {
+        let capacity = |room: usize| match family {
             // A string that shrinks keeps its address (V036).
             Family::Bstr if size <= room => room,
             _ => size.max(1),
@@ -273,8 +274,8 @@ impl<A: Allocator + Sync> Store<A> {
     }
 }
 
-/// Whether a block of a size stays in a slot of so much room. A string does whenever it can (V036); other
-/// memory moves where it would leave three quarters of the slot unused.
+/// Whether a block of a size stays in a slot of so much room. What is resized as a string does whenever it can
+/// (V036); other memory moves where it would leave three quarters of the slot unused.
 #[inline]
 fn stays(family: Family, size: usize, room: usize) -> bool {
     size <= room && (family == Family::Bstr || size > room / 4)
@@ -344,8 +345,13 @@ impl<A: Allocator + Sync> Store<A> {
     ///
     /// * As for [`resize`](Self::resize).
     #[inline(never)]
-    unsafe fn resize_large(&'static self, block: *mut u8, size: usize) -> Result<*mut u8, NotLive> {
-        let capacity = |room: usize, family| match family {
+    unsafe fn resize_large(
+        &'static self,
+        block: *mut u8,
+        size: usize,
+        family: Family,
+    ) -> Result<*mut u8, NotLive> {
+        let capacity = |room: usize| match family {
             Family::Bstr if size <= room => room,
             Family::Bstr => large_room(grown(size, room)),
             Family::Task if size <= room && size > room / 2 => room,
@@ -354,8 +360,6 @@ impl<A: Allocator + Sync> Store<A> {
         // SAFETY: the caller's promise.
         let resized = unsafe { self.large.resize(block, size, capacity, &self.backing) }?;
         if let Some(local) = self.seated() {
-            // Only of what has stayed: a string in all likelihood, for other memory does not come by steps
-            // so small. If it is none, nobody asks.
             local.memo.set(self.large.memo(resized.addr(), size));
         }
         Ok(resized)
@@ -375,13 +379,13 @@ impl<A: Allocator + Sync> Store<A> {
         state: State,
         room: usize,
         size: usize,
+        family: Family,
     ) -> *mut u8 {
-        let family = state.family();
         let wanted = match family {
             Family::Bstr => grown(size, room),
             Family::Task => size,
         };
-        let new = self.alloc_from_afar(size, wanted, family);
+        let new = self.alloc_from_afar(size, wanted, state.family());
         if !new.is_null() {
             // SAFETY: both blocks are live, and have as many bytes; a new one overlaps nothing.
             unsafe { new.copy_from_nonoverlapping(block, state.size().min(size)) };
@@ -399,9 +403,10 @@ impl<A: Allocator + Sync> Store<A> {
         slab: &'static Slab,
         address: usize,
         size: usize,
+        family: Family,
     ) -> Result<(State, usize), NotLive> {
         slab.change_from_afar(address, |state, room| {
-            if stays(state.family(), size, room) {
+            if stays(family, size, room) {
                 State::live(size, state.family())
             } else {
                 state

@@ -24,7 +24,7 @@ use crate::task::fault;
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
 use crate::task::store::{HEAP, NotLive};
-use crate::task::{backing, large, mode};
+use crate::task::{aside, backing, large, mode};
 
 /// The shortest way, if it may be taken.
 #[inline]
@@ -79,7 +79,7 @@ fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
 pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     if mode::is_quiet() {
         // SAFETY: the caller's promise is the precondition.
-        let resized = unsafe { HEAP.resize(block, size) };
+        let resized = unsafe { HEAP.resize(block, size, family) };
         // SAFETY: as above.
         unsafe { resized_or_refused(resized, block, size, family) }
     } else {
@@ -105,6 +105,7 @@ pub(super) unsafe fn resize_string_at_hand(block: *mut u8, size: usize) -> bool 
 #[cold]
 #[inline(never)]
 unsafe fn resize_observed(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    judge_cached("reallocation", block, family);
     // SAFETY: the caller's promise is the precondition.
     unsafe { resize_innermost(block, size, family) }
 }
@@ -131,10 +132,10 @@ unsafe fn resize_innermost(block: *mut u8, size: usize, family: Family) -> *mut 
     } else {
         let resized = if mode.has(Mode::PASS_THROUGH) {
             // SAFETY: the caller's promise is the precondition.
-            unsafe { HEAP.resize_apart(block, size) }
+            unsafe { HEAP.resize_apart(block, size, family) }
         } else {
             // SAFETY: as above.
-            unsafe { HEAP.resize(block, size) }
+            unsafe { HEAP.resize(block, size, family) }
         };
         // SAFETY: as above.
         unsafe { resized_or_refused(resized, block, size, family) }
@@ -177,10 +178,21 @@ unsafe fn resized_or_refused(
 #[inline]
 pub(super) unsafe fn free(block: *mut u8, family: Family) {
     // SAFETY: the caller's promise is the precondition.
-    if !(mode::is_quiet() && unsafe { HEAP.free_at_hand(block) }) {
+    if !unsafe { free_at_hand(block) } {
         // SAFETY: as above.
         unsafe { free_otherwise(block, family) }
     }
+}
+
+/// The shortest way, if it may be taken.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[inline]
+pub(super) unsafe fn free_at_hand(block: *mut u8) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    mode::is_quiet() && unsafe { HEAP.free_at_hand(block) }
 }
 
 /// # Safety
@@ -204,6 +216,7 @@ unsafe fn free_otherwise(block: *mut u8, family: Family) {
 #[cold]
 #[inline(never)]
 unsafe fn free_observed(block: *mut u8, family: Family) {
+    judge_cached("free", block, family);
     // SAFETY: the caller's promise is the precondition.
     unsafe { free_innermost(block, family) }
 }
@@ -314,6 +327,11 @@ fn minimize_innermost() {
     }
 }
 
+/// The size of a block, without a word to anybody.
+pub(super) fn extent(block: *mut u8) -> Option<usize> {
+    HEAP.size_of(block.addr())
+}
+
 /// Bytes from `address` to the end of the live block at `block`, if it lies in there.
 pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
     let offset = address.wrapping_sub(block.addr());
@@ -338,10 +356,37 @@ fn refuse(call: &str, block: *mut u8, family: Family) {
     }
 }
 
+/// Refuses a freed BSTR that the cache keeps: its block is live, and will be handed out again.
+fn judge_cached(call: &str, block: *mut u8, family: Family) {
+    if mode::get().has(Mode::CACHE) && aside::lock().cached.holds(block) {
+        refuse_cached(call, block, family);
+    }
+}
+
+/// One line on standard error, and the end. No memory checker could tell it better: to the system
+/// allocator the block is a live one.
+#[cold]
+#[inline(never)]
+pub(super) fn refuse_cached(call: &str, block: *mut u8, family: Family) -> ! {
+    let pointer = caller_pointer(block, family);
+    complain(format_args!(
+        "{call} of {pointer:#x} as {family}: it is a BSTR that was freed before and is in the cache"
+    ));
+    process::abort();
+}
+
+/// The address that the caller holds: a BSTR points behind its header.
+fn caller_pointer(block: *mut u8, family: Family) -> usize {
+    match family {
+        Family::Bstr => block.addr().wrapping_add(layout::HEADER),
+        Family::Task => block.addr(),
+    }
+}
+
 /// What is wrong with a pointer, as well as the live blocks can tell.
 struct BadCall<'a> {
     call: &'a str,
-    /// The pointer as the caller holds it: a BSTR points behind its header.
+    /// The address that the caller holds.
     pointer: usize,
     family: Family,
     /// The live block that the caller's pointer lies in.
@@ -350,10 +395,7 @@ struct BadCall<'a> {
 
 impl<'a> BadCall<'a> {
     fn judge(call: &'a str, block: *mut u8, family: Family) -> Self {
-        let pointer = match family {
-            Family::Bstr => block.addr().wrapping_add(layout::HEADER),
-            Family::Task => block.addr(),
-        };
+        let pointer = caller_pointer(block, family);
         Self {
             call,
             pointer,

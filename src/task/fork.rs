@@ -9,6 +9,9 @@
 //! thread may hold a lock of the program's while it waits for the heap's. Only a library whose own
 //! constructor registered earlier comes in between. (The C library has no such order to keep: it takes
 //! its own lock after all handlers.)
+//!
+//! What is known of spyed blocks is kept whole in the same way. The turn of a spy is not waited for, since
+//! a spy's own code runs in it: where another thread had it, the child gives it back.
 
 use std::cell::UnsafeCell;
 use std::hint;
@@ -16,11 +19,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::task::lock::Kept;
 use crate::task::table;
+#[cfg(any(feature = "export", feature = "audit"))]
+use crate::task::{seat, turn};
 
 /// What is kept while a fork is under way.
 struct State {
     /// The lock.
     kept: Option<Kept<'static>>,
+    /// The lock of what is known of spyed blocks.
+    #[cfg(any(feature = "export", feature = "audit"))]
+    seat: Option<Kept<'static>>,
     /// Forks that handlers of others started meanwhile.
     nested: usize,
 }
@@ -33,6 +41,8 @@ unsafe impl Sync for Forking {}
 
 static FORKING: Forking = Forking(UnsafeCell::new(State {
     kept: None,
+    #[cfg(any(feature = "export", feature = "audit"))]
+    seat: None,
     nested: 0,
 }));
 
@@ -71,6 +81,8 @@ pub(super) fn watch() {
 }
 
 unsafe extern "C" fn prepare() {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    let seat = seat::lock();
     let guard = table::lock();
     // SAFETY: this thread holds the lock, so no other thread's handler is here.
     let state = unsafe { &mut *FORKING.0.get() };
@@ -78,6 +90,10 @@ unsafe extern "C" fn prepare() {
         state.nested += 1;
     } else {
         state.kept = Some(guard.keep());
+        #[cfg(any(feature = "export", feature = "audit"))]
+        {
+            state.seat = Some(seat.keep());
+        }
     }
 }
 
@@ -86,13 +102,17 @@ unsafe extern "C" fn prepare() {
 /// # Safety
 ///
 /// * Called by the handlers that pair with [`prepare`].
-unsafe fn over(release: impl FnOnce(Kept<'static>)) {
+unsafe fn over(release: impl Fn(Kept<'static>)) {
     // SAFETY: this thread, or the one it is a copy of, took the lock in `prepare`.
     let state = unsafe { &mut *FORKING.0.get() };
     if state.nested > 0 {
         state.nested -= 1;
     } else if let Some(kept) = state.kept.take() {
         release(kept);
+        #[cfg(any(feature = "export", feature = "audit"))]
+        if let Some(seat) = state.seat.take() {
+            release(seat);
+        }
     }
 }
 
@@ -104,4 +124,9 @@ unsafe extern "C" fn parent() {
 unsafe extern "C" fn child() {
     // SAFETY: it pairs with `prepare`.
     unsafe { over(Kept::release_in_child) };
+    // SAFETY: the child of a fork has one thread, which is here and not waiting for the turn.
+    #[cfg(any(feature = "export", feature = "audit"))]
+    unsafe {
+        turn::give_back_in_child();
+    };
 }

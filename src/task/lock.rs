@@ -17,7 +17,7 @@ pub(crate) struct Lock<T> {
 }
 
 /// A number of this thread's own, never 0. The copy of a thread in the child of a fork has the same.
-fn this_thread() -> usize {
+pub(crate) fn this_thread() -> usize {
     thread_local! {
         static HERE: Cell<u8> = const { Cell::new(0) };
     }
@@ -47,6 +47,18 @@ impl<T> Lock<T> {
             Some(self.raw.lock())
         };
         Guard { lock: self, held }
+    }
+
+    /// Makes the lock free, whoever took it.
+    ///
+    /// # Safety
+    ///
+    /// * This thread is the only one there is, as in the child of a fork.
+    /// * No guard of the lock is used any more, though one may be dropped after the lock was taken anew.
+    #[cfg(all(unix, not(miri), any(feature = "export", feature = "audit")))]
+    pub(crate) unsafe fn renew(&self) {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { self.raw.renew() };
     }
 }
 
@@ -117,9 +129,10 @@ impl<T> DerefMut for Guard<'_, T> {
 
 #[cfg(not(target_vendor = "apple"))]
 mod raw {
+    use std::cell::UnsafeCell;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
-    pub(super) struct RawLock(Mutex<()>);
+    pub(super) struct RawLock(UnsafeCell<Mutex<()>>);
 
     pub(super) type Held<'a> = MutexGuard<'a, ()>;
 
@@ -131,12 +144,23 @@ mod raw {
 
     impl RawLock {
         pub(super) const fn new() -> Self {
-            Self(Mutex::new(()))
+            Self(UnsafeCell::new(Mutex::new(())))
         }
 
         pub(super) fn lock(&self) -> Held<'_> {
+            // SAFETY: it is written in `renew` alone, when no other thread is there.
+            let mutex = unsafe { &*self.0.get() };
             // Nothing panics between two consistent states of what it guards.
-            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+            mutex.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        /// # Safety
+        ///
+        /// * As for [`Lock::renew`](super::Lock::renew).
+        #[cfg(all(unix, not(miri), any(feature = "export", feature = "audit")))]
+        pub(super) unsafe fn renew(&self) {
+            // SAFETY: the caller promises that no other thread is there, and that nobody borrows it.
+            unsafe { self.0.get().write(Mutex::new(())) };
         }
     }
 }
@@ -172,6 +196,15 @@ mod raw {
                 lock: self,
                 this_thread: PhantomData,
             }
+        }
+
+        /// # Safety
+        ///
+        /// * As for [`Lock::renew`](super::Lock::renew).
+        #[cfg(all(unix, not(miri), any(feature = "export", feature = "audit")))]
+        pub(super) unsafe fn renew(&self) {
+            // SAFETY: the word is the lock's own, and the caller promises that no other thread uses it.
+            unsafe { self.0.get().write(0) };
         }
     }
 

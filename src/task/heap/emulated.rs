@@ -23,6 +23,8 @@ use crate::task::fault;
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
+#[cfg(any(feature = "export", feature = "audit"))]
+use crate::task::spy;
 use crate::task::store::{self, Found};
 use crate::task::{backing, mode};
 
@@ -38,6 +40,10 @@ pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn alloc_observed(size: usize, family: Family) -> *mut u8 {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::alloc(size, family, |size| alloc_innermost(size, family));
+    }
     alloc_innermost(size, family)
 }
 
@@ -81,7 +87,44 @@ pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
 #[inline(never)]
 unsafe fn resize_observed(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     // SAFETY: the caller's promise is the precondition.
+    if let Some(new) = unsafe { realloc_spied(block, size, family) } {
+        return new;
+    }
+    // SAFETY: as above.
     unsafe { resize_innermost(block, size, family) }
+}
+
+/// The whole reallocation, of null and to no bytes included, if there is a spy.
+///
+/// # Safety
+///
+/// * As for [`realloc`](super::realloc).
+#[cfg(any(feature = "export", feature = "audit"))]
+pub(super) unsafe fn realloc_spied(block: *mut u8, size: usize, family: Family) -> Option<*mut u8> {
+    if !mode::get().has(Mode::SPIED) {
+        return None;
+    }
+    let real = |block: *mut u8, size| {
+        if block.is_null() {
+            return alloc_innermost(size, family);
+        }
+        // SAFETY: what the spy handed back for the caller's block, judged before it is touched.
+        unsafe { resize_innermost(block, size, family) }
+    };
+    // SAFETY: as above.
+    let real_free = |block| unsafe { free_innermost(block, family) };
+    // SAFETY: the caller's promise is the precondition.
+    Some(unsafe { spy::realloc(block, size, family, real, real_free) })
+}
+
+/// Nobody can spy.
+///
+/// # Safety
+///
+/// * None: the signature is that of the twin.
+#[cfg(not(any(feature = "export", feature = "audit")))]
+pub(super) unsafe fn realloc_spied(_: *mut u8, _: usize, _: Family) -> Option<*mut u8> {
+    None
 }
 
 /// # Safety
@@ -155,6 +198,13 @@ pub(super) unsafe fn free(block: *mut u8, family: Family) {
 #[cold]
 #[inline(never)]
 unsafe fn free_observed(block: *mut u8, family: Family) {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) && !block.is_null() {
+        // SAFETY: what the spy handed back for the caller's block, judged before it is touched.
+        let real = |block| unsafe { free_innermost(block, family) };
+        // SAFETY: the caller's promise, and `block` is not null.
+        return unsafe { spy::free(block, real) };
+    }
     // SAFETY: the caller's promise is the precondition.
     unsafe { free_innermost(block, family) }
 }
@@ -198,6 +248,10 @@ pub(super) unsafe fn size_of(block: *mut u8) -> Option<usize> {
 #[cold]
 #[inline(never)]
 fn size_of_observed(block: *mut u8) -> Option<usize> {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::size_of(block, size_of_innermost);
+    }
     size_of_innermost(block)
 }
 
@@ -224,6 +278,10 @@ pub(super) unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
 #[cold]
 #[inline(never)]
 fn did_alloc_observed(block: *mut u8) -> DidAlloc {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::did_alloc(block, did_alloc_innermost);
+    }
     did_alloc_innermost(block)
 }
 
@@ -254,6 +312,10 @@ pub(super) fn minimize() {
 #[cold]
 #[inline(never)]
 fn minimize_observed() {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::minimize(minimize_innermost);
+    }
     minimize_innermost();
 }
 
@@ -267,6 +329,13 @@ fn minimize_innermost() {
 
 /// Bytes from `address` to the end of the live block at `block`, if it lies in there.
 pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        // Under a spy the caller's pointer may be anywhere in the block.
+        let found = store::containing(block.addr())?;
+        let offset = address.wrapping_sub(found.start);
+        return found.size.checked_sub(offset).filter(|left| *left > 0);
+    }
     let offset = address.wrapping_sub(block.addr());
     let held = store::size_of(block)?;
     held.checked_sub(offset).filter(|left| *left > 0)

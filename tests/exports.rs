@@ -256,7 +256,11 @@ fn declared() -> BTreeMap<String, Signature> {
             let rest = rest.trim_start();
             let name = identifier(rest);
             let parameters = bracketed(&rest[name.len() + 1..]);
-            let shapes = comma_separated(parameters).into_iter().map(c_shape);
+            // `(void)` has none.
+            let shapes = comma_separated(parameters)
+                .into_iter()
+                .map(c_shape)
+                .filter(|shape| *shape != Nothing);
             (name, Some((shapes.collect(), c_shape(result))))
         } else {
             assert!(

@@ -524,7 +524,7 @@ mod margins {
             let before = spying.spy.broken();
             let block = alloc(10);
             // SAFETY: the byte is a margin's.
-            unsafe { block.offset(offset).write(0) };
+            unsafe { block.wrapping_offset(offset).write(0) };
             free(block);
             assert_eq!(spying.spy.broken(), before + 1, "{offset}");
         }
@@ -583,7 +583,7 @@ mod margins {
                 let units = unsafe { std::slice::from_raw_parts(bstr, kept) };
                 assert_eq!(units, &letters[from..from + kept], "{from} {len}");
                 // SAFETY: the terminator is always there.
-                assert_eq!(unsafe { bstr.add(len as usize).read() }, 0);
+                assert_eq!(unsafe { bstr.wrapping_add(len as usize).read() }, 0);
                 // SAFETY: the string is live, and this is its last use.
                 unsafe { raw::free(bstr) };
             }

@@ -9,7 +9,7 @@ mod children;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use olemem::com::{IID_MALLOC_SPY, IID_UNKNOWN, MallocSpyVtbl, MallocVtbl, Object, UnknownVtbl};
 use olemem::export::*;
@@ -94,8 +94,8 @@ fn spy<'a>(this: Pointer) -> &'a ComSpy {
 }
 
 impl ComSpy {
-    fn new(ways: Ways) -> Box<Self> {
-        Box::new(Self {
+    fn new(ways: Ways) -> Arc<Self> {
+        Arc::new(Self {
             vtbl: &VTBL,
             references: AtomicU32::new(1),
             calls: Mutex::default(),
@@ -215,7 +215,7 @@ extern "system" fn pre_get_size(this: Pointer, request: Pointer, spyed: i32) -> 
 extern "system" fn post_get_size(this: Pointer, actual: usize, spyed: i32) -> usize {
     let ways = spy(this).hear(PostGetSize(actual, spyed));
     match ways.answers {
-        Some(answer) => answer as isize as usize,
+        Some(answer) => (answer as isize).cast_unsigned(),
         None if spyed != 0 && actual != usize::MAX => actual - ways.header,
         None => actual,
     }
@@ -247,7 +247,7 @@ fn register(spy: &ComSpy) -> HResult {
 }
 
 /// A registered spy that has been told nothing yet.
-fn registered(ways: Ways) -> Box<ComSpy> {
+fn registered(ways: Ways) -> Arc<ComSpy> {
     let spy = ComSpy::new(ways);
     assert_eq!(register(&spy), HResult::S_OK);
     spy.take();

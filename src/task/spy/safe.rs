@@ -50,7 +50,7 @@ pub struct Request {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Margins {
-    /// Bytes before the block, rounded up to a multiple of [`ALIGN`](crate::heap::ALIGN).
+    /// Bytes before the block, rounded up to a multiple of [`ALIGN`].
     pub before: usize,
     /// Bytes after the block.
     pub after: usize,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::com::{HResult, IID_MALLOC_SPY, MallocSpyVtbl, Object, UnknownVtbl};
 use crate::task::block::{DidAlloc, Family};
-use crate::task::seat::{Agent, Frame, Plan};
+use crate::task::seat::{Agent, Frame, Hidden, Plan};
 use crate::task::spy;
 
 /// Registers a spy: `S_OK`. `E_INVALIDARG` if it is NULL or has no `IMallocSpy`; `CO_E_OBJISREG` if there
@@ -96,6 +96,7 @@ fn plan(total: usize, size: usize, family: Family) -> Plan {
     Plan {
         total,
         frame: Frame {
+            start: Hidden::NONE,
             before: 0,
             size,
             after: 0,
@@ -111,7 +112,7 @@ impl Agent for Spied {
         plan(total, size, family)
     }
 
-    unsafe fn post_alloc(&self, actual: *mut u8, _: Frame) -> *mut u8 {
+    unsafe fn post_alloc(&self, actual: *mut u8, _: &mut Frame) -> *mut u8 {
         // SAFETY: as above.
         unsafe { (self.vtbl().post_alloc)(self.this(), actual.cast()) }.cast()
     }
@@ -148,7 +149,7 @@ impl Agent for Spied {
         (plan(total, size, family), actual.cast())
     }
 
-    unsafe fn post_realloc(&self, actual: *mut u8, _: Frame, spyed: Option<Frame>) -> *mut u8 {
+    unsafe fn post_realloc(&self, actual: *mut u8, _: &mut Frame, spyed: Option<Frame>) -> *mut u8 {
         // SAFETY: as above.
         unsafe { (self.vtbl().post_realloc)(self.this(), actual.cast(), flag(spyed)) }.cast()
     }

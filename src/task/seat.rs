@@ -31,13 +31,37 @@ use crate::task::lock::{Guard, Lock};
 /// How a spyed block lies in the real one: `before`, then the caller's `size` bytes, then `after`.
 ///
 /// Of a spy of C's only the size is known: what it adds is its own affair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
+    /// The real block, if there is room around the caller's: the caller's pointer may be good for the
+    /// caller's bytes alone, as one that was a reference is.
+    pub(crate) start: Hidden,
     pub(crate) before: usize,
     /// Bytes that the caller asked for.
     pub(crate) size: usize,
     pub(crate) after: usize,
     pub(crate) family: Family,
+}
+
+/// A pointer whose address is complemented, for what a leak checker may find. (Miri goes by what a pointer
+/// may reach, and takes it for a live one.)
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hidden(*mut u8);
+
+// SAFETY: only whoever uses the pointer again does something with it, and has an argument for that.
+unsafe impl Send for Hidden {}
+
+impl Hidden {
+    pub(crate) const NONE: Self = Self(ptr::null_mut());
+
+    pub(crate) fn new(pointer: *mut u8) -> Self {
+        Self(pointer.map_addr(|address| !address))
+    }
+
+    pub(crate) fn get(self) -> Option<*mut u8> {
+        let pointer = self.0.map_addr(|address| !address);
+        (!self.0.is_null()).then_some(pointer)
+    }
 }
 
 /// What a spy says to an allocation to come.
@@ -49,14 +73,14 @@ pub(crate) struct Plan {
 }
 
 /// A spy as the doors see it: the methods of `IMallocSpy`. `spyed` is the frame of a block that is
-/// spyed. Pointers are the caller's on the way in, and the real ones on the way to the heap.
+/// spyed; a Post method may complete the frame of a new one. Pointers are the caller's on the way in, and the real ones on the way to the heap.
 pub(crate) trait Agent: Send + Sync {
     fn pre_alloc(&self, size: usize, family: Family) -> Plan;
 
     /// # Safety
     ///
     /// * `actual` is null, or a new block of the plan's total that nobody uses.
-    unsafe fn post_alloc(&self, actual: *mut u8, frame: Frame) -> *mut u8;
+    unsafe fn post_alloc(&self, actual: *mut u8, frame: &mut Frame) -> *mut u8;
 
     /// # Safety
     ///
@@ -81,7 +105,12 @@ pub(crate) trait Agent: Send + Sync {
     /// # Safety
     ///
     /// * `actual` is null, or the block of the plan's total, and nobody uses it.
-    unsafe fn post_realloc(&self, actual: *mut u8, frame: Frame, spyed: Option<Frame>) -> *mut u8;
+    unsafe fn post_realloc(
+        &self,
+        actual: *mut u8,
+        frame: &mut Frame,
+        spyed: Option<Frame>,
+    ) -> *mut u8;
 
     fn pre_get_size(&self, request: *mut u8, spyed: Option<Frame>) -> *mut u8;
 

@@ -265,7 +265,7 @@ pub(crate) fn alloc(size: usize, family: Family, real: impl FnOnce(usize) -> *mu
         return real(size);
     };
     let room = seat::promise();
-    let plan = agent.pre_alloc(size, family);
+    let mut plan = agent.pre_alloc(size, family);
     if plan.total == 0 && size != 0 {
         return ptr::null_mut();
     }
@@ -275,7 +275,7 @@ pub(crate) fn alloc(size: usize, family: Family, real: impl FnOnce(usize) -> *mu
         ptr::null_mut()
     };
     // SAFETY: null, or a new block of that size.
-    let given = unsafe { agent.post_alloc(actual, plan.frame) };
+    let given = unsafe { agent.post_alloc(actual, &mut plan.frame) };
     if !given.is_null() {
         seat::lock().record(given, plan.frame);
     }
@@ -330,7 +330,7 @@ pub(crate) unsafe fn realloc(
     let room = seat::promise();
     let spyed = seat::lock().find(block);
     // SAFETY: the caller's promise is the precondition.
-    let (plan, actual) = unsafe { agent.pre_realloc(block, size, family, spyed) };
+    let (mut plan, actual) = unsafe { agent.pre_realloc(block, size, family, spyed) };
     if plan.total == 0 && size != 0 {
         return ptr::null_mut();
     }
@@ -341,7 +341,7 @@ pub(crate) unsafe fn realloc(
             real_free(actual);
         }
         // SAFETY: null needs nothing. The answer says nothing: null is success.
-        let _ = unsafe { agent.post_realloc(ptr::null_mut(), plan.frame, spyed) };
+        let _ = unsafe { agent.post_realloc(ptr::null_mut(), &mut plan.frame, spyed) };
         return ptr::null_mut();
     }
     let new = if room.is_kept {
@@ -354,7 +354,7 @@ pub(crate) unsafe fn realloc(
         seat::lock().record(block, frame);
     }
     // SAFETY: null, or the block of that size.
-    let given = unsafe { agent.post_realloc(new, plan.frame, spyed) };
+    let given = unsafe { agent.post_realloc(new, &mut plan.frame, spyed) };
     if !given.is_null() {
         let mut seat = seat::lock();
         if fails {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use crate::task::block::{ALIGN, DidAlloc, Family};
 use crate::task::complain::complain;
-use crate::task::seat::{Agent, Frame, Plan};
+use crate::task::seat::{Agent, Frame, Hidden, Plan};
 use crate::task::store;
 
 /// What an allocation or reallocation asks for.
@@ -128,9 +128,9 @@ impl Block<'_> {
     pub fn before(&mut self) -> &mut [u8] {
         match self.frame {
             Some(frame) if self.lent != Lent::Nothing => {
-                let start = self.pointer.wrapping_sub(frame.before);
-                // SAFETY: so many initialised bytes are before the pointer, in one block, and lent for
-                // longer than `self` is borrowed.
+                let start = frame.start(self.pointer);
+                // SAFETY: so many initialised bytes are at the start of the real block, and lent for longer
+                // than `self` is borrowed.
                 unsafe { slice::from_raw_parts_mut(start, frame.before) }
             }
             _ => &mut [],
@@ -142,9 +142,11 @@ impl Block<'_> {
     pub fn after(&mut self) -> &mut [u8] {
         match self.frame {
             Some(frame) if self.lent != Lent::Nothing => {
-                let start = self.pointer.wrapping_add(frame.size);
-                // SAFETY: so many initialised bytes are behind the block's, in one block, and lent for
-                // longer than `self` is borrowed.
+                let start = frame
+                    .start(self.pointer)
+                    .wrapping_add(frame.before + frame.size);
+                // SAFETY: so many initialised bytes are behind the caller's in the real block, and lent
+                // for longer than `self` is borrowed.
                 unsafe { slice::from_raw_parts_mut(start, frame.after) }
             }
             _ => &mut [],
@@ -334,6 +336,7 @@ impl Frame {
     /// The frame of a new block.
     fn around(request: Request, margins: Margins) -> Self {
         Self {
+            start: Hidden::NONE,
             before: margins
                 .before
                 .checked_next_multiple_of(ALIGN)
@@ -361,9 +364,22 @@ impl Frame {
         }
     }
 
-    /// The real block of a caller's pointer. Only an address.
+    /// The real block of a caller's pointer. Without margins it is the same.
     fn start(self, pointer: *mut u8) -> *mut u8 {
-        pointer.wrapping_sub(self.before)
+        self.start.get().unwrap_or(pointer)
+    }
+
+    /// The frame of a block that is there now.
+    fn at(self, actual: *mut u8) -> Self {
+        let has_margins = self.before != 0 || self.after != 0;
+        Self {
+            start: if has_margins {
+                Hidden::new(actual)
+            } else {
+                Hidden::NONE
+            },
+            ..self
+        }
     }
 }
 
@@ -418,19 +434,20 @@ impl Agent for Safe {
         })
     }
 
-    unsafe fn post_alloc(&self, actual: *mut u8, frame: Frame) -> *mut u8 {
+    unsafe fn post_alloc(&self, actual: *mut u8, frame: &mut Frame) -> *mut u8 {
         if actual.is_null() {
             self.tell(|spy| spy.post_alloc(frame.request(), None));
             return actual;
         }
+        *frame = frame.at(actual);
         // SAFETY: the caller promises a block of the frame's total, which nobody uses.
         unsafe { actual.write_bytes(0, frame.before) };
         // SAFETY: the room before the block is within it.
         let given = unsafe { actual.add(frame.before) };
         // SAFETY: as for the room before.
-        unsafe { clear_after(given, frame) };
+        unsafe { clear_after(given, *frame) };
         // SAFETY: nobody knows the block yet.
-        let mut block = unsafe { lent(given, Some(frame), Lent::All) };
+        let mut block = unsafe { lent(given, Some(*frame), Lent::All) };
         self.tell(|spy| spy.post_alloc(frame.request(), Some(&mut block)));
         given
     }
@@ -471,12 +488,18 @@ impl Agent for Safe {
         (frame.plan(verdict), start(request, spyed))
     }
 
-    unsafe fn post_realloc(&self, actual: *mut u8, frame: Frame, spyed: Option<Frame>) -> *mut u8 {
+    unsafe fn post_realloc(
+        &self,
+        actual: *mut u8,
+        frame: &mut Frame,
+        spyed: Option<Frame>,
+    ) -> *mut u8 {
         let request = frame.request();
         if actual.is_null() {
             self.tell(|spy| spy.post_realloc(request, None, spyed.is_some()));
             return actual;
         }
+        *frame = frame.at(actual);
         if spyed.is_none() {
             // A new block, or one that has no margins.
             // SAFETY: the caller promises a block of the frame's total, which nobody uses.
@@ -485,9 +508,9 @@ impl Agent for Safe {
         // SAFETY: the room before the block is within it.
         let given = unsafe { actual.add(frame.before) };
         // SAFETY: as for the room before.
-        unsafe { clear_after(given, frame) };
+        unsafe { clear_after(given, *frame) };
         // SAFETY: the margins are the spy's alone.
-        let mut block = unsafe { lent(given, Some(frame), Lent::Margins) };
+        let mut block = unsafe { lent(given, Some(*frame), Lent::Margins) };
         self.tell(|spy| spy.post_realloc(request, Some(&mut block), spyed.is_some()));
         given
     }

@@ -21,6 +21,7 @@
 //! | a failing allocation, for tests | [`fault`] |
 //! | what Windows keeps of freed strings | [`cache`] |
 //! | a lent string that must outlast a free | [`Pinned`] |
+//! | a witness of every call, as `IMallocSpy` is | module `spy`, with the feature `export` or `audit` |
 //! | the numbers behind it all | [`layout`] |
 //!
 //! # Examples
@@ -100,7 +101,8 @@
 //! | feature | adds |
 //! | --- | --- |
 //! | `std` (default) | the heap and all that stands on it; without it: [`layout`], lengths, errors, [`com`], [`guid_text`], [`BstrRef`] |
-//! | `export` | the C ABI |
+//! | `export` | the C ABI; spies |
+//! | `audit` | spies, without the C ABI |
 //! | `serde` | `Serialize` and `Deserialize` for `Bstr`, `Serialize` for `BstrRef` |
 //! | `allocator-api2-04` | `TaskAllocator` for allocator-api2 0.4 as well as 0.2 |
 //! | `cli` | the command `olemem` |
@@ -154,6 +156,9 @@ pub mod seam {
         BlockEvent, BstrEvent, Listener, Listening, Seat, SeatTaken, listen,
     };
 }
+
+#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+pub use crate::task::spy;
 
 /// Making an allocation fail, to test what becomes of the caller.
 #[cfg(feature = "std")]

@@ -38,6 +38,9 @@ fn all(output: &Output) -> String {
 
 // --------------------------------------------------------------------------------- the clients
 
+/// Programs that are right: a COM component and its caller, and a spy of the task allocator.
+const CLIENTS: [&str; 2] = ["client", "spy"];
+
 #[test]
 fn clients_run() {
     let dir = tools::scratch("c-clients");
@@ -52,7 +55,9 @@ fn clients_run() {
             if flags.contains(&"-flto") && !compiler.name.starts_with('g') {
                 continue;
             }
-            passes(&mut Command::new(compiler.build(&dir, "client", flags)));
+            for client in CLIENTS {
+                passes(&mut Command::new(compiler.build(&dir, client, flags)));
+            }
         }
     }
 }
@@ -103,13 +108,17 @@ fn clients_are_right_on_windows() {
     let dir = tools::scratch("c-clients-windows");
     let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-clients-wine");
     fs::create_dir_all(&prefix).expect("the build folder can be written");
-    for (compiler, language) in [(gcc, C), (gxx, Cxx)] {
-        let program = dir.join(format!("client-{}.exe", language.extension()));
+    let built = [(&gcc, C), (&gxx, Cxx)];
+    let programs = built
+        .into_iter()
+        .flat_map(|built| CLIENTS.map(|client| (built, client)));
+    for ((compiler, language), client) in programs {
+        let program = dir.join(format!("{client}-{}.exe", language.extension()));
         silent(
             Command::new(compiler)
                 .args(["-Wall", "-Wextra", "-Werror", "-O1", "-static"])
                 .arg(language.standard().replace("=c", "=gnu"))
-                .arg(source("client", language))
+                .arg(source(client, language))
                 .arg("-o")
                 .arg(&program)
                 .args(["-lole32", "-loleaut32", "-lshlwapi", "-luuid"]),
@@ -118,7 +127,9 @@ fn clients_are_right_on_windows() {
             Command::new(&wine)
                 .arg(&program)
                 .env("WINEDEBUG", "-all")
-                .env("WINEPREFIX", &prefix),
+                .env("WINEPREFIX", &prefix)
+                // Every allocation reaches the spy: no cache of BSTRs.
+                .env("OANOCACHE", "1"),
         );
         let said = text(&output.stdout);
         let line = tools::line_with(&said, " checks");
@@ -417,7 +428,9 @@ fn clients_are_clean_under_address_sanitizer() {
     let dir = tools::scratch("c-asan-clients");
     for compiler in compilers() {
         if let Some(sanitizer) = Sanitizer::of(&compiler, &dir) {
-            passes(&mut sanitizer.run(&compiler.build(&dir, "client", ASAN_FLAGS)));
+            for client in CLIENTS {
+                passes(&mut sanitizer.run(&compiler.build(&dir, client, ASAN_FLAGS)));
+            }
         }
     }
 }
@@ -507,9 +520,11 @@ fn clients_are_clean_under_valgrind() {
     };
     let dir = tools::scratch("c-valgrind-clients");
     for compiler in compilers() {
-        let program = compiler.build(&dir, "client", &["-O1", "-g", "-gdwarf-4"]);
-        let output = clean_under_valgrind(&mut under_valgrind(&valgrind, &program));
-        assert!(text(&output.stdout).starts_with("ok "));
+        for client in CLIENTS {
+            let program = compiler.build(&dir, client, &["-O1", "-g", "-gdwarf-4"]);
+            let output = clean_under_valgrind(&mut under_valgrind(&valgrind, &program));
+            assert!(text(&output.stdout).starts_with("ok "));
+        }
     }
 }
 

@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The functions, said once more and by hand: those of `semantics.md` that are there so far.
-const FUNCTIONS: [&str; 23] = [
+const FUNCTIONS: [&str; 25] = [
     "CoGetMalloc",
+    "CoRegisterMallocSpy",
+    "CoRevokeMallocSpy",
     "CoTaskMemAlloc",
     "CoTaskMemFree",
     "CoTaskMemRealloc",
@@ -217,8 +219,8 @@ fn c_shape(of: &str) -> Shape {
         "UINT" | "ULONG" | "DWORD" | "LCID" => Unsigned32,
         "INT" | "int" | "HRESULT" => Signed32,
         "SIZE_T" => Word,
-        "BSTR" | "LPVOID" | "LPCSTR" | "LPCWSTR" | "LPOLESTR" | "REFCLSID" | "REFIID"
-        | "REFGUID" => Pointer,
+        "BSTR" | "LPVOID" | "LPMALLOCSPY" | "LPCSTR" | "LPCWSTR" | "LPOLESTR" | "REFCLSID"
+        | "REFIID" | "REFGUID" => Pointer,
         other => panic!("an unknown type: {other}"),
     }
 }

@@ -990,7 +990,13 @@ struct IMalloc : public IUnknown {
     virtual void STDMETHODCALLTYPE HeapMinimize() = 0;
 };
 
-/* What watches the task allocator. The shape only: this version of the library takes no spy. */
+/*
+ * What watches the task allocator: see CoRegisterMallocSpy. `request` is the caller's pointer,
+ * `actual` the real one. A Pre method gives what the real call is made with, the Post method what the
+ * caller gets; 0 from PreAlloc or PreRealloc makes a request for some bytes fail, without the Post
+ * call. `spyed` says whether the block was allocated under this spy: only then is an offset to be
+ * undone. The methods may use the allocator themselves.
+ */
 struct IMallocSpy : public IUnknown {
     virtual SIZE_T STDMETHODCALLTYPE PreAlloc(SIZE_T request) = 0;
     virtual void *STDMETHODCALLTYPE PostAlloc(void *actual) = 0;
@@ -1203,6 +1209,21 @@ WINOLEAPI_(void) CoTaskMemFree(_In_opt_ LPVOID pv);
  * stores NULL. E_INVALIDARG for a NULL `ppMalloc`, where Windows crashes.
  */
 WINOLEAPI CoGetMalloc(DWORD dwMemContext, _Outptr_ LPMALLOC *ppMalloc);
+
+/*
+ * Registers what watches the task allocator: from now on it sees every call, of CoTaskMem* and
+ * IMalloc and of what makes and frees BSTRs, from every thread, one call at a time. The object is
+ * asked for IMallocSpy, and that reference is kept. E_INVALIDARG for NULL and for an object that is
+ * no IMallocSpy; CO_E_OBJISREG while there is a spy.
+ */
+WINOLEAPI CoRegisterMallocSpy(_In_ LPMALLOCSPY pMallocSpy);
+
+/*
+ * Revokes the spy and releases it. E_ACCESSDENIED while blocks live that were allocated under it: the
+ * revoke is remembered then, and the spy is released when the last of them is freed. CO_E_OBJNOTREG
+ * when there is none.
+ */
+WINOLEAPI CoRevokeMallocSpy(void);
 
 /* ----------------------------------------------------------------- strings out of task memory */
 

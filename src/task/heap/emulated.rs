@@ -23,6 +23,8 @@ use crate::task::fault;
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
+#[cfg(any(feature = "export", feature = "audit"))]
+use crate::task::spy;
 use crate::task::store::{HEAP, NotLive};
 use crate::task::{aside, backing, large, mode};
 
@@ -48,6 +50,10 @@ pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn alloc_observed(size: usize, family: Family) -> *mut u8 {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::alloc(size, family, |size| alloc_innermost(size, family));
+    }
     alloc_innermost(size, family)
 }
 
@@ -107,7 +113,44 @@ pub(super) unsafe fn resize_string_at_hand(block: *mut u8, size: usize) -> bool 
 unsafe fn resize_observed(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     judge_cached("reallocation", block, family);
     // SAFETY: the caller's promise is the precondition.
+    if let Some(new) = unsafe { realloc_spied(block, size, family) } {
+        return new;
+    }
+    // SAFETY: as above.
     unsafe { resize_innermost(block, size, family) }
+}
+
+/// The whole reallocation, of null and to no bytes included, if there is a spy.
+///
+/// # Safety
+///
+/// * As for [`realloc`](super::realloc).
+#[cfg(any(feature = "export", feature = "audit"))]
+pub(super) unsafe fn realloc_spied(block: *mut u8, size: usize, family: Family) -> Option<*mut u8> {
+    if !mode::get().has(Mode::SPIED) {
+        return None;
+    }
+    let real = |block: *mut u8, size| {
+        if block.is_null() {
+            return alloc_innermost(size, family);
+        }
+        // SAFETY: what the spy handed back for the caller's block, judged before it is touched.
+        unsafe { resize_innermost(block, size, family) }
+    };
+    // SAFETY: as above.
+    let real_free = |block| unsafe { free_innermost(block, family) };
+    // SAFETY: the caller's promise is the precondition.
+    Some(unsafe { spy::realloc(block, size, family, real, real_free) })
+}
+
+/// Nobody can spy.
+///
+/// # Safety
+///
+/// * None: the signature is that of the twin.
+#[cfg(not(any(feature = "export", feature = "audit")))]
+pub(super) unsafe fn realloc_spied(_: *mut u8, _: usize, _: Family) -> Option<*mut u8> {
+    None
 }
 
 /// # Safety
@@ -217,6 +260,13 @@ unsafe fn free_otherwise(block: *mut u8, family: Family) {
 #[inline(never)]
 unsafe fn free_observed(block: *mut u8, family: Family) {
     judge_cached("free", block, family);
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) && !block.is_null() {
+        // SAFETY: what the spy handed back for the caller's block, judged before it is touched.
+        let real = |block| unsafe { free_innermost(block, family) };
+        // SAFETY: the caller's promise, and `block` is not null.
+        return unsafe { spy::free(block, real) };
+    }
     // SAFETY: the caller's promise is the precondition.
     unsafe { free_innermost(block, family) }
 }
@@ -260,6 +310,10 @@ pub(super) unsafe fn size_of(block: *mut u8) -> Option<usize> {
 #[cold]
 #[inline(never)]
 fn size_of_observed(block: *mut u8) -> Option<usize> {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::size_of(block, size_of_innermost);
+    }
     size_of_innermost(block)
 }
 
@@ -286,6 +340,10 @@ pub(super) unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
 #[cold]
 #[inline(never)]
 fn did_alloc_observed(block: *mut u8) -> DidAlloc {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::did_alloc(block, did_alloc_innermost);
+    }
     did_alloc_innermost(block)
 }
 
@@ -316,6 +374,10 @@ pub(super) fn minimize() {
 #[cold]
 #[inline(never)]
 fn minimize_observed() {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::minimize(minimize_innermost);
+    }
     minimize_innermost();
 }
 
@@ -334,6 +396,13 @@ pub(super) fn extent(block: *mut u8) -> Option<usize> {
 
 /// Bytes from `address` to the end of the live block at `block`, if it lies in there.
 pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        // Under a spy the caller's pointer may be anywhere in the block.
+        let found = HEAP.containing(block.addr())?;
+        let offset = address.wrapping_sub(found.start);
+        return found.size.checked_sub(offset).filter(|left| *left > 0);
+    }
     let offset = address.wrapping_sub(block.addr());
     let held = HEAP.size_of(block.addr())?;
     held.checked_sub(offset).filter(|left| *left > 0)

@@ -14,7 +14,8 @@ use std::cell::UnsafeCell;
 use std::hint;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::task::store::{HEAP, KeptHeap};
+use crate::task::process_heap::HEAP;
+use crate::task::store::KeptHeap;
 
 /// What is kept while a fork is under way.
 struct State {

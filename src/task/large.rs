@@ -22,7 +22,7 @@ use crate::task::block::{ALIGN, Family, Found};
 #[cfg(all(unix, not(miri)))]
 use crate::task::lock::Kept;
 use crate::task::slab::NotLive;
-use crate::task::sync::{AtomicPtr, Lock, Ordering, constructor};
+use crate::task::sync::{AtomicPtr, Lock, Ordering, array, constructor};
 
 /// One live block.
 #[derive(Clone, Copy, Debug)]
@@ -186,7 +186,7 @@ pub(crate) struct Large<A: Allocator + 'static> {
 impl<A: Allocator + Sync + 'static> Large<A> {
     constructor! {
         pub(crate) fn new() -> Self {
-            Self { shards: [const { Shard::new() }; SHARDS] }
+            Self { shards: array![Shard::new(); SHARDS] }
         }
     }
 

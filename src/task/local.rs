@@ -14,20 +14,14 @@
 //! And the magazine holds addresses, not numbers: a block that is allocated soon after one was freed does not
 //! wait until the slab has been looked up, divided and multiplied.
 
-use crate::task::dimensions::SPARE_UNITS;
+use crate::task::dimensions::{MAGAZINE, MAGAZINE_BYTES, SPARE_UNITS};
 use crate::task::size_class::{CLASSES, slot_size};
 use crate::task::slab::{FreeSlot, Home, Slab};
 use crate::task::slab_list::List;
-use crate::task::sync::{Cell, constructor};
-
-/// The most slots in a magazine. A power of two.
-pub(crate) const MAGAZINE: u32 = 32;
-
-/// A magazine holds no more than so many bytes, but one slot at least.
-const MAGAZINE_BYTES: usize = 8 * 1024;
+use crate::task::sync::{Cell, array, constructor};
 
 /// The slots that a magazine of a class holds.
-#[expect(clippy::cast_possible_truncation, reason = "no more than 32")]
+#[expect(clippy::cast_possible_truncation, reason = "no more than a magazine")]
 const fn limit(class: usize) -> u32 {
     match MAGAZINE_BYTES / slot_size(class) {
         0 => 1,
@@ -58,7 +52,7 @@ impl Shelf {
                 limit: limit(class),
                 current: Cell::new(None),
                 listed: List::of_class(),
-                magazine: [const { Cell::new(None) }; MAGAZINE as usize + 1],
+                magazine: array![Cell::new(None); MAGAZINE as usize + 1],
             }
         }
     }
@@ -182,7 +176,7 @@ impl Local {
     constructor! {
         pub(crate) fn new() -> Self {
             let mut class = 0;
-            let mut shelves = [const { Shelf::new(0) }; CLASSES];
+            let mut shelves = array![Shelf::new(0); CLASSES];
             while class < CLASSES {
                 shelves[class].limit = limit(class);
                 class += 1;

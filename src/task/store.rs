@@ -19,20 +19,17 @@ use allocator_api2::alloc::{Allocator, System};
 use crate::task::block::{Family, Found};
 use crate::task::complain::complain;
 use crate::task::depot::Depot;
-use crate::task::dimensions::{SEATS, SPARE_UNITS};
+use crate::task::dimensions::{MAGAZINE, SEATS, SPARE_UNITS};
 use crate::task::large::Large;
-use crate::task::local::{Leave, Local, MAGAZINE, Shelf};
+use crate::task::local::{Leave, Local, Shelf};
 use crate::task::registry::Registry;
 use crate::task::size_class::{SMALL_MAX, class_of, units};
 use crate::task::slab::{FreeSlot, FreedTwice, Home, Place, Slab, State};
-use crate::task::sync::{AtomicPtr, Lock, Ordering, constructor};
+use crate::task::sync::{AtomicPtr, Lock, Ordering, array, constructor};
 use crate::task::thread;
 use crate::task::thread_identity::identity;
 
 pub(crate) use crate::task::slab::NotLive;
-
-/// The heap of the doors.
-pub(crate) static HEAP: Store = Store::new(System);
 
 /// A heap over a backing allocator.
 pub(crate) struct Store<A: Allocator + Sync + 'static = System> {
@@ -64,7 +61,7 @@ impl<A: Allocator + Sync> Store<A> {
         pub(crate) fn new(backing: A) -> Self {
             Self {
                 registry: Registry::new(),
-                seats: [const { AtomicPtr::new(ptr::null_mut()) }; SEATS],
+                seats: array![AtomicPtr::new(ptr::null_mut()); SEATS],
                 depot: Lock::new(Depot::new()),
                 late: Lock::new(()),
                 late_part: Local::new(),

@@ -23,7 +23,8 @@ use crate::task::fault;
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
-use crate::task::store::{HEAP, NotLive};
+use crate::task::process_heap::HEAP;
+use crate::task::store::NotLive;
 use crate::task::{backing, large, mode};
 
 /// The shortest way, if it may be taken.

@@ -45,6 +45,8 @@ mod large;
 #[cfg(any(not(windows), miri))]
 mod local;
 #[cfg(any(not(windows), miri))]
+mod process_heap;
+#[cfg(any(not(windows), miri))]
 mod registry;
 #[cfg(any(not(windows), miri))]
 mod size_class;

@@ -28,6 +28,7 @@ const FLOORS: &[&[&str]] = &[
     &["task::local", "task::backing"],
     &["task::thread", "task::depot"],
     &["task::store"],
+    &["task::process_heap"],
     &["task::fork"],
     &["task::mode"],
     &["task::fault"],

@@ -142,7 +142,6 @@ pub unsafe fn free(bstr: *const u16) {
 /// # Safety
 ///
 /// * `bstr` is null, or the four bytes before it are readable and initialised.
-#[inline]
 #[must_use]
 pub unsafe fn unit_len(bstr: *const u16) -> UnitLen {
     // SAFETY: the caller's promise is the precondition.
@@ -156,7 +155,6 @@ pub unsafe fn unit_len(bstr: *const u16) -> UnitLen {
 /// # Safety
 ///
 /// * `bstr` is null, or the four bytes before it are readable and initialised.
-#[inline]
 #[must_use]
 pub unsafe fn byte_len(bstr: *const u16) -> ByteLen {
     if bstr.is_null() {

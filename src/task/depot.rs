@@ -27,7 +27,7 @@ use crate::task::registry::Registry;
 use crate::task::size_class::{CLASSES, units};
 use crate::task::slab::{Books, FreedTwice, Place, Slab};
 use crate::task::slab_list::List;
-use crate::task::sync::{Cell, constructor};
+use crate::task::sync::{Cell, array, constructor};
 
 /// A chunk, or what is left of one.
 struct Chunk {
@@ -102,7 +102,7 @@ impl Depot {
                 chunks: Cell::new(None),
                 open: Cell::new(None),
                 spare: Cell::new(0),
-                waiting: [const { List::of_class() }; CLASSES],
+                waiting: array![List::of_class(); CLASSES],
                 idle: Cell::new(None),
                 parts: Cell::new(None),
             }

@@ -1,5 +1,14 @@
 //! How large the parts of the heap are. Models of it compile with smaller ones.
 
+/// From this size on, classes are no more 16 bytes apart.
+pub(crate) const FIRST: usize = 256;
+
+/// How often that doubles until the largest class.
+pub(crate) const DOUBLINGS: usize = 7;
+
+/// The largest slot of which a slab of one unit has three at least, and some to spare.
+pub(crate) const SINGLE_MAX: usize = 4_112;
+
 /// Slabs start at multiples of this many bytes: `1 << UNIT_SHIFT`.
 pub(crate) const UNIT_SHIFT: u32 = 16;
 
@@ -8,6 +17,12 @@ pub(crate) const UNIT: usize = 1 << UNIT_SHIFT;
 
 /// Units of a chunk, which is what the backing allocator is asked for.
 pub(crate) const CHUNK_UNITS: usize = 16;
+
+/// The most slots in a magazine. A power of two.
+pub(crate) const MAGAZINE: u32 = 32;
+
+/// A magazine holds no more than so many bytes, but one slot at least.
+pub(crate) const MAGAZINE_BYTES: usize = 8 * 1024;
 
 /// A thread keeps no more than so many units of slabs without any block: 256 KiB.
 pub(crate) const SPARE_UNITS: usize = 4;

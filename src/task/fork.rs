@@ -19,7 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::task::aside;
 use crate::task::lock::Kept;
-use crate::task::store::{HEAP, KeptHeap};
+use crate::task::process_heap::HEAP;
+use crate::task::store::KeptHeap;
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::{seat, turn};
 

@@ -22,7 +22,7 @@ use crate::task::block::{ALIGN, Family, Found};
 #[cfg(all(unix, not(miri)))]
 use crate::task::lock::Kept;
 use crate::task::slab::NotLive;
-use crate::task::sync::{AtomicPtr, AtomicUsize, Lock, Ordering, constructor};
+use crate::task::sync::{AtomicPtr, AtomicUsize, Lock, Ordering, array, constructor};
 
 /// One live block.
 #[derive(Clone, Copy, Debug)]
@@ -208,7 +208,7 @@ impl Memo {
 impl<A: Allocator + Sync + 'static> Large<A> {
     constructor! {
         pub(crate) fn new() -> Self {
-            Self { shards: [const { Shard::new() }; SHARDS], changes: AtomicUsize::new(0) }
+            Self { shards: array![Shard::new(); SHARDS], changes: AtomicUsize::new(0) }
         }
     }
 

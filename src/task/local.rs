@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  for each class      magazine  [ slot │ slot │ … ]     free slots, up to 32: freed last, handed out first
-//!                      current   the slab that refills it, from its rack
+//!                      current   the slab whose rack is next, when the magazine is empty
 //!                      listed    other slabs of the class with something in their racks
 //!
 //!  owned               all slabs of the thread
@@ -14,21 +14,15 @@
 //! And the magazine holds addresses, not numbers: a block that is allocated soon after one was freed does not
 //! wait until the slab has been looked up, divided and multiplied.
 
-use crate::task::dimensions::SPARE_UNITS;
+use crate::task::dimensions::{MAGAZINE, MAGAZINE_BYTES, SPARE_UNITS};
 use crate::task::large::Memo;
 use crate::task::size_class::{CLASSES, slot_size};
 use crate::task::slab::{FreeSlot, Home, Slab};
 use crate::task::slab_list::List;
-use crate::task::sync::{Cell, constructor};
-
-/// The most slots in a magazine. A power of two.
-pub(crate) const MAGAZINE: u32 = 32;
-
-/// A magazine holds no more than so many bytes, but one slot at least.
-const MAGAZINE_BYTES: usize = 8 * 1024;
+use crate::task::sync::{Cell, array, constructor};
 
 /// The slots that a magazine of a class holds.
-#[expect(clippy::cast_possible_truncation, reason = "no more than 32")]
+#[expect(clippy::cast_possible_truncation, reason = "no more than a magazine")]
 const fn limit(class: usize) -> u32 {
     match MAGAZINE_BYTES / slot_size(class) {
         0 => 1,
@@ -59,7 +53,7 @@ impl Shelf {
                 limit: limit(class),
                 current: Cell::new(None),
                 listed: List::of_class(),
-                magazine: [const { Cell::new(None) }; MAGAZINE as usize + 1],
+                magazine: array![Cell::new(None); MAGAZINE as usize + 1],
             }
         }
     }
@@ -92,15 +86,15 @@ impl Shelf {
         fits
     }
 
-    /// Room in the magazine before half of it is full.
-    pub(crate) fn wants(&self) -> u32 {
-        self.limit.div_ceil(2).saturating_sub(self.loaded.get())
-    }
-
-    /// Puts one of the slots in that the magazine [`wants`](Self::wants).
-    pub(crate) fn load(&self, slot: FreeSlot) {
-        let fits = self.push(slot);
-        debug_assert!(fits, "the magazine was not full");
+    /// Takes a slot from the rack of the current slab.
+    ///
+    /// # Safety
+    ///
+    /// * This thread has the part that the shelf is of.
+    #[inline]
+    pub(crate) unsafe fn take(&self) -> Option<FreeSlot> {
+        // SAFETY: the thread owns what its part leads to.
+        unsafe { self.current.get()?.take() }
     }
 
     /// Takes those slots out of the magazine for which `is_wanted`, and hands each on.
@@ -185,7 +179,7 @@ impl Local {
     constructor! {
         pub(crate) fn new() -> Self {
             let mut class = 0;
-            let mut shelves = [const { Shelf::new(0) }; CLASSES];
+            let mut shelves = array![Shelf::new(0); CLASSES];
             while class < CLASSES {
                 shelves[class].limit = limit(class);
                 class += 1;

@@ -19,10 +19,10 @@ use allocator_api2::boxed::Box;
 
 use crate::task::dimensions::{LEAF_BITS, ROOT_BITS, UNIT_SHIFT};
 use crate::task::slab::Slab;
-use crate::task::sync::{AtomicPtr, Ordering, constructor};
+use crate::task::sync::{AtomicPtr, Ordering, array, constructor, nulls};
 
 /// The slabs of one stretch of addresses.
-struct Leaf([AtomicPtr<Slab>; 1 << LEAF_BITS]);
+type Leaf = [AtomicPtr<Slab>; 1 << LEAF_BITS];
 
 /// All slabs, by the units that they lie in.
 pub(crate) struct Registry {
@@ -33,7 +33,7 @@ impl Registry {
     constructor! {
         pub(crate) fn new() -> Self {
             Self {
-                root: [const { AtomicPtr::new(ptr::null_mut()) }; 1 << ROOT_BITS],
+                root: array![AtomicPtr::new(ptr::null_mut()); 1 << ROOT_BITS],
             }
         }
     }
@@ -42,11 +42,12 @@ impl Registry {
     #[inline]
     pub(crate) fn get(&self, address: usize) -> Option<&'static Slab> {
         let unit = address >> UNIT_SHIFT;
-        // An address with more bits than any has lies beyond the root.
-        let leaf = self.root.get(unit >> LEAF_BITS)?.load(Ordering::Acquire);
+        // Of an address with more bits than any has, only the lower ones count here: the slab that is found, if
+        // any, sees that it lies elsewhere.
+        let leaf = self.root[(unit >> LEAF_BITS) & ((1 << ROOT_BITS) - 1)].load(Ordering::Acquire);
         // SAFETY: null, or a leaf that was leaked.
         let leaf = unsafe { leaf.as_ref() }?;
-        let slab = leaf.0[unit & ((1 << LEAF_BITS) - 1)].load(Ordering::Acquire);
+        let slab = leaf[unit & ((1 << LEAF_BITS) - 1)].load(Ordering::Acquire);
         // SAFETY: null, or a slab that was leaked.
         unsafe { slab.as_ref() }
     }
@@ -63,12 +64,9 @@ impl Registry {
             if !root.load(Ordering::Acquire).is_null() {
                 return true;
             }
-            // SAFETY: all zeros are null pointers.
-            let Ok(leaf) = Box::<Leaf, _>::try_new_zeroed_in(backing) else {
+            let Some(leaf) = nulls(backing) else {
                 return false;
             };
-            // SAFETY: as above.
-            let leaf = unsafe { leaf.assume_init() };
             // The caller holds the depot: nobody else is here.
             root.store(Box::leak(leaf), Ordering::Release);
             true
@@ -83,7 +81,7 @@ impl Registry {
             let leaf = self.root[unit >> LEAF_BITS].load(Ordering::Acquire);
             // SAFETY: `reserve` put a leaf there, which was leaked.
             let leaf = unsafe { &*leaf };
-            leaf.0[unit & ((1 << LEAF_BITS) - 1)].store(entry, Ordering::Release);
+            leaf[unit & ((1 << LEAF_BITS) - 1)].store(entry, Ordering::Release);
         }
     }
 }

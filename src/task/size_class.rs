@@ -10,7 +10,7 @@
 
 use static_assertions::const_assert_eq;
 
-use crate::task::dimensions::UNIT;
+use crate::task::dimensions::{DOUBLINGS, FIRST, SINGLE_MAX, UNIT};
 
 /// Number of classes.
 pub(crate) const CLASSES: usize = LINEAR + 4 * DOUBLINGS;
@@ -19,16 +19,11 @@ pub(crate) const CLASSES: usize = LINEAR + 4 * DOUBLINGS;
 pub(crate) const SMALL_MAX: usize = slot_size(CLASSES - 1);
 
 /// Classes that are 16 bytes apart.
-const LINEAR: usize = 17;
-const DOUBLINGS: usize = 7;
+const LINEAR: usize = (FIRST + EXTRA) / 16;
 /// What the other classes have above the round number.
 const EXTRA: usize = 16;
-/// The round number that they start from.
-const FIRST: usize = 256;
 
 const_assert_eq!(slot_size(LINEAR - 1), FIRST + EXTRA);
-const_assert_eq!(slot_size(LINEAR), 336);
-const_assert_eq!(SMALL_MAX, 32_784);
 
 /// Bytes of a slot.
 pub(crate) const fn slot_size(class: usize) -> usize {
@@ -54,7 +49,7 @@ pub(crate) const fn class_of(size: usize) -> usize {
 
 /// Units of a slab. The larger slots get two, so that a slab holds three at least.
 pub(crate) const fn units(class: usize) -> usize {
-    if slot_size(class) <= 4_112 { 1 } else { 2 }
+    if slot_size(class) <= SINGLE_MAX { 1 } else { 2 }
 }
 
 /// The most slots that a slab has.
@@ -124,7 +119,12 @@ const _: () = {
 
 #[cfg(test)]
 mod tests {
-    use super::{CLASSES, Divisor, SMALL_MAX, class_of, slot_size, slots};
+    use super::{CLASSES, Divisor, LINEAR, SMALL_MAX, class_of, slot_size, slots};
+    use static_assertions::const_assert_eq;
+
+    const_assert_eq!(LINEAR, 17);
+    const_assert_eq!(slot_size(LINEAR), 336);
+    const_assert_eq!(SMALL_MAX, 32_784);
 
     #[test]
     fn the_smallest_slot_that_fits() {

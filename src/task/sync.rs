@@ -3,6 +3,9 @@
 //! The files that hold blocks take these from here and from nowhere else, so that a model checker can put
 //! its own in their place: `tests/models` compiles the same files over loom's.
 
+use allocator_api2::alloc::Allocator;
+use allocator_api2::boxed::Box;
+
 pub(crate) use std::cell::Cell;
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
@@ -16,3 +19,20 @@ macro_rules! constructor {
     };
 }
 pub(crate) use constructor;
+
+/// An array of as many values, each made anew.
+macro_rules! array {
+    ($value:expr; $count:expr) => {
+        [const { $value }; $count]
+    };
+}
+pub(crate) use array;
+
+/// Null pointers, untouched memory where that is to be had; `None` if there is no memory.
+pub(crate) fn nulls<T, const COUNT: usize, A: Allocator>(
+    backing: A,
+) -> Option<Box<[AtomicPtr<T>; COUNT], A>> {
+    let nulls = Box::try_new_zeroed_in(backing).ok()?;
+    // SAFETY: all zeros are null pointers.
+    Some(unsafe { nulls.assume_init() })
+}

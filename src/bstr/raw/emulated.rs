@@ -49,24 +49,35 @@ pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
         return ptr::null_mut();
     }
     let bytes = ByteLen::new(len.get() * UNIT_BYTES);
-    // SAFETY: the caller's promise, in bytes.
-    unsafe { alloc_bytes(source.cast(), bytes) }
+    // SAFETY: the caller's promise, in bytes, which are no more than the limit.
+    unsafe { make(source.cast(), bytes) }
 }
 
 /// # Safety
 ///
 /// * As for [`alloc_bytes`](super::alloc_bytes).
-#[inline]
 pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
-    let Some(size) = PointerWidth::NATIVE.block_size(len) else {
+    if len > PointerWidth::NATIVE.max_bytes() {
         return ptr::null_mut();
-    };
-    let Some(block) = heap::alloc_at_hand(size as usize, Family::Bstr) else {
+    }
+    // SAFETY: the caller's promise, and the length is no more than the limit.
+    unsafe { make(source, len) }
+}
+
+/// A string of a length within the limit, which the callers have looked at.
+///
+/// # Safety
+///
+/// * As for [`alloc_bytes`].
+#[inline(always)]
+unsafe fn make(source: *const u8, len: ByteLen) -> *mut u16 {
+    let size = PointerWidth::NATIVE.block_size_within(len) as usize;
+    let Some(block) = heap::alloc_at_hand(size, Family::Bstr) else {
         // SAFETY: the caller's promise is the precondition.
-        return unsafe { alloc_from_afar(source, len, size as usize) };
+        return unsafe { alloc_from_afar(source, len, size) };
     };
     // SAFETY: the block is live, of the size for this length, and nobody else's.
-    let bstr = unsafe { frame(block, size as usize, len) };
+    let bstr = unsafe { frame(block, size, len) };
     if !source.is_null() {
         // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
         // block overlaps nothing.
@@ -75,11 +86,14 @@ pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
     bstr
 }
 
+/// As [`make`], the longer ways. Of C's kind, for such a function does not unwind: whoever calls it needs no
+/// landing pad, and the short way no frame.
+///
 /// # Safety
 ///
 /// * As for [`alloc_bytes`], of which `size` is the block's.
 #[inline(never)]
-unsafe fn alloc_from_afar(source: *const u8, len: ByteLen, size: usize) -> *mut u16 {
+unsafe extern "C" fn alloc_from_afar(source: *const u8, len: ByteLen, size: usize) -> *mut u16 {
     let block = if mode::is_quiet() {
         heap::alloc(size, Family::Bstr)
     } else {
@@ -251,12 +265,14 @@ pub(super) unsafe fn free(bstr: *mut u16) {
     }
 }
 
+/// As [`free`], the longer ways. Of C's kind as [`alloc_from_afar`] is.
+///
 /// # Safety
 ///
 /// * As for [`free`].
 #[cold]
 #[inline(never)]
-unsafe fn free_from_afar(bstr: *mut u16) {
+unsafe extern "C" fn free_from_afar(bstr: *mut u16) {
     if mode::is_quiet() {
         // SAFETY: the caller's promise, as above.
         unsafe { heap::release(block_of(bstr), Family::Bstr) };
@@ -281,7 +297,7 @@ pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
 /// Tells that a prefix is about to be read.
 #[cold]
 #[inline(never)]
-fn told_of_reading(bstr: *const u16) {
+extern "C" fn told_of_reading(bstr: *const u16) {
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::LISTENED) {
         hook::raise_bstr(&BstrEvent::Read { bstr });

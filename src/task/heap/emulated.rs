@@ -23,9 +23,10 @@ use crate::task::fault;
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
+use crate::task::process_heap::HEAP;
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::spy;
-use crate::task::store::{HEAP, NotLive};
+use crate::task::store::NotLive;
 use crate::task::{aside, backing, large, mode};
 
 /// The shortest way, if it may be taken.
@@ -49,7 +50,7 @@ pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
 
 #[cold]
 #[inline(never)]
-fn alloc_observed(size: usize, family: Family) -> *mut u8 {
+extern "C" fn alloc_observed(size: usize, family: Family) -> *mut u8 {
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::SPIED) {
         return spy::alloc(size, family, |size| alloc_innermost(size, family));
@@ -243,7 +244,7 @@ pub(super) unsafe fn free_at_hand(block: *mut u8) -> bool {
 /// * As for [`free`].
 #[cold]
 #[inline(never)]
-unsafe fn free_otherwise(block: *mut u8, family: Family) {
+unsafe extern "C" fn free_otherwise(block: *mut u8, family: Family) {
     if mode::is_quiet() {
         // SAFETY: the caller's promise is the precondition.
         unsafe { free_store(block, family) }

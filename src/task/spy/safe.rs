@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 use crate::task::block::{ALIGN, DidAlloc, Family};
 use crate::task::complain::complain;
+use crate::task::process_heap::HEAP;
 use crate::task::seat::{Agent, Frame, Hidden, Plan};
-use crate::task::store::HEAP;
 
 /// What an allocation or reallocation asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -183,7 +183,7 @@ fn ask(options: &Options, library: &Path, what: &str) -> Vec<Row> {
         let line = line.expect("text");
         match Row::parse(&line) {
             Some(row) => {
-                println!("{}", report::plain(&row));
+                println!("{}", report::plain(&row, !settings.smoke));
                 rows.push(row);
             }
             None => println!("{line}"),
@@ -198,10 +198,20 @@ fn ask(options: &Options, library: &Path, what: &str) -> Vec<Row> {
 fn flatness(rows: &[Row]) -> Vec<Row> {
     let mut found = Vec::new();
     for who in ["malloc", "Rust", "mimalloc"] {
-        let values = rows.iter().filter_map(|row| {
-            let is_one = row.group == "scale" && row.work.starts_with("pair") && row.who == who;
-            is_one.then_some(row.value)
-        });
+        // By the work without memory, which was in the same rounds.
+        let ratio = |name: &str, size| {
+            let mut all = rows.iter();
+            let is_one = |row: &&Row| {
+                row.group == "scale"
+                    && row.work.starts_with("pair")
+                    && row.who == name
+                    && row.size == size
+            };
+            all.find(is_one).map(|row| row.ratio)
+        };
+        let values = (3..=7)
+            .map(|digits| 10_u64.pow(digits))
+            .filter_map(|size| Some(ratio(who, size)? / ratio(scale::CONTROL, size)?));
         let (least, most) = values.fold((f64::INFINITY, 0.0), |(least, most), value| {
             (f64::min(least, value), f64::max(most, value))
         });
@@ -257,7 +267,7 @@ fn judge(options: &Options) -> ExitCode {
         .collect();
     println!("\n{} figures, {} targets missed", rows.len(), missed.len());
     for row in &missed {
-        println!("{}", report::plain(row));
+        println!("{}", report::plain(row, true));
     }
     if missed.is_empty() || options.report_only {
         ExitCode::SUCCESS

@@ -66,20 +66,20 @@ fn million<P: Peer>(smoke: bool) {
 }
 
 /// Strings of all sizes that slots are for, 4 MiB of them, freed in no order.
-fn mixed<P: Peer>(text: &[u16], seed: u64) {
+fn mixed<P: Peer>(text: &[u16], live: &mut Vec<(usize, Option<Text<P>>)>, seed: u64) {
     let mut dice = Dice::new(seed);
     for _ in 0..4 {
-        let mut live = Vec::new();
         let mut bytes = 0;
         while bytes < 4 << 20 {
             // As many of each doubling.
             let most = 4_usize << dice.below(13);
             let len = 1 + dice.below(most.min(text.len()));
             bytes += 2 * len;
-            live.push((len, Text::<P>::new(&text[..len])));
+            live.push((len, Some(Text::new(&text[..len]))));
         }
-        dice.shuffle(&mut live);
-        for (len, string) in live {
+        dice.shuffle(live);
+        for (len, string) in live.drain(..) {
+            let string = string.expect("a string");
             string.check(&text[..len]);
             string.free();
         }
@@ -99,9 +99,14 @@ fn idle<P: Peer>(smoke: bool) {
             scope.spawn(move || {
                 // The stack that the work will need is there before.
                 std::hint::black_box([0_u8; 32 * 1024]);
+                // And the list of the strings, which is nothing of the heap's.
+                let mut live: Vec<(usize, Option<Text<P>>)> = Vec::new();
+                live.resize_with(16_384, || (1, None));
+                live.clear();
                 started.wait();
                 measured.wait();
-                mixed::<P>(text, seed);
+                mixed::<P>(text, &mut live, seed);
+                assert!(live.capacity() == 16_384, "the list has grown");
                 done.wait();
                 end.wait();
             });

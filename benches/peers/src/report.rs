@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::memory;
+use crate::scale;
 use crate::targets::{self, Judged};
 
 /// One figure.
@@ -56,7 +57,7 @@ fn size(row: &Row) -> String {
 }
 
 /// A line of the text table.
-pub fn plain(row: &Row) -> String {
+pub fn plain(row: &Row, judged: bool) -> String {
     let figures = if row.group == "memory" {
         format!("{:>10.2}", row.value)
     } else {
@@ -65,10 +66,12 @@ pub fn plain(row: &Row) -> String {
             row.value, row.ratio, row.low, row.high
         )
     };
-    let judged = targets::judge(row).map_or_else(String::new, |judged| {
-        let verdict = if judged.met { "met" } else { "MISSED" };
-        format!("  {} {}: {verdict}", judged.id, judged.bound)
-    });
+    let judged = targets::judge(row)
+        .filter(|_| judged)
+        .map_or_else(String::new, |judged| {
+            let verdict = if judged.met { "met" } else { "MISSED" };
+            format!("  {} {}: {verdict}", judged.id, judged.bound)
+        });
     format!(
         "{:<46} {:>8}  {:<34}{figures}{judged}",
         format!("{}: {}", row.group, row.work),
@@ -244,6 +247,7 @@ pub fn scale_picture(rows: &[Row]) -> Option<String> {
     let rows: Vec<&Row> = rows
         .iter()
         .filter(|row| row.group == "scale" && row.work != targets::FLAT)
+        .filter(|row| row.who != scale::CONTROL)
         .collect();
     let largest = rows.iter().map(|row| row.value).fold(0.0, f64::max);
     let sizes = distinct(rows.iter().copied(), |row| row.size);

@@ -71,6 +71,28 @@ impl<P: Peer> Crowd<P> {
     }
 }
 
+/// Work without memory beside them: by it the speed of the machine, which changes between two points of a curve,
+/// cancels out.
+fn with_control(mut contestants: Vec<Contestant<'_>>) -> Vec<Contestant<'_>> {
+    let control = |times| {
+        let mut dice = Dice::new(1);
+        let begin = Instant::now();
+        for _ in 0..times * 8 {
+            black_box(dice.next());
+        }
+        begin.elapsed()
+    };
+    contestants.push(Contestant {
+        name: CONTROL.to_owned(),
+        base: 0,
+        run: Box::new(control),
+    });
+    contestants
+}
+
+/// The name of the work without memory.
+pub const CONTROL: &str = "no memory at all";
+
 pub fn run(settings: Settings) {
     let most = if settings.smoke { 5 } else { 7 };
     let mut malloc = Crowd::<Glibc>::new();
@@ -89,7 +111,7 @@ pub fn run(settings: Settings) {
             settings,
             ("scale", "pair beside so many", count as u64),
             1,
-            vec![malloc.pairs(), rust.pairs(), mimalloc.pairs()],
+            with_control(vec![malloc.pairs(), rust.pairs(), mimalloc.pairs()]),
         );
         contest(
             settings,

@@ -4,9 +4,8 @@
 //! mimalloc-bench, written anew for strings of the sizes that BSTRs have.
 
 use std::hint::{black_box, spin_loop};
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,10 +13,13 @@ use crate::peer::{Glibc, Mimalloc, Peer, Rust, Static, Text};
 use crate::rounds::{Contestant, Dice, Settings, Workload, contest, everybody, units};
 use crate::single::Pair;
 
-/// Spins until something has come about, and lets others run if that takes long.
-fn wait_for(mut is_so: impl FnMut() -> bool) {
+/// Spins until something is there, and lets others run if that takes long.
+fn wait_for<T>(mut find: impl FnMut() -> Option<T>) -> T {
     let mut spins = 0_u32;
-    while !is_so() {
+    loop {
+        if let Some(found) = find() {
+            return found;
+        }
         spins += 1;
         if spins.is_multiple_of(10_000) {
             thread::yield_now();
@@ -26,68 +28,128 @@ fn wait_for(mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// What the other thread sent, as soon as it has.
+fn receive<T>(from: &Receiver<T>) -> T {
+    wait_for(|| match from.try_recv() {
+        Ok(sent) => Some(sent),
+        Err(TryRecvError::Empty) => None,
+        Err(TryRecvError::Disconnected) => panic!("the other thread has ended"),
+    })
+}
+
+/// Keeps this thread on a core of its own, as far as there are some. The system puts two threads that wake one
+/// another on one core, and then they never run at the same time.
+fn keep_to(number: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: a set of no cores is all zeros.
+        let mut allowed: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        let size = size_of_val(&allowed);
+        // SAFETY: the set is writable, and of that size. The process's first thread is asked, which is not bound.
+        if unsafe { libc::sched_getaffinity(libc::getpid(), size, &mut allowed) } != 0 {
+            return;
+        }
+        // SAFETY: the number is one that a set has a place for.
+        let is_allowed = |core: &usize| unsafe { libc::CPU_ISSET(*core, &allowed) };
+        let cores: Vec<usize> = (0..libc::CPU_SETSIZE as usize).filter(is_allowed).collect();
+        // SAFETY: as above.
+        let mut own: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the core was in a set.
+        unsafe { libc::CPU_SET(cores[number % cores.len()], &mut own) };
+        // SAFETY: the set is readable, and of that size; 0 is this thread.
+        unsafe { libc::sched_setaffinity(0, size, &own) };
+    }
+}
+
+/// Has threads work at the same time, each on a core of its own, and gives what each says.
+fn crew<T: Send>(workers: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
+    let count = workers.len();
+    let ready = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let started: Vec<_> = workers
+            .into_iter()
+            .enumerate()
+            .map(|(number, work)| {
+                let ready = &ready;
+                scope.spawn(move || {
+                    keep_to(number);
+                    ready.fetch_add(1, Ordering::AcqRel);
+                    wait_for(|| (ready.load(Ordering::Acquire) == count).then_some(()));
+                    work()
+                })
+            })
+            .collect();
+        started
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect()
+    })
+}
+
+/// The time that one of the threads took, on average.
+fn average(times: Vec<Duration>) -> Duration {
+    let count = times.len() as u32;
+    times.into_iter().sum::<Duration>() / count
+}
+
 /// A thread makes a thousand strings and hands them over, another frees them; both all the time. What counts
 /// is what both spend on it, without the time that they wait for one another.
 struct Remote(Vec<u16>);
 
 impl Remote {
     const BATCH: usize = 1000;
-    /// Batches under way.
+    /// Batches under way, beside the two that are being filled and emptied.
     const AHEAD: usize = 4;
 }
 
 impl Workload for Remote {
     fn run<P: Peer, const CHECK: bool>(&self, times: u64) -> Duration {
-        let (batches, received) = sync_channel::<Vec<Text<P>>>(Self::AHEAD);
+        let (batches, received) = sync_channel::<Vec<Text<P>>>(Self::AHEAD + 2);
         let (empty, empties) = sync_channel(Self::AHEAD + 2);
         for _ in 0..Self::AHEAD + 2 {
             empty.send(Vec::with_capacity(Self::BATCH)).expect("room");
         }
-        let begin = &Barrier::new(2);
         let text = self.0.as_slice();
         // A few that are not counted: a thread's first string is its dearest.
         let warm = if CHECK { 0 } else { 8 };
-        thread::scope(|scope| {
-            let maker = scope.spawn(move || {
-                begin.wait();
-                let mut busy = Duration::ZERO;
-                for number in 0..times + warm {
-                    let mut batch = empties.recv().expect("the other lives");
-                    let start = Instant::now();
-                    for _ in 0..Self::BATCH {
-                        batch.push(Text::new(black_box(text)));
-                    }
-                    if number >= warm {
-                        busy += start.elapsed();
-                    }
-                    batches.send(batch).expect("the other lives");
+        let maker = move || {
+            let mut busy = Duration::ZERO;
+            for number in 0..times + warm {
+                let mut batch = receive(&empties);
+                let start = Instant::now();
+                for _ in 0..Self::BATCH {
+                    batch.push(Text::new(black_box(text)));
                 }
-                drop(batches);
-                busy
-            });
-            let freer = scope.spawn(move || {
-                begin.wait();
-                let (mut busy, mut number) = (Duration::ZERO, 0);
-                for mut batch in received {
-                    assert_eq!(batch.len(), Self::BATCH);
-                    let start = Instant::now();
-                    for string in batch.drain(..) {
-                        if CHECK {
-                            string.check(text);
-                        }
-                        string.free();
-                    }
-                    if number >= warm {
-                        busy += start.elapsed();
-                    }
-                    number += 1;
-                    let _ = empty.send(batch);
+                if number >= warm {
+                    busy += start.elapsed();
                 }
-                assert_eq!(number, times + warm);
-                busy
-            });
-            maker.join().expect("no panic") + freer.join().expect("no panic")
-        })
+                batches.send(batch).expect("there is room for all");
+            }
+            busy
+        };
+        let freer = move || {
+            let mut busy = Duration::ZERO;
+            for number in 0..times + warm {
+                let mut batch = receive(&received);
+                assert_eq!(batch.len(), Self::BATCH);
+                let start = Instant::now();
+                for string in batch.drain(..) {
+                    if CHECK {
+                        string.check(text);
+                    }
+                    string.free();
+                }
+                if number >= warm {
+                    busy += start.elapsed();
+                }
+                // The other may have ended.
+                let _ = empty.send(batch);
+            }
+            busy
+        };
+        crew(vec![Box::new(maker), Box::new(freer)])
+            .into_iter()
+            .sum()
     }
 
     fn calls(&self) -> u64 {
@@ -142,25 +204,20 @@ impl Workload for Larson {
                 lengths(Self::LIVE, 3).into_iter().map(new).collect()
             })
             .collect();
-        let begin = Instant::now();
+        let mut taken = Duration::ZERO;
         for generation in 0..times {
-            sets = thread::scope(|scope| {
-                let threads: Vec<_> = sets
-                    .drain(..)
-                    .enumerate()
-                    .map(|(number, set)| {
-                        scope.spawn(move || {
-                            self.serve::<P, CHECK>(set, 1 + generation * 2 + number as u64)
-                        })
-                    })
-                    .collect();
-                threads
-                    .into_iter()
-                    .map(|thread| thread.join().expect("no panic"))
-                    .collect()
+            let workers = sets.drain(..).enumerate().map(|(number, set)| {
+                let seed = 1 + generation * 2 + number as u64;
+                let work = move || {
+                    let begin = Instant::now();
+                    (self.serve::<P, CHECK>(set, seed), begin.elapsed())
+                };
+                Box::new(work) as Box<dyn FnOnce() -> _ + Send>
             });
+            let (left, times): (Vec<_>, Vec<_>) = crew(workers.collect()).into_iter().unzip();
+            sets = left;
+            taken += average(times);
         }
-        let taken = begin.elapsed();
         for (len, text) in sets.into_iter().flatten() {
             text.check(&self.0[..usize::from(len)]);
             text.free();
@@ -169,7 +226,7 @@ impl Workload for Larson {
     }
 
     fn calls(&self) -> u64 {
-        (Self::THREADS * Self::STEPS) as u64
+        Self::STEPS as u64
     }
 }
 
@@ -183,39 +240,39 @@ impl Xmalloc {
 
 impl Workload for Xmalloc {
     fn run<P: Peer, const CHECK: bool>(&self, times: u64) -> Duration {
-        let lengths = lengths(Self::BATCH, 5);
+        let lengths = &lengths(Self::BATCH, 5);
         let (to_second, from_first) = sync_channel::<Vec<Text<P>>>(4);
         let (to_first, from_second) = sync_channel::<Vec<Text<P>>>(4);
         let total = times * Self::ROUNDS as u64;
-        let barrier = Barrier::new(3);
-        thread::scope(|scope| {
-            for (give, take) in [(to_second, from_second), (to_first, from_first)] {
-                let (barrier, lengths) = (&barrier, &lengths);
-                scope.spawn(move || {
-                    barrier.wait();
+        let worker = |give: SyncSender<Vec<Text<P>>>, take: Receiver<Vec<Text<P>>>| {
+            let work = move || {
+                let begin = Instant::now();
+                // The lists go round with the strings.
+                let mut spare = Vec::with_capacity(Self::BATCH);
+                for _ in 0..total {
                     let new = |len: &u16| Text::new(&self.0[..usize::from(*len)]);
-                    for _ in 0..total {
-                        // The same number of batches is on its way in both directions.
-                        give.send(lengths.iter().map(new).collect()).expect("alive");
-                        for (text, len) in take.recv().expect("alive").into_iter().zip(lengths) {
-                            if CHECK {
-                                text.check(&self.0[..usize::from(*len)]);
-                            }
-                            text.free();
+                    spare.extend(lengths.iter().map(new));
+                    // The same number of batches is on its way in both directions.
+                    give.send(spare)
+                        .expect("room, for the other has sent as many");
+                    spare = receive(&take);
+                    for (text, len) in spare.drain(..).zip(lengths) {
+                        if CHECK {
+                            text.check(&self.0[..usize::from(*len)]);
                         }
+                        text.free();
                     }
-                    barrier.wait();
-                });
-            }
-            barrier.wait();
-            let begin = Instant::now();
-            barrier.wait();
-            begin.elapsed()
-        })
+                }
+                (begin.elapsed(), give)
+            };
+            Box::new(work) as Box<dyn FnOnce() -> _ + Send>
+        };
+        let workers = vec![worker(to_second, from_second), worker(to_first, from_first)];
+        average(crew(workers).into_iter().map(|(time, _)| time).collect())
     }
 
     fn calls(&self) -> u64 {
-        (2 * Self::BATCH * Self::ROUNDS) as u64
+        (Self::BATCH * Self::ROUNDS) as u64
     }
 }
 
@@ -260,17 +317,19 @@ impl Sh6bench {
 
 impl Workload for Sh6bench {
     fn run<P: Peer, const CHECK: bool>(&self, times: u64) -> Duration {
-        let begin = Instant::now();
-        thread::scope(|scope| {
-            for seed in 0..Self::THREADS as u64 {
-                scope.spawn(move || self.work::<P, CHECK>(seed, times));
-            }
-        });
-        begin.elapsed()
+        let worker = |seed| {
+            let work = move || {
+                let begin = Instant::now();
+                self.work::<P, CHECK>(seed, times);
+                begin.elapsed()
+            };
+            Box::new(work) as Box<dyn FnOnce() -> _ + Send>
+        };
+        average(crew((0..Self::THREADS as u64).map(worker).collect()))
     }
 
     fn calls(&self) -> u64 {
-        (Self::THREADS * Self::RUNS * Self::RUN) as u64
+        (Self::RUNS * Self::RUN) as u64
     }
 }
 
@@ -285,56 +344,35 @@ impl Scratch {
 
 impl Workload for Scratch {
     fn run<P: Peer, const CHECK: bool>(&self, times: u64) -> Duration {
-        let given: Vec<Text<P>> = (0..Self::THREADS).map(|_| Text::new(&self.0)).collect();
-        let ready = AtomicUsize::new(0);
-        let begin = Instant::now();
-        thread::scope(|scope| {
-            for text in given {
-                let ready = &ready;
-                scope.spawn(move || {
-                    text.free();
-                    ready.fetch_add(1, Ordering::AcqRel);
-                    wait_for(|| ready.load(Ordering::Acquire) == Self::THREADS);
-                    for _ in 0..times {
-                        let mut own = Text::<P>::new(&self.0);
-                        for write in 0..Self::WRITES {
-                            own.scratch(write as u16);
-                        }
-                        own.scratch(self.0[0]);
-                        if CHECK {
-                            own.check(&self.0);
-                        }
-                        own.free();
+        let worker = |text: Text<P>| {
+            let work = move || {
+                text.free();
+                let begin = Instant::now();
+                for _ in 0..times {
+                    let mut own = Text::<P>::new(&self.0);
+                    for write in 0..Self::WRITES {
+                        own.scratch(write as u16);
                     }
-                });
-            }
-        });
-        begin.elapsed()
-    }
-
-    fn calls(&self) -> u64 {
-        Self::THREADS as u64
+                    own.scratch(self.0[0]);
+                    if CHECK {
+                        own.check(&self.0);
+                    }
+                    own.free();
+                }
+                begin.elapsed()
+            };
+            Box::new(work) as Box<dyn FnOnce() -> _ + Send>
+        };
+        let given: Vec<Text<P>> = (0..Self::THREADS).map(|_| Text::new(&self.0)).collect();
+        average(crew(given.into_iter().map(worker).collect()))
     }
 }
 
 /// What each of some threads takes for its own work, on average.
 fn side_by_side(threads: usize, work: impl Fn() -> Duration + Sync) -> Duration {
-    let barrier = Barrier::new(threads);
-    let total: Duration = thread::scope(|scope| {
-        let started: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
-                    barrier.wait();
-                    work()
-                })
-            })
-            .collect();
-        started
-            .into_iter()
-            .map(|thread| thread.join().expect("no panic"))
-            .sum()
-    });
-    total / threads as u32
+    let work = &work;
+    let worker = |_| Box::new(work) as Box<dyn FnOnce() -> _ + Send>;
+    average(crew((0..threads).map(worker).collect()))
 }
 
 /// What a string costs while another thread works as well, against what it costs without one. The machine has

@@ -45,8 +45,9 @@ fn keep_to(number: usize) {
         // SAFETY: a set of no cores is all zeros.
         let mut allowed: libc::cpu_set_t = unsafe { std::mem::zeroed() };
         let size = size_of_val(&allowed);
+        let first = std::process::id() as libc::pid_t;
         // SAFETY: the set is writable, and of that size. The process's first thread is asked, which is not bound.
-        if unsafe { libc::sched_getaffinity(libc::getpid(), size, &mut allowed) } != 0 {
+        if unsafe { libc::sched_getaffinity(first, size, &mut allowed) } != 0 {
             return;
         }
         // SAFETY: the number is one that a set has a place for.

@@ -16,6 +16,7 @@ use std::ptr;
 
 use allocator_api2::alloc::{Allocator, System};
 
+use crate::task::backing::Backing;
 use crate::task::block::{Family, Found};
 use crate::task::complain::complain;
 use crate::task::depot::Depot;
@@ -49,8 +50,8 @@ pub(crate) struct Store<A: Allocator + Sync + 'static = System> {
     /// The part of threads that are about to end.
     late: Lock<()>,
     late_part: Local,
-    large: Large<A>,
-    backing: A,
+    large: Large<Backing<A>>,
+    backing: Backing<A>,
 }
 
 /// The identity of [`Store::late_part`]. No thread has it.
@@ -67,7 +68,7 @@ impl<A: Allocator + Sync> fmt::Debug for Store<A> {
 
 impl<A: Allocator + Sync> Store<A> {
     constructor! {
-        pub(crate) fn new(backing: A) -> Self {
+        pub(crate) fn new(backing: Backing<A>) -> Self {
             Self {
                 registry: Registry::new(),
                 seats: array![AtomicPtr::new(ptr::null_mut()); SEATS],

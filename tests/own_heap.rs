@@ -7,7 +7,7 @@ mod children;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, PoisonError, mpsc};
 use std::thread;
 
@@ -22,6 +22,8 @@ struct Counting {
     requests: AtomicU64,
     /// From this request on none is granted.
     limit: AtomicU64,
+    /// None is granted of more bytes.
+    most: AtomicUsize,
 }
 
 impl Counting {
@@ -30,6 +32,7 @@ impl Counting {
             out: AtomicIsize::new(0),
             requests: AtomicU64::new(0),
             limit: AtomicU64::new(u64::MAX),
+            most: AtomicUsize::new(usize::MAX),
         }
     }
 
@@ -52,7 +55,9 @@ impl Counting {
 unsafe impl Allocator for Counting {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         let request = self.requests.fetch_add(1, Ordering::SeqCst);
-        if request >= self.limit.load(Ordering::SeqCst) {
+        if request >= self.limit.load(Ordering::SeqCst)
+            || layout.size() > self.most.load(Ordering::SeqCst)
+        {
             return Err(AllocError);
         }
         let memory = System.allocate(layout)?;
@@ -169,7 +174,7 @@ fn every_size_is_exact_and_nothing_overlaps() {
 fn questions_read_no_memory() {
     let (heap, _) = own();
     let block = Block::new(heap, 40).expect("there is memory");
-    let high = usize::MAX << 48;
+    let high = usize::MAX << (usize::BITS - 16);
     for address in [
         1,
         8,
@@ -238,6 +243,29 @@ fn growth_is_copied_seldom() {
     assert!(moves <= 30, "moved {moves} times");
     // SAFETY: live.
     unsafe { heap.free(block) };
+}
+
+/// A string for whose growth there is no more memory than it needs gets that.
+#[test]
+fn growth_takes_what_there_is() {
+    let (heap, backing) = own();
+    for (from, to) in [(30_000, 50_000), (100_000, 110_000)] {
+        let block = heap.alloc(from, Family::Bstr);
+        assert!(!block.is_null());
+        backing.most.store(to + 4096, Ordering::SeqCst);
+        // SAFETY: live, and nobody else's.
+        let grown = unsafe { heap.realloc(block, to, Family::Bstr) };
+        assert!(!grown.is_null(), "{from} to {to}");
+        assert_eq!(heap.size_of(grown), Some(to));
+        // And if there is not even that, it stays as it was.
+        // SAFETY: as above.
+        let none = unsafe { heap.realloc(grown, 2 * to + 100_000, Family::Bstr) };
+        assert!(none.is_null());
+        assert_eq!(heap.size_of(grown), Some(to));
+        backing.most.store(usize::MAX, Ordering::SeqCst);
+        // SAFETY: live.
+        unsafe { heap.free(grown) };
+    }
 }
 
 /// All that was used goes back, but for the heap's own books.
@@ -466,10 +494,10 @@ fn threads_do_not_disturb_each_other() {
                     random ^= random >> 7;
                     random ^= random << 17;
                     if random.is_multiple_of(3) && !mine.is_empty() {
-                        let index = usize::try_from(random >> 8).expect("64 bits") % mine.len();
+                        let index = usize::try_from(random >> 40).expect("24 bits") % mine.len();
                         mine.swap_remove(index).free(heap);
                     } else {
-                        let size = usize::try_from(random >> 20).expect("64 bits") % 700;
+                        let size = usize::try_from(random >> 40).expect("24 bits") % 700;
                         mine.push(Block::new(heap, size).expect("there is memory"));
                     }
                 }

@@ -49,4 +49,4 @@ pub(crate) const ROOT_BITS: u32 = if ADDRESS_BITS == 48 { 14 } else { 8 };
 pub(crate) const LEAF_BITS: u32 = ADDRESS_BITS - UNIT_SHIFT - ROOT_BITS;
 
 /// Places in which threads find their own part of the heap.
-pub(crate) const SEATS: usize = 256;
+pub(crate) const SEATS: usize = 1024;

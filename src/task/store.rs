@@ -367,7 +367,15 @@ impl<A: Allocator + Sync> Store<A> {
             Family::Task => large_room(size),
         };
         // SAFETY: the caller's promise.
-        let resized = unsafe { self.large.resize(block, size, capacity, &self.backing) }?;
+        let mut resized = unsafe { self.large.resize(block, size, capacity, &self.backing) }?;
+        if resized.is_null() {
+            // Better no room for more than no string.
+            // SAFETY: as above, and the block has stayed.
+            resized = unsafe { self.large.resize(block, size, |_| size, &self.backing) }?;
+        }
+        if resized.is_null() {
+            return Ok(resized);
+        }
         if let Some(local) = self.seated() {
             local.memo.set(self.large.memo(resized.addr(), size));
         }
@@ -394,7 +402,11 @@ impl<A: Allocator + Sync> Store<A> {
             Family::Bstr => grown(size, room),
             Family::Task => size,
         };
-        let new = self.alloc_from_afar(size, wanted, state.family());
+        let mut new = self.alloc_from_afar(size, wanted, state.family());
+        if new.is_null() && wanted > size {
+            // Better no room for more than no string.
+            new = self.alloc_from_afar(size, size, state.family());
+        }
         if !new.is_null() {
             // SAFETY: both blocks are live, and have as many bytes; a new one overlaps nothing.
             unsafe { new.copy_from_nonoverlapping(block, state.size().min(size)) };

@@ -21,6 +21,10 @@ use crate::task::store::{NotLive, Store};
 /// Small blocks are slots of slabs, cut from 4 MiB chunks that the backing gives; blocks of more than 32 KiB
 /// are allocations of the backing's each. Not on Windows.
 ///
+/// The backing must give memory at multiples of 64 KiB, which [`TaskAllocator`](crate::TaskAllocator) does
+/// not. It must not panic. A fork does not wait for this heap, as it does for the process's own: the child of a
+/// process whose other threads may have been using it must leave it alone.
+///
 /// # Examples
 ///
 /// ```

@@ -2,9 +2,13 @@
 //!
 //! ```text
 //!  prefix ← raw ← borrowed ← owned ← convert, traits        compare stands beside owned, over raw
+//!    ▲      ▼
+//!    └─ cache ← pin                                          what becomes of a freed string
 //! ```
 
 pub(crate) mod borrowed;
+#[cfg(all(feature = "std", any(not(windows), miri)))]
+pub mod cache;
 #[cfg(feature = "std")]
 pub(crate) mod compare;
 #[cfg(feature = "std")]
@@ -13,6 +17,10 @@ mod convert;
 pub mod literal;
 #[cfg(feature = "std")]
 pub(crate) mod owned;
+#[cfg(all(feature = "std", any(not(windows), miri)))]
+pub(crate) mod pin;
+#[cfg(all(feature = "std", any(not(windows), miri)))]
+pub(crate) mod pinned;
 mod prefix;
 #[cfg(feature = "std")]
 pub(crate) mod raw;

@@ -4,6 +4,7 @@
 //! * [`OutOfMemory`]: the allocator said no, or a test told it to ([`crate::fault`]).
 //! * [`CreateError`]: either of them, from whatever makes or grows an object.
 //! * [`Refused`]: a `CreateError` that gives the value back which could not be stored.
+//! * [`PinError`]: a string that could not be pinned.
 //! * [`InvalidUtf16`], [`OddBytes`], [`DecodeError`]: a BSTR that is not the text it was taken for.
 //! * [`InteriorNul`]: text that a zero-terminated string cannot hold.
 //!
@@ -47,6 +48,15 @@ pub struct Refused<T> {
     pub error: CreateError,
     /// What was to be stored, unharmed.
     pub value: T,
+}
+
+/// Why a string could not be pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinError {
+    /// No live BSTR is there.
+    NotABstr,
+    /// There was no memory to record the pin.
+    OutOfMemory(OutOfMemory),
 }
 
 /// A code unit that is half a surrogate pair.
@@ -143,6 +153,15 @@ impl<T> fmt::Display for Refused<T> {
     }
 }
 
+impl fmt::Display for PinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotABstr => f.write_str("no live BSTR is there"),
+            Self::OutOfMemory(error) => error.fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for InvalidUtf16 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -187,6 +206,7 @@ impl core::error::Error for TooLong {}
 impl core::error::Error for OutOfMemory {}
 impl core::error::Error for CreateError {}
 impl<T: fmt::Debug> core::error::Error for Refused<T> {}
+impl core::error::Error for PinError {}
 impl core::error::Error for InvalidUtf16 {}
 impl core::error::Error for OddBytes {}
 impl core::error::Error for DecodeError {}
@@ -261,6 +281,16 @@ impl From<CreateError> for HResult {
 impl<T> From<Refused<T>> for HResult {
     fn from(_: Refused<T>) -> Self {
         Self::E_OUTOFMEMORY
+    }
+}
+
+/// What is no live BSTR is `E_INVALIDARG`, no memory `E_OUTOFMEMORY`: Windows documents no codes.
+impl From<PinError> for HResult {
+    fn from(error: PinError) -> Self {
+        match error {
+            PinError::NotABstr => Self::E_INVALIDARG,
+            PinError::OutOfMemory(error) => error.into(),
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! * A *string* is null, or points to aligned units (or bytes) up to and including a zero.
 //! * An *out pointer* is null, which gives the documented error, or points to a writable variable that
 //!   nothing else uses during the call.
+//! * An *object* is null, or a COM object of the interface named, which keeps COM's rules.
 //! * A *block* is null, or a live block of the task allocator. A question (`GetSize`, `DidAlloc`) may be
 //!   asked of any address whatever.
 //!
@@ -43,14 +44,17 @@
 
 mod bstr;
 mod malloc;
+mod mallocspy;
 mod strings;
 mod task;
 
 pub use bstr::{
-    SysAllocString, SysAllocStringByteLen, SysAllocStringLen, SysFreeString, SysReAllocString,
-    SysReAllocStringLen, SysStringByteLen, SysStringLen, VarBstrCat, VarBstrCmp,
+    SetOaNoCache, SysAddRefString, SysAllocString, SysAllocStringByteLen, SysAllocStringLen,
+    SysFreeString, SysReAllocString, SysReAllocStringLen, SysReleaseString, SysStringByteLen,
+    SysStringLen, VarBstrCat, VarBstrCmp,
 };
 pub use malloc::{CoGetMalloc, IID_IMalloc, IID_IMallocSpy, IID_IUnknown};
+pub use mallocspy::{CoRegisterMallocSpy, CoRevokeMallocSpy};
 pub use strings::{
     ProgIDFromCLSID, SHStrDupA, SHStrDupW, StringFromCLSID, StringFromGUID2, StringFromIID,
 };

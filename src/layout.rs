@@ -107,12 +107,18 @@ impl PointerWidth {
         if n.get() > self.max_bytes().get() {
             return None;
         }
+        Some(self.block_size_within(n))
+    }
+
+    /// As [`block_size`](Self::block_size), of a length within the limit.
+    #[inline]
+    pub(crate) const fn block_size_within(self, n: ByteLen) -> u32 {
         // No overflow: the limit leaves room for all three summands.
         let header = match self {
             Self::W32 => 4,
             Self::W64 => 8,
         };
-        Some((header + n.get() + 2 + 15) & !15)
+        (header + n.get() + 2 + 15) & !15
     }
 }
 

@@ -19,6 +19,9 @@
 //! | lengths that say what they count | [`UnitLen`], [`ByteLen`] |
 //! | result codes, identifiers, vtables | [`HResult`], [`Guid`], [`com`] |
 //! | a failing allocation, for tests | [`fault`] |
+//! | what Windows keeps of freed strings | [`cache`] |
+//! | a lent string that must outlast a free | [`Pinned`] |
+//! | a witness of every call, as `IMallocSpy` is | module `spy`, with the feature `export` or `audit` |
 //! | the numbers behind it all | [`layout`] |
 //!
 //! # Examples
@@ -82,6 +85,9 @@
 //! with its own stacks. (AddressSanitizer is found on Linux and macOS, Valgrind on x86-64 and aarch64
 //! Linux.) `OLEMEM=plain` or `OLEMEM=pass-through` in the environment chooses by hand, except under Miri.
 //!
+//! `OLEMEM=cache=windows` and `OLEMEM=cache=adversarial`, also after a comma, choose a model of the Windows
+//! BSTR [`cache`], under which a second free may go unnoticed as it does there.
+//!
 //! A stale pointer whose address was handed out again is the start of a live block: freeing it frees that
 //! block. The memory tools, which keep freed memory aside, tell the two apart.
 //!
@@ -95,7 +101,8 @@
 //! | feature | adds |
 //! | --- | --- |
 //! | `std` (default) | the heap and all that stands on it; without it: [`layout`], lengths, errors, [`com`], [`guid_text`], [`BstrRef`] |
-//! | `export` | the C ABI |
+//! | `export` | the C ABI; spies |
+//! | `audit` | spies, without the C ABI |
 //! | `serde` | `Serialize` and `Deserialize` for `Bstr`, `Serialize` for `BstrRef` |
 //! | `allocator-api2-04` | `TaskAllocator` for allocator-api2 0.4 as well as 0.2 |
 //! | `cli` | the command `olemem` |
@@ -124,6 +131,8 @@ pub use crate::bstr::borrowed::BstrRef;
 pub use crate::bstr::literal as __literal;
 #[cfg(feature = "std")]
 pub use crate::bstr::owned::Bstr;
+#[cfg(all(feature = "std", any(not(windows), miri)))]
+pub use crate::bstr::pinned::Pinned;
 pub use crate::com::types::{Guid, HResult};
 pub use crate::units::{ByteLen, UnitLen};
 #[cfg(feature = "std")]
@@ -134,6 +143,8 @@ pub use crate::{
     task::string::{StrUnit, TaskStr},
 };
 
+#[cfg(all(feature = "std", any(not(windows), miri)))]
+pub use crate::bstr::cache;
 #[cfg(feature = "std")]
 pub use crate::task::heap;
 
@@ -145,6 +156,9 @@ pub mod seam {
         BlockEvent, BstrEvent, Listener, Listening, Seat, SeatTaken, listen,
     };
 }
+
+#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+pub use crate::task::spy;
 
 /// Making an allocation fail, to test what becomes of the caller.
 #[cfg(feature = "std")]
@@ -167,6 +181,7 @@ pub mod raw {
     //! | [`unit_len`], [`byte_len`] | `SysStringLen`, `SysStringByteLen` |
     //! | [`concat()`] | `VarBstrCat` |
     //! | [`compare`] | `VarBstrCmp` |
+    //! | `pin`, `unpin` | `SysAddRefString`, `SysReleaseString` (not on Windows itself) |
     //!
     //! A null BSTR is the empty string wherever one is read. On Windows itself these call oleaut32, so
     //! that a string made here may be freed by the system, and the other way round.
@@ -187,6 +202,8 @@ pub mod raw {
     //! ```
 
     pub use crate::bstr::compare::{IGNORE_CASE, compare, concat};
+    #[cfg(any(not(windows), miri))]
+    pub use crate::bstr::pin::{pin, unpin};
     pub use crate::bstr::raw::{
         alloc, alloc_bytes, alloc_units, byte_len, free, realloc, realloc_units, unit_len,
     };

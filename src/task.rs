@@ -5,10 +5,13 @@
 //!              │
 //!  allocator ──┴─► heap (the doors) ─► emulated ─► table, backing     everywhere but Windows
 //!                    │                 windows  ─► ole32              on Windows itself
-//!                    └─► mode (the one byte) ─► hook (who listens)
+//!                    ├─► mode (the one byte) ─► hook (who listens)
+//!                    └─► spy (IMallocSpy) ─► seat (who spies, on what) ─► turn (one thread at a time)
 //! ```
 
 pub(crate) mod allocator;
+#[cfg(any(not(windows), miri))]
+pub(crate) mod aside;
 #[cfg(any(not(windows), miri))]
 mod backing;
 pub(crate) mod block;
@@ -27,6 +30,10 @@ mod lock;
 #[cfg(any(not(windows), miri))]
 pub(crate) mod mode;
 pub(crate) mod owned;
+#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+pub(crate) mod seat;
+#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+pub mod spy;
 pub(crate) mod string;
 
 #[cfg(any(not(windows), miri))]
@@ -55,3 +62,6 @@ mod sync;
 mod thread;
 #[cfg(any(not(windows), miri))]
 mod thread_identity;
+#[cfg(any(not(windows), miri))]
+#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+mod turn;

@@ -11,23 +11,28 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The functions, said once more and by hand: those of `semantics.md` that are there so far.
-const FUNCTIONS: [&str; 20] = [
+const FUNCTIONS: [&str; 25] = [
     "CoGetMalloc",
+    "CoRegisterMallocSpy",
+    "CoRevokeMallocSpy",
     "CoTaskMemAlloc",
     "CoTaskMemFree",
     "CoTaskMemRealloc",
     "ProgIDFromCLSID",
     "SHStrDupA",
     "SHStrDupW",
+    "SetOaNoCache",
     "StringFromCLSID",
     "StringFromGUID2",
     "StringFromIID",
+    "SysAddRefString",
     "SysAllocString",
     "SysAllocStringByteLen",
     "SysAllocStringLen",
     "SysFreeString",
     "SysReAllocString",
     "SysReAllocStringLen",
+    "SysReleaseString",
     "SysStringByteLen",
     "SysStringLen",
     "VarBstrCat",
@@ -214,8 +219,8 @@ fn c_shape(of: &str) -> Shape {
         "UINT" | "ULONG" | "DWORD" | "LCID" => Unsigned32,
         "INT" | "int" | "HRESULT" => Signed32,
         "SIZE_T" => Word,
-        "BSTR" | "LPVOID" | "LPCSTR" | "LPCWSTR" | "LPOLESTR" | "REFCLSID" | "REFIID"
-        | "REFGUID" => Pointer,
+        "BSTR" | "LPVOID" | "LPMALLOCSPY" | "LPCSTR" | "LPCWSTR" | "LPOLESTR" | "REFCLSID"
+        | "REFIID" | "REFGUID" => Pointer,
         other => panic!("an unknown type: {other}"),
     }
 }
@@ -254,7 +259,11 @@ fn declared() -> BTreeMap<String, Signature> {
             let rest = rest.trim_start();
             let name = identifier(rest);
             let parameters = bracketed(&rest[name.len() + 1..]);
-            let shapes = comma_separated(parameters).into_iter().map(c_shape);
+            let shapes = comma_separated(parameters)
+                .into_iter()
+                // C's way of saying that there is none.
+                .filter(|parameter| *parameter != "void")
+                .map(c_shape);
             (name, Some((shapes.collect(), c_shape(result))))
         } else {
             assert!(
@@ -364,6 +373,7 @@ fn the_static_library_has_the_list() {
     }
     let windows = [
         "Sys",
+        "SetOa",
         "Var",
         "Co",
         "SH",

@@ -1,10 +1,11 @@
-//! A process that forks while other threads are inside the heap: the child's heap works.
+//! A process that forks while other threads are inside the heap, the cache or the pins: the child's work.
 #![cfg(all(feature = "std", unix, not(miri)))]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
 use std::thread;
 
+use olemem::cache::{self, Model};
 use olemem::{Bstr, TaskBox};
 
 unsafe extern "C" {
@@ -42,6 +43,8 @@ fn work() {
     let text = Bstr::from("text");
     let copy = text.clone();
     assert_eq!(copy, "text");
+    let pinned = text.as_bstr().pin();
+    assert_eq!(*pinned.expect("a live string"), "text");
     drop(TaskBox::new([1_u64; 8]));
 }
 
@@ -66,7 +69,12 @@ fn a_child_is_not_left_with_a_lock_that_nobody_holds() {
             }
         });
         work();
-        for child in 0..200 {
+        for child in 0..210 {
+            match child {
+                70 => cache::set(Model::Windows),
+                140 => cache::set(Model::Adversarial),
+                _ => {}
+            }
             match fork() {
                 0 => {
                     // A child that waits for ever is killed, and that is seen below.

@@ -40,9 +40,16 @@ fn no_more_memory() {
 
 #[test]
 fn child() {
-    if children::deed().is_none() {
-        return;
+    match children::deed().as_deref() {
+        Some("minimize") => minimize(),
+        #[cfg(any(feature = "export", feature = "audit"))]
+        Some("spy") => spy::all_that_can_be_had(),
+        Some(other) => panic!("{other}"),
+        None => {}
     }
+}
+
+fn minimize() {
     let blocks: Vec<*mut u8> = (0..1_000_000)
         .map(|_| heap::alloc(1, Family::Task))
         .collect();
@@ -68,4 +75,77 @@ fn giving_memory_back_needs_none() {
         .output()
         .expect("the test binary starts");
     children::assert_passed(&output);
+}
+
+/// A spyed block must be recorded: without memory for that there is no block either.
+#[cfg(any(feature = "export", feature = "audit"))]
+mod spy {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use olemem::heap::{self, Family};
+    use olemem::spy::{self, Block, Request, Spy};
+
+    use super::{children, no_more_memory};
+
+    #[derive(Default)]
+    struct Counts {
+        given: AtomicUsize,
+        failed: AtomicUsize,
+        freed: AtomicUsize,
+    }
+
+    impl Spy for Counts {
+        fn post_alloc(&self, _: Request, block: Option<&mut Block<'_>>) {
+            let count = if block.is_some() {
+                &self.given
+            } else {
+                &self.failed
+            };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        fn post_free(&self, spyed: bool) {
+            self.freed.fetch_add(usize::from(spyed), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn all_that_can_be_had() {
+        let counts = Arc::new(Counts::default());
+        let registered = spy::register(counts.clone()).expect("there is no other spy");
+        // No more than the loop below can have before the limit is felt.
+        let mut blocks = Vec::with_capacity(4_000_000);
+        let mut alloc = || {
+            let block = heap::alloc(1, Family::Task);
+            if !block.is_null() {
+                blocks.push(block);
+            }
+            !block.is_null()
+        };
+        while blocks_wanted(&counts) {
+            assert!(alloc());
+        }
+        no_more_memory();
+        while alloc() {}
+        for block in &blocks {
+            // SAFETY: the block is live, and this is its last use.
+            unsafe { heap::free(*block, Family::Task) };
+        }
+        assert_eq!(counts.failed.load(Ordering::Relaxed), 1);
+        assert_eq!(counts.given.load(Ordering::Relaxed), blocks.len());
+        assert_eq!(counts.freed.load(Ordering::Relaxed), blocks.len());
+        assert!(registered.revoke().is_ok());
+    }
+
+    /// Enough that the records have grown a few times.
+    fn blocks_wanted(counts: &Counts) -> bool {
+        counts.given.load(Ordering::Relaxed) < 100_000
+    }
+
+    #[test]
+    fn without_a_record_there_is_no_block() {
+        let output = children::child("child", "spy")
+            .output()
+            .expect("the test binary starts");
+        children::assert_passed(&output);
+    }
 }

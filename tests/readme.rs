@@ -110,7 +110,8 @@ fn the_example_without_its_free_is_a_leak_to_valgrind() {
     );
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(9), "{said}");
-    assert!(said.contains("SysAllocString"), "{said}");
+    // The C functions jump into the heap, so the frame above olemem's own is the caller's.
+    assert!(said.contains("get_StatusText"), "{said}");
 }
 
 #[test]

@@ -251,12 +251,14 @@ impl Block {
         match self.door {
             // SAFETY: live.
             Door::Bstr | Door::CString => assert_eq!(
+                // SAFETY: as above.
                 unsafe { raw::byte_len(start.as_ptr().cast()) }.as_usize(),
                 self.size
             ),
             Door::Own => assert_eq!(OWN.size_of(start.as_ptr()), Some(self.size)),
             // SAFETY: any address will do.
             Door::Task | Door::C => {
+                // SAFETY: the block is live.
                 assert_eq!(unsafe { heap::size_of(start.as_ptr()) }, Some(self.size))
             }
         }

@@ -295,11 +295,7 @@ impl Bstr {
     ///
     /// [`CreateError`] if there is no memory, or the sum is too long for a BSTR.
     pub fn try_push_str(&mut self, text: &str) -> Result<(), CreateError> {
-        let tail = self.try_grow(text.encode_utf16().count())?;
-        for (place, unit) in tail.iter_mut().zip(text.encode_utf16()) {
-            *place = unit.to_ne_bytes();
-        }
-        Ok(())
+        self.try_append(text.encode_utf16().count(), text.encode_utf16())
     }
 
     /// Appends units. After an error the string is as it was.
@@ -308,11 +304,57 @@ impl Bstr {
     ///
     /// [`CreateError`] if there is no memory, or the sum is too long for a BSTR.
     pub fn try_push_units(&mut self, units: &[u16]) -> Result<(), CreateError> {
-        let tail = self.try_grow(units.len())?;
-        for (place, unit) in tail.iter_mut().zip(units) {
-            *place = unit.to_ne_bytes();
+        self.try_append(units.len(), units.iter().copied())
+    }
+
+    /// Makes room for `additional` units more, so that appending them copies nothing that is here. Text that
+    /// grows step by step needs none of that: it gets room for half as much again whenever it is short of it.
+    ///
+    /// The length stays. Room for any at all turns null into the allocated empty string. After an error the
+    /// string is as it was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use olemem::{Bstr, UnitLen};
+    ///
+    /// let mut text = Bstr::new();
+    /// text.try_reserve(UnitLen::new(100))?;
+    /// let address = text.as_raw();
+    /// for _ in 0..100 {
+    ///     text.push_str("x");
+    /// }
+    /// # #[cfg(not(windows))]
+    /// assert_eq!(text.as_raw(), address);
+    /// # Ok::<(), olemem::error::CreateError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError`] if there is no memory, or the sum is too long for a BSTR.
+    pub fn try_reserve(&mut self, additional: UnitLen) -> Result<(), CreateError> {
+        if additional == UnitLen::ZERO {
+            return Ok(());
         }
-        Ok(())
+        let old = self.byte_len();
+        let len = longer_by(old, additional.as_usize())?;
+        if old.is_odd() {
+            // Only whole units can be reallocated, and an odd string is none that grows by them in place.
+            return Ok(());
+        }
+        // A block that shrinks keeps its room (V036).
+        self.try_resize(len)?;
+        self.try_resize(old)
+    }
+
+    /// As [`try_reserve`](Self::try_reserve).
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory, or the sum is too long for a BSTR.
+    #[track_caller]
+    pub fn reserve(&mut self, additional: UnitLen) {
+        expect(self.try_reserve(additional));
     }
 
     /// As [`try_push_str`](Self::try_push_str).
@@ -346,31 +388,34 @@ impl Bstr {
         debug_assert!(done, "shrinking needs no memory");
     }
 
+    /// Appends `count` units, which `units` gives; zeros if it gives fewer.
+    fn try_append(
+        &mut self,
+        count: usize,
+        units: impl Iterator<Item = u16>,
+    ) -> Result<(), CreateError> {
+        let old = self.byte_len();
+        for (place, unit) in self.try_grow(count)?.iter_mut().zip(units) {
+            *place = unit.to_ne_bytes();
+        }
+        debug_assert!(self.byte_len().as_usize() == old.as_usize() + 2 * count);
+        Ok(())
+    }
+
     /// `units` zero units more, as bytes: behind an odd payload they are not aligned.
     fn try_grow(&mut self, units: usize) -> Result<&mut [[u8; 2]], CreateError> {
         if units == 0 {
             return Ok(&mut []);
         }
         let old = self.byte_len();
-        let sum = units
-            .checked_mul(2)
-            .and_then(|more| more.checked_add(old.as_usize()))
-            .ok_or(TooLong::units(units))?;
-        let len = ByteLen::try_from(sum)
-            .and_then(|len| check_len(len).map(|()| len))
-            .map_err(|_| TooLong::units(sum / 2))?;
+        let len = longer_by(old, units)?;
         if old.is_odd() {
             // Only whole units can be reallocated: a longer string takes this one's place.
             let mut longer = Self::allocate(len)?;
             longer.as_mut_bytes()[..old.as_usize()].copy_from_slice(self.as_bytes());
             *self = longer;
         } else {
-            // SAFETY: the field is a null or live BSTR of this value's; a null source keeps the
-            // contents.
-            let done = unsafe { raw::realloc_units(&raw mut self.ptr, ptr::null(), len.units()) };
-            if !done {
-                return Err(no_memory(len));
-            }
+            self.try_resize(len)?;
         }
         // SAFETY: the payload is `len` bytes now, of which `old` were there before.
         let tail = unsafe { self.ptr.cast::<[u8; 2]>().byte_add(old.as_usize()) };
@@ -378,6 +423,14 @@ impl Bstr {
         unsafe { tail.write_bytes(0, units) };
         // SAFETY: as above, and the borrow of `self` makes them this slice's alone.
         Ok(unsafe { slice::from_raw_parts_mut(tail, units) })
+    }
+
+    /// Makes the string `len` bytes long, an even number. What comes after the old contents is undefined: the
+    /// caller defines it, or makes the string as short again.
+    fn try_resize(&mut self, len: ByteLen) -> Result<(), CreateError> {
+        // SAFETY: the field is a null or live BSTR of this value's; a null source keeps the contents.
+        let done = unsafe { raw::realloc_units(&raw mut self.ptr, ptr::null(), len.units()) };
+        if done { Ok(()) } else { Err(no_memory(len)) }
     }
 
     /// The payload, to be written in place.
@@ -442,6 +495,17 @@ impl BstrRef<'_> {
     pub fn to_owned(self) -> Bstr {
         expect(self.try_to_owned())
     }
+}
+
+/// `units` whole units more than `len` bytes.
+fn longer_by(len: ByteLen, units: usize) -> Result<ByteLen, TooLong> {
+    let sum = units
+        .checked_mul(2)
+        .and_then(|more| more.checked_add(len.as_usize()))
+        .ok_or(TooLong::units(units))?;
+    ByteLen::try_from(sum)
+        .and_then(|len| check_len(len).map(|()| len))
+        .map_err(|_| TooLong::units(sum / 2))
 }
 
 /// A length within the limit, so that what fails after this is memory.

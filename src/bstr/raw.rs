@@ -90,7 +90,8 @@ pub unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool {
 /// A null source, or the string itself, keeps the old contents up to the new length; what comes after
 /// them is undefined. Shrinking that way keeps the address (V036). A source elsewhere in the old
 /// string is copied as far as the old block reaches; Windows does not say what happens then. A null
-/// BSTR at `target` allocates.
+/// BSTR at `target` allocates. A pinned string stays as it is, as if it were freed, and the new one stands
+/// elsewhere.
 ///
 /// `false` means that there is no memory, that `len` is beyond the limit, or that `target` is null:
 /// then nothing has changed (`semantics.md` 2.6 and 9).
@@ -115,8 +116,9 @@ pub unsafe fn realloc_units(target: *mut *mut u16, source: *const u16, len: Unit
 /// Frees a BSTR. Null does nothing.
 ///
 /// A task block with a header of its own, given as block start plus
-/// [`HEADER`](crate::layout::HEADER), is freed as well (`semantics.md` L5). Source: `SysFreeString`,
-/// 2.7.
+/// [`HEADER`](crate::layout::HEADER), is freed as well (`semantics.md` L5). A pinned string goes with its
+/// last pin, and where a model of the Windows cache is on, the memory of others may stay; neither on
+/// Windows itself, where the system decides. Source: `SysFreeString`, 2.7.
 ///
 /// # Aborts
 ///
@@ -140,7 +142,6 @@ pub unsafe fn free(bstr: *const u16) {
 /// # Safety
 ///
 /// * `bstr` is null, or the four bytes before it are readable and initialised.
-#[inline]
 #[must_use]
 pub unsafe fn unit_len(bstr: *const u16) -> UnitLen {
     // SAFETY: the caller's promise is the precondition.
@@ -154,7 +155,6 @@ pub unsafe fn unit_len(bstr: *const u16) -> UnitLen {
 /// # Safety
 ///
 /// * `bstr` is null, or the four bytes before it are readable and initialised.
-#[inline]
 #[must_use]
 pub unsafe fn byte_len(bstr: *const u16) -> ByteLen {
     if bstr.is_null() {

@@ -34,7 +34,8 @@ mod owned {
     use core::hash::{Hash, Hasher};
 
     use super::{BstrRef, is_text};
-    use crate::bstr::owned::Bstr;
+    use crate::bstr::owned::{Bstr, expect};
+    use crate::units::UnitLen;
 
     /// As for [`BstrRef`].
     impl fmt::Display for Bstr {
@@ -118,34 +119,121 @@ mod owned {
         }
     }
 
+    /// Units on their way into a string: so many at a time that it is not resized for each.
+    struct Gathered<'a> {
+        bstr: &'a mut Bstr,
+        /// What the string was before.
+        before: (bool, UnitLen),
+        units: [u16; GATHERED],
+        len: usize,
+    }
+
+    /// Units that are gathered before the string is resized.
+    const GATHERED: usize = 128;
+
+    impl<'a> Gathered<'a> {
+        /// To be appended, as many as `expected` at least.
+        fn new(bstr: &'a mut Bstr, expected: usize) -> Self {
+            let before = (bstr.is_null(), bstr.unit_len());
+            if let Ok(expected) = UnitLen::try_from(expected)
+                && expected.as_usize() > GATHERED
+            {
+                // What an iterator says it will give at least is a hint: it may be a lie.
+                let _ = bstr.try_reserve(expected);
+            }
+            Self {
+                bstr,
+                before,
+                units: [0; GATHERED],
+                len: 0,
+            }
+        }
+
+        #[track_caller]
+        fn push(&mut self, unit: u16) {
+            if self.len == GATHERED {
+                self.append();
+            }
+            self.units[self.len] = unit;
+            self.len += 1;
+        }
+
+        /// Appends what is here. If that cannot be, the string becomes what it was before.
+        #[track_caller]
+        fn append(&mut self) {
+            if let Err(error) = self.bstr.try_push_units(&self.units[..self.len]) {
+                self.restore();
+                expect::<()>(Err(error));
+            }
+            self.len = 0;
+        }
+
+        /// Makes the string what it was before.
+        fn restore(&mut self) {
+            match self.before {
+                (true, _) => self.bstr.clear(),
+                (false, len) => self.bstr.truncate(len),
+            }
+        }
+    }
+
+    /// Appends what the iterator gives. Should it panic, the string has the beginning of that.
+    #[track_caller]
+    fn extend(bstr: &mut Bstr, units: impl Iterator<Item = u16>) {
+        if bstr.byte_len().is_odd() {
+            // No shortening would give the odd byte back.
+            bstr.push_units(&units.collect::<Vec<u16>>());
+            return;
+        }
+        let mut gathered = Gathered::new(bstr, units.size_hint().0);
+        for unit in units {
+            gathered.push(unit);
+        }
+        gathered.append();
+        if gathered.bstr.is_empty() {
+            // Room for units that did not come would make an empty string of a null one.
+            gathered.restore();
+        }
+    }
+
+    /// Without memory nothing is appended at all.
+    ///
     /// # Panics
     ///
     /// If there is no memory, or the sum is too long for a BSTR.
     impl Extend<u16> for Bstr {
         #[track_caller]
         fn extend<I: IntoIterator<Item = u16>>(&mut self, units: I) {
-            // Gathered first: one reallocation, however the iterator dribbles.
-            self.push_units(&units.into_iter().collect::<Vec<u16>>());
+            extend(self, units.into_iter());
         }
     }
 
+    /// As for `u16`.
+    ///
     /// # Panics
     ///
     /// If there is no memory, or the sum is too long for a BSTR.
     impl Extend<char> for Bstr {
         #[track_caller]
         fn extend<I: IntoIterator<Item = char>>(&mut self, text: I) {
-            self.push_str(&text.into_iter().collect::<String>());
+            let units = text.into_iter().flat_map(|c| {
+                let mut units = [0; 2];
+                let len = c.encode_utf16(&mut units).len();
+                units.into_iter().take(len)
+            });
+            extend(self, units);
         }
     }
 
+    /// As for `u16`.
+    ///
     /// # Panics
     ///
     /// If there is no memory, or the sum is too long for a BSTR.
     impl<'a> Extend<&'a str> for Bstr {
         #[track_caller]
         fn extend<I: IntoIterator<Item = &'a str>>(&mut self, text: I) {
-            self.push_str(&text.into_iter().collect::<String>());
+            extend(self, text.into_iter().flat_map(str::encode_utf16));
         }
     }
 

@@ -1,6 +1,6 @@
 //! `Sys*` and `VarBstr*`.
 
-use crate::bstr::{compare, raw};
+use crate::bstr::{cache, compare, pin, raw};
 use crate::com::HResult;
 use crate::units::{ByteLen, UnitLen};
 
@@ -118,6 +118,41 @@ pub unsafe extern "system" fn SysStringLen(bstr: *const u16) -> u32 {
 pub unsafe extern "system" fn SysStringByteLen(bstr: *const u16) -> u32 {
     // SAFETY: the caller's promise is the precondition.
     unsafe { raw::byte_len(bstr) }.get()
+}
+
+/// Pins a BSTR: [`SysFreeString`] puts its release off until it is unpinned as often. `S_OK`, also for NULL;
+/// `E_INVALIDARG` if no live BSTR is there; `E_OUTOFMEMORY` if the pin cannot be recorded.
+///
+/// *Ownership:* stays where it is; each pin is taken back with [`SysReleaseString`]. Windows documents the
+/// pin, and neither NULL nor the codes: `semantics.md` 2.9.
+#[unsafe(no_mangle)]
+pub extern "system" fn SysAddRefString(bstr: *const u16) -> HResult {
+    match pin::pin(bstr) {
+        Ok(()) => HResult::S_OK,
+        Err(error) => error.into(),
+    }
+}
+
+/// Takes one pin of a BSTR back. The last one releases the memory of a string that was freed meanwhile.
+/// NULL, and a string without a pin, change nothing.
+///
+/// *Ownership:* ends here, if the string was freed. What Windows does with a free in between is not
+/// documented: `semantics.md` 2.9.
+///
+/// # Safety
+///
+/// * The pin is the caller's own, and nothing uses a string that was freed meanwhile.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn SysReleaseString(bstr: *const u16) {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { pin::unpin(bstr) };
+}
+
+/// Switches the cache of freed BSTRs off, from now on. What is in it is not released. As Windows:
+/// `semantics.md` 2.14. Here the cache is off unless [`cache`] is told otherwise.
+#[unsafe(no_mangle)]
+pub extern "system" fn SetOaNoCache() {
+    cache::disable();
 }
 
 /// Stores a new BSTR of the bytes of both strings. `S_OK`; `E_OUTOFMEMORY` and NULL stored;

@@ -9,6 +9,7 @@ pub const ALIGN: usize = 2 * size_of::<usize>();
 
 /// Which pair of functions a block belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Family {
     /// Made by an operation on BSTRs. Freed by [`free`](crate::raw::free).
     Bstr,

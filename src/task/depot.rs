@@ -27,7 +27,7 @@ use crate::task::registry::Registry;
 use crate::task::size_class::{CLASSES, units};
 use crate::task::slab::{Books, FreedTwice, Place, Slab};
 use crate::task::slab_list::List;
-use crate::task::sync::{Cell, array, constructor};
+use crate::task::sync::{Cell, array, boxed, constructor};
 
 /// A chunk, or what is left of one.
 struct Chunk {
@@ -49,14 +49,16 @@ impl Chunk {
         Err(_) => panic!("a chunk has a layout"),
     };
 
-    fn new() -> Self {
-        Self {
-            memory: Cell::new(None),
-            used: Cell::new(0),
-            next: Cell::new(None),
-            next_open: Cell::new(None),
-            is_open: Cell::new(false),
-            slabs: std::array::from_fn(|_| Slab::new()),
+    constructor! {
+        fn new() -> Self {
+            Self {
+                memory: Cell::new(None),
+                used: Cell::new(0),
+                next: Cell::new(None),
+                next_open: Cell::new(None),
+                is_open: Cell::new(false),
+                slabs: array![Slab::new(); CHUNK_UNITS],
+            }
         }
     }
 
@@ -67,6 +69,9 @@ impl Chunk {
             .find(|first| self.used.get() & mask(*first, count) == 0)
     }
 }
+
+// SAFETY: used by the thread that holds the depot's lock; its slabs by whoever they are for.
+unsafe impl Sync for Chunk {}
 
 /// The bits of `count` units from the first on.
 fn mask(first: usize, count: usize) -> u32 {
@@ -186,13 +191,13 @@ impl Depot {
         let chunk = match self.chunks().find(without_memory) {
             Some(chunk) => chunk,
             None => {
-                let chunk: &'static Chunk = Box::leak(Box::try_new_in(Chunk::new(), backing).ok()?);
+                let chunk: &'static Chunk = Box::leak(boxed!(Chunk, Chunk::new(), backing)?);
                 chunk.next.set(self.chunks.replace(Some(chunk)));
                 chunk
             }
         };
         let memory = backing.allocate(Chunk::LAYOUT).ok()?.cast::<u8>();
-        if !registry.reserve(memory.addr().get(), CHUNK_UNITS, backing) {
+        if !registry.reserve(memory.addr().get(), CHUNK_UNITS) {
             // SAFETY: allocated above, with this layout.
             unsafe { backing.deallocate(memory, Chunk::LAYOUT) };
             return None;
@@ -332,7 +337,7 @@ impl Depot {
             self.idle.set(local.next.take());
             return Some(local);
         }
-        let local: &'static Local = Box::leak(Box::try_new_in(Local::new(), backing).ok()?);
+        let local: &'static Local = Box::leak(boxed!(Local, Local::new(), backing)?);
         local.next_part.set(self.parts.replace(Some(local)));
         Some(local)
     }

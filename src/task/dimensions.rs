@@ -36,8 +36,9 @@ pub(crate) const ADDRESS_BITS: u32 = 48;
 #[cfg(target_pointer_width = "32")]
 pub(crate) const ADDRESS_BITS: u32 = 32;
 
-/// Bits of an address that choose a leaf of the registry.
-pub(crate) const ROOT_BITS: u32 = (ADDRESS_BITS - UNIT_SHIFT) / 2;
+/// Bits of an address that choose a leaf of the registry. More of them would make the heap itself larger, of
+/// which the root is a part; fewer the leaves, of which a process touches a few pages.
+pub(crate) const ROOT_BITS: u32 = if ADDRESS_BITS == 48 { 14 } else { 8 };
 
 /// Bits of an address that choose a place in a leaf.
 pub(crate) const LEAF_BITS: u32 = ADDRESS_BITS - UNIT_SHIFT - ROOT_BITS;

@@ -32,7 +32,8 @@ struct Plan {
 /// Makes the `nth` allocation that this thread asks of olemem from now on fail, once. The first is 1.
 ///
 /// Allocations and reallocations that need memory count, whichever door they come through: the safe
-/// types, the raw operations, the C functions, `IMalloc`. Other threads are not touched. Dropping the
+/// types, the raw operations, the C functions, `IMalloc`. So does the first pin of a string, and not a
+/// string that the cache hands out again. Other threads are not touched. Dropping the
 /// guard calls the failure off. While several guards live the latest counts, and the one before it goes
 /// on when that is dropped.
 ///

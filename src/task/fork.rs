@@ -1,28 +1,70 @@
 //! What becomes of the heap when the process forks.
 //!
 //! The child has one thread, and the memory as it was. Were another thread inside the heap at that
-//! moment, the child would find the lock taken for ever. So the thread that forks takes the lock first
-//! and gives it back on both sides.
+//! moment, the child would find a lock taken for ever. So the thread that forks takes the locks first
+//! and gives them back on both sides: in the order in which they are taken everywhere.
 //!
 //! Handlers of others run around ours, on the same thread, and may use the heap in between. To take the
 //! lock last and give it back first, ours are registered when the program or library is loaded: another
 //! thread may hold a lock of the program's while it waits for the heap's. Only a library whose own
 //! constructor registered earlier comes in between. (The C library has no such order to keep: it takes
 //! its own lock after all handlers.)
+//!
+//! What is known of spyed blocks is kept whole in the same way. The turn of a spy is not waited for, since
+//! a spy's own code runs in it: where another thread had it, the child gives it back.
 
 use std::cell::UnsafeCell;
 use std::hint;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::task::aside;
+use crate::task::lock::Kept;
 use crate::task::process_heap::HEAP;
 use crate::task::store::KeptHeap;
+#[cfg(any(feature = "export", feature = "audit"))]
+use crate::task::{seat, turn};
 
 /// What is kept while a fork is under way.
 struct State {
     /// The locks.
-    kept: Option<KeptHeap>,
+    kept: Option<Locks>,
     /// Forks that handlers of others started meanwhile.
     nested: usize,
+}
+
+/// All locks that the child must find free, in the order in which they are taken.
+struct Locks {
+    /// Of what is known of spyed blocks.
+    #[cfg(any(feature = "export", feature = "audit"))]
+    seat: Kept<'static>,
+    /// Of what is set aside.
+    aside: Kept<'static>,
+    heap: KeptHeap,
+}
+
+impl Locks {
+    fn keep() -> Self {
+        Self {
+            #[cfg(any(feature = "export", feature = "audit"))]
+            seat: seat::lock().keep(),
+            aside: aside::lock().keep(),
+            heap: HEAP.keep(),
+        }
+    }
+
+    fn release(self) {
+        HEAP.release(self.heap);
+        self.aside.release();
+        #[cfg(any(feature = "export", feature = "audit"))]
+        self.seat.release();
+    }
+
+    fn release_in_child(self) {
+        HEAP.release_in_child(self.heap);
+        self.aside.release_in_child();
+        #[cfg(any(feature = "export", feature = "audit"))]
+        self.seat.release_in_child();
+    }
 }
 
 struct Forking(UnsafeCell<State>);
@@ -72,37 +114,42 @@ pub(super) fn watch() {
 
 unsafe extern "C" fn prepare() {
     // A thread that has taken them already gets them once more, and needs them no more than once.
-    let kept = HEAP.keep();
+    let locks = Locks::keep();
     // SAFETY: this thread holds the locks, so no other thread's handler is here.
     let state = unsafe { &mut *FORKING.0.get() };
     if state.kept.is_some() {
         state.nested += 1;
     } else {
-        state.kept = Some(kept);
+        state.kept = Some(locks);
     }
 }
 
-/// What to do with the lock when a fork is over: nothing, if it was a nested one.
+/// What to do with each lock when a fork is over: nothing, if it was a nested one.
 ///
 /// # Safety
 ///
 /// * Called by the handlers that pair with [`prepare`].
-unsafe fn over(release: impl FnOnce(KeptHeap)) {
-    // SAFETY: this thread, or the one it is a copy of, took the lock in `prepare`.
+unsafe fn over(release: impl FnOnce(Locks)) {
+    // SAFETY: this thread, or the one it is a copy of, took the locks in `prepare`.
     let state = unsafe { &mut *FORKING.0.get() };
     if state.nested > 0 {
         state.nested -= 1;
-    } else if let Some(kept) = state.kept.take() {
-        release(kept);
+    } else if let Some(locks) = state.kept.take() {
+        release(locks);
     }
 }
 
 unsafe extern "C" fn parent() {
     // SAFETY: it pairs with `prepare`.
-    unsafe { over(|kept| HEAP.release(kept)) };
+    unsafe { over(Locks::release) };
 }
 
 unsafe extern "C" fn child() {
     // SAFETY: it pairs with `prepare`.
-    unsafe { over(|kept| HEAP.release_in_child(kept)) };
+    unsafe { over(Locks::release_in_child) };
+    // SAFETY: the child of a fork has one thread, which is here and not waiting for the turn.
+    #[cfg(any(feature = "export", feature = "audit"))]
+    unsafe {
+        turn::give_back_in_child();
+    };
 }

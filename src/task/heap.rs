@@ -73,6 +73,14 @@ pub(crate) fn alloc_at_hand(size: usize, family: Family) -> Option<*mut u8> {
 /// * On success nothing uses the old pointer any more.
 #[must_use]
 pub unsafe fn realloc(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    // A spy sees these two as reallocations.
+    #[cfg(any(not(windows), miri))]
+    if (block.is_null() || size == 0)
+        // SAFETY: the caller's promise is the precondition.
+        && let Some(new) = unsafe { imp::realloc_spied(block, size, family) }
+    {
+        return new;
+    }
     if block.is_null() {
         return alloc(size, family);
     }
@@ -97,6 +105,19 @@ pub(crate) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
     unsafe { imp::resize(block, size, family) }
 }
 
+/// Gives a string's block another size, if that is at hand and nobody is to be told; `false` if it was not
+/// done.
+///
+/// # Safety
+///
+/// * As for [`resize`].
+#[inline]
+#[cfg(any(not(windows), miri))]
+pub(crate) unsafe fn resize_string_at_hand(block: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { imp::resize_string_at_hand(block, size) }
+}
+
 /// Gives a block back. Null does nothing.
 ///
 /// # Aborts
@@ -113,6 +134,19 @@ pub unsafe fn free(block: *mut u8, family: Family) {
         // SAFETY: the caller's promise is the precondition.
         unsafe { release(block, family) }
     }
+}
+
+/// Gives a block back, if it is one of this thread's own and nobody is to be told; `false` if that was not
+/// done, or it is no block.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[inline]
+#[cfg(any(not(windows), miri))]
+pub(crate) unsafe fn free_at_hand(block: *mut u8) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { imp::free_at_hand(block) }
 }
 
 /// As [`free`], and null is no block either: for an address that was computed.
@@ -148,6 +182,18 @@ pub unsafe fn size_of(block: *mut u8) -> Option<usize> {
 #[cfg(any(not(windows), miri))]
 pub(crate) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
     imp::bytes_left(block, address)
+}
+
+/// The bytes that were asked for, as [`size_of`] answers. Asked by olemem itself: nobody is told.
+#[cfg(any(not(windows), miri))]
+pub(crate) fn extent(block: *mut u8) -> Option<usize> {
+    imp::extent(block)
+}
+
+/// Ends the process with one line: `block` is a freed BSTR that the cache keeps.
+#[cfg(any(not(windows), miri))]
+pub(crate) fn refuse_cached(call: &str, block: *mut u8, family: Family) -> ! {
+    imp::refuse_cached(call, block, family)
 }
 
 /// Whether a live block starts there.

@@ -1,14 +1,14 @@
 //! The seam: the one place where observers attach.
 //!
 //! Two sets of events. Block events are raised by the doors of the heap and nowhere else. BSTR events
-//! are raised by the raw operations, for what never reaches a door: a length that is asked for, a
-//! source that is read.
+//! are raised by the raw operations, the cache and the pins, for what never reaches a door: a length that
+//! is asked for, a source that is read, a freed string that is kept or handed out again, a pin.
 //!
 //! * Nobody listens until [`listen`] is called; until then an operation pays one test of the mode byte.
 //! * An event is raised on the thread of the operation, while no lock of olemem is held: a listener
 //!   may allocate and free. It is then told of that, too.
 //! * `Freeing` and `Reallocating` come before the fact: once a block is gone its address may be another
-//!   thread's. The others come after it.
+//!   thread's. The others come after it; a string is not handed out from the cache before `Cached` was told.
 
 use std::fmt;
 use std::mem;
@@ -91,6 +91,45 @@ pub enum BstrEvent {
         source: *const u8,
         /// Bytes that will be read.
         bytes: usize,
+    },
+    /// A freed string is in the cache from now on; its block stays live.
+    Cached {
+        /// The string.
+        bstr: *const u16,
+        /// Whether it was there already: it was freed a second time, which changed nothing.
+        again: bool,
+    },
+    /// A string in the cache was handed out again. Its contents are what they were.
+    Reused {
+        /// The string, whose header is yet to be written.
+        bstr: *const u16,
+        /// Its length from now on, in bytes.
+        bytes: usize,
+    },
+    /// A pin was asked for.
+    Pinned {
+        /// The BSTR as given.
+        bstr: *const u16,
+        /// Whether a live string is there. If not, nothing was done.
+        is_live: bool,
+        /// Its pins, this one included; 0 if there was no memory to record it.
+        pins: usize,
+    },
+    /// A pin was taken back.
+    Unpinned {
+        /// The BSTR as given.
+        bstr: *const u16,
+        /// The pins that are left; `None` if there was none to be taken back, and nothing was done.
+        left: Option<usize>,
+        /// Whether a free that was put off happens now.
+        frees: bool,
+    },
+    /// A string was freed while it was pinned: that is put off.
+    FreeDeferred {
+        /// The string.
+        bstr: *const u16,
+        /// Whether that had been put off before: this free changed nothing.
+        again: bool,
     },
 }
 

@@ -22,7 +22,7 @@ use crate::task::block::{ALIGN, Family, Found};
 #[cfg(all(unix, not(miri)))]
 use crate::task::lock::Kept;
 use crate::task::slab::NotLive;
-use crate::task::sync::{AtomicPtr, Lock, Ordering, array, constructor};
+use crate::task::sync::{AtomicPtr, AtomicUsize, Lock, Ordering, array, constructor};
 
 /// One live block.
 #[derive(Clone, Copy, Debug)]
@@ -181,12 +181,34 @@ const SHARDS: usize = 16;
 /// All blocks that are allocations of the backing's own.
 pub(crate) struct Large<A: Allocator + 'static> {
     shards: [Shard<A>; SHARDS],
+    /// Counts what happens to blocks, so that what was found may be remembered until something does.
+    changes: AtomicUsize,
+}
+
+/// What a thread remembers of the large string that it resized last: a string that grows step by step is asked
+/// about again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Memo {
+    /// The complement of its address.
+    key: usize,
+    size: usize,
+    /// The count of changes at that time. While it stays the block is as it was, whoever has been here.
+    changes: usize,
+}
+
+impl Memo {
+    /// Of no block.
+    pub(crate) const NONE: Self = Self {
+        key: 0,
+        size: 0,
+        changes: 0,
+    };
 }
 
 impl<A: Allocator + Sync + 'static> Large<A> {
     constructor! {
         pub(crate) fn new() -> Self {
-            Self { shards: array![Shard::new(); SHARDS] }
+            Self { shards: array![Shard::new(); SHARDS], changes: AtomicUsize::new(0) }
         }
     }
 
@@ -194,6 +216,23 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         // Bits that the table itself does not begin with.
         let mixed = (address / ALIGN).wrapping_mul(0x9E37_79B1);
         &self.shards[(mixed >> 20) % SHARDS]
+    }
+
+    /// What may be remembered of a block, unless something happens to any.
+    #[inline]
+    pub(crate) fn memo(&'static self, address: usize, size: usize) -> Memo {
+        Memo {
+            key: !address,
+            size,
+            // The thread that changed a block and then gave it to this one did so by means that order this
+            // after its count.
+            changes: self.changes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Something is about to happen to a block, whose shard is locked.
+    fn change(&'static self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A new block of `size` bytes with room for `capacity`; null if there is no memory.
@@ -243,7 +282,11 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         block: *mut u8,
         backing: &'static A,
     ) -> Result<(), NotLive> {
-        let found = self.shard(block.addr()).table.lock().remove(block.addr());
+        let found = {
+            let mut table = self.shard(block.addr()).table.lock();
+            self.change();
+            table.remove(block.addr())
+        };
         let (Some(entry), Some(block)) = (found, NonNull::new(block)) else {
             return Err(NotLive);
         };
@@ -267,14 +310,15 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         &'static self,
         block: *mut u8,
         size: usize,
-        capacity: impl Fn(usize, Family) -> usize,
+        capacity: impl Fn(usize) -> usize,
         backing: &'static A,
     ) -> Result<*mut u8, NotLive> {
         let shard = self.shard(block.addr());
         let mut table = shard.table.lock();
         let entry = table.find(block.addr()).ok_or(NotLive)?;
-        let wanted = capacity(entry.capacity, entry.family);
+        let wanted = capacity(entry.capacity);
         if wanted == entry.capacity {
+            self.change();
             entry.size = size;
             return Ok(block);
         }
@@ -287,7 +331,11 @@ impl<A: Allocator + Sync + 'static> Large<A> {
             return Ok(ptr::null_mut());
         }
         // From here on the block is in no table, so that nobody else can free or move it.
-        let taken = shard.table.lock().remove(block.addr());
+        let taken = {
+            let mut table = shard.table.lock();
+            self.change();
+            table.remove(block.addr())
+        };
         let moved = if taken.is_some() {
             // SAFETY: the table held the block as live, so the backing gave it with this layout. The new size
             // is not zero.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  for each class      magazine  [ slot │ slot │ … ]     free slots, up to 32: freed last, handed out first
-//!                      current   the slab that refills it, from its rack
+//!                      current   the slab whose rack is next, when the magazine is empty
 //!                      listed    other slabs of the class with something in their racks
 //!
 //!  owned               all slabs of the thread
@@ -15,6 +15,7 @@
 //! wait until the slab has been looked up, divided and multiplied.
 
 use crate::task::dimensions::{MAGAZINE, MAGAZINE_BYTES, SPARE_UNITS};
+use crate::task::large::Memo;
 use crate::task::size_class::{CLASSES, slot_size};
 use crate::task::slab::{FreeSlot, Home, Slab};
 use crate::task::slab_list::List;
@@ -85,15 +86,15 @@ impl Shelf {
         fits
     }
 
-    /// Room in the magazine before half of it is full.
-    pub(crate) fn wants(&self) -> u32 {
-        self.limit.div_ceil(2).saturating_sub(self.loaded.get())
-    }
-
-    /// Puts one of the slots in that the magazine [`wants`](Self::wants).
-    pub(crate) fn load(&self, slot: FreeSlot) {
-        let fits = self.push(slot);
-        debug_assert!(fits, "the magazine was not full");
+    /// Takes a slot from the rack of the current slab.
+    ///
+    /// # Safety
+    ///
+    /// * This thread has the part that the shelf is of.
+    #[inline]
+    pub(crate) unsafe fn take(&self) -> Option<FreeSlot> {
+        // SAFETY: the thread owns what its part leads to.
+        unsafe { self.current.get()?.take() }
     }
 
     /// Takes those slots out of the magazine for which `is_wanted`, and hands each on.
@@ -148,6 +149,8 @@ pub(crate) struct Local {
     pub(crate) owned: List,
     /// Classes whose current slab has been seen without any block: a bit each.
     pub(crate) idle: Cell<u64>,
+    /// The large string that was resized last.
+    pub(crate) memo: Cell<Memo>,
     /// The next of all the parts of the heap.
     pub(crate) next_part: Cell<Option<&'static Local>>,
     /// The next part that the same thread has, of another heap; or the next that no thread has.
@@ -185,6 +188,7 @@ impl Local {
                 home: Home::new(),
                 owned: List::of_owner(),
                 idle: Cell::new(0),
+                memo: Cell::new(Memo::NONE),
                 next_part: Cell::new(None),
                 next: Cell::new(None),
                 leave: Cell::new(None),
@@ -204,6 +208,7 @@ impl Local {
         let _ = self.home.take_told();
         self.owned.forget();
         self.idle.set(0);
+        self.memo.set(Memo::NONE);
         self.shelves.iter().for_each(Shelf::forget);
     }
 }

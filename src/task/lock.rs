@@ -51,7 +51,8 @@ impl<T> Lock<T> {
     ///
     /// # Safety
     ///
-    /// * This is the only thread, and holds no guard of the lock. The value is in order, or will be put in order.
+    /// * This is the only thread. The value is in order, or will be put in order.
+    /// * No guard of the lock is used any more, though one may be dropped after the lock was taken anew.
     pub(crate) unsafe fn make_anew(&self) {
         // SAFETY: nobody uses the lock.
         unsafe { self.raw.get().write(raw::RawLock::new()) };

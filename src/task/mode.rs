@@ -44,6 +44,8 @@ impl Mode {
     pub(crate) const CACHE_WINDOWS: Self = Self(32);
     /// Freed BSTRs are handed out again at once.
     pub(crate) const CACHE_ADVERSARIAL: Self = Self(64);
+    /// Freed BSTRs are kept by either model.
+    pub(crate) const CACHE: Self = Self::CACHE_WINDOWS.and(Self::CACHE_ADVERSARIAL);
     /// Some BSTR is pinned.
     pub(crate) const PINNED: Self = Self(128);
 
@@ -90,8 +92,9 @@ pub(crate) fn get() -> Mode {
     }
 }
 
-/// Two threads may both come here; they find the same. Nothing here allocates before the byte is
-/// written: a global allocator that stands on olemem would come back here.
+/// Two threads may both come here; they find the same, and the first to be done writes it: by the time of
+/// the other somebody may have chosen otherwise. Nothing here allocates before the byte is written: a
+/// global allocator that stands on olemem would come back here.
 #[cold]
 #[inline(never)]
 fn look_around() -> Mode {
@@ -100,13 +103,20 @@ fn look_around() -> Mode {
     if wishes.pass_through.unwrap_or_else(checker::is_present) {
         found = found.and(Mode::PASS_THROUGH);
     }
-    let before = Mode(MODE.fetch_or(Mode::READY.and(found).0, Ordering::AcqRel));
-    if !before.has(Mode::READY) {
-        #[cfg(all(unix, not(miri)))]
-        super::fork::watch();
-        wishes.complain();
+    let found = Mode::READY.and(found);
+    let written = MODE.fetch_update(Ordering::AcqRel, Ordering::Acquire, |mode| {
+        let mode = Mode(mode);
+        (!mode.has(Mode::READY)).then(|| mode.and(found).0)
+    });
+    match written {
+        Ok(before) => {
+            #[cfg(all(unix, not(miri)))]
+            super::fork::watch();
+            wishes.complain();
+            Mode(before).and(found)
+        }
+        Err(now) => Mode(now),
     }
-    before.and(found).and(Mode::READY)
 }
 
 #[cfg(not(miri))]

@@ -1,7 +1,7 @@
 //! Which slab an address lies in, for any address whatever.
 //!
 //! ```text
-//!  address   ┌ root: 16 bits ┬ leaf: 16 bits ┬ offset in a unit: 16 bits ┐      (48 bits; 32 on 32-bit)
+//!  address   ┌ root: 14 bits ┬ leaf: 18 bits ┬ offset in a unit: 16 bits ┐      (48 bits; 8, 8, 16 on 32-bit)
 //!                  │               │
 //!                  ▼               ▼
 //!  root [ · · leaf · · ] ──► [ · · slab · · ] ──► Slab
@@ -10,11 +10,12 @@
 //! 1. Two loads answer, and no memory at the address is read.
 //! 2. An entry is null or a slab that once was there. Slabs are never freed, only used anew, so that an
 //!    entry that was read a moment too late does no harm: what the slab says of itself decides.
-//! 3. Leaves are never freed.
+//! 3. Leaves are never freed. They are the system's memory, which is zero until it is touched: a leaf is large,
+//!    and few of its pages are ever used.
 
 use std::ptr;
 
-use allocator_api2::alloc::Allocator;
+use allocator_api2::alloc::System;
 use allocator_api2::boxed::Box;
 
 use crate::task::dimensions::{LEAF_BITS, ROOT_BITS, UNIT_SHIFT};
@@ -42,8 +43,9 @@ impl Registry {
     #[inline]
     pub(crate) fn get(&self, address: usize) -> Option<&'static Slab> {
         let unit = address >> UNIT_SHIFT;
-        // An address with more bits than any has lies beyond the root.
-        let leaf = self.root.get(unit >> LEAF_BITS)?.load(Ordering::Acquire);
+        // Of an address with more bits than any has, only the lower ones count here: the slab that is found, if
+        // any, sees that it lies elsewhere.
+        let leaf = self.root[(unit >> LEAF_BITS) & ((1 << ROOT_BITS) - 1)].load(Ordering::Acquire);
         // SAFETY: null, or a leaf that was leaked.
         let leaf = unsafe { leaf.as_ref() }?;
         let slab = leaf[unit & ((1 << LEAF_BITS) - 1)].load(Ordering::Acquire);
@@ -53,7 +55,7 @@ impl Registry {
 
     /// Makes room for the entries of `units` units from an address on; `false` if there is no memory for
     /// that, or if the address has more bits than any has.
-    pub(crate) fn reserve(&self, address: usize, units: usize, backing: &impl Allocator) -> bool {
+    pub(crate) fn reserve(&self, address: usize, units: usize) -> bool {
         let first = address >> UNIT_SHIFT;
         let last = first + units - 1;
         (first >> LEAF_BITS..=last >> LEAF_BITS).all(|index| {
@@ -63,7 +65,7 @@ impl Registry {
             if !root.load(Ordering::Acquire).is_null() {
                 return true;
             }
-            let Some(leaf) = nulls(backing) else {
+            let Some(leaf) = nulls(System) else {
                 return false;
             };
             // The caller holds the depot: nobody else is here.

@@ -23,98 +23,21 @@
 //!    that owns the slab may without.
 //! 6. A slab is never freed itself, only its units: who asks too late finds no slots.
 
-use std::alloc::Layout;
 use std::ptr::{self, NonNull};
 
-use crate::task::block::{Family, Found};
+use crate::task::block::Found;
 use crate::task::size_class::{Divisor, MOST_SLOTS, slot_size, slots};
 use crate::task::sync::{AtomicPtr, AtomicU32, AtomicUsize, Cell, Lock, Ordering, constructor};
 
-/// What is known of a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct State(u32);
+// The paths hold as well where a model includes this file by a path.
+#[path = "slab/shape.rs"]
+mod shape;
+#[path = "slab/state.rs"]
+mod state;
 
-impl State {
-    /// In the rack or the magazine.
-    pub(crate) const FREE: Self = Self(0);
-    /// In `returned`.
-    const REMOTE: Self = Self(1);
-    const LIVE: u32 = 1 << 31;
-    const BSTR: u32 = 1 << 30;
-
-    /// A block of `size` bytes, no more than the largest slot has.
-    #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "no slot is larger than the largest class"
-    )]
-    pub(crate) const fn live(size: usize, family: Family) -> Self {
-        let family = match family {
-            Family::Bstr => Self::BSTR,
-            Family::Task => 0,
-        };
-        Self(Self::LIVE | family | size as u32)
-    }
-
-    #[inline]
-    const fn is_live(self) -> bool {
-        self.0 & Self::LIVE != 0
-    }
-
-    /// Bytes that were asked for.
-    #[inline]
-    pub(crate) const fn size(self) -> usize {
-        (self.0 & !(Self::LIVE | Self::BSTR)) as usize
-    }
-
-    /// Whose block it is.
-    #[inline]
-    pub(crate) const fn family(self) -> Family {
-        if self.0 & Self::BSTR != 0 {
-            Family::Bstr
-        } else {
-            Family::Task
-        }
-    }
-}
-
-/// The place of a state.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StateWord(NonNull<AtomicU32>);
-
-impl StateWord {
-    #[inline]
-    fn word(&self) -> &AtomicU32 {
-        // SAFETY: made by `Shape::state` from a slab that this thread owns or has locked; a magazine holds
-        // only words of slabs that its thread owns. In both cases the words stay as long.
-        unsafe { self.0.as_ref() }
-    }
-
-    #[inline]
-    pub(crate) fn get(self) -> State {
-        State(self.word().load(Ordering::Relaxed))
-    }
-
-    /// By the owner of the slab.
-    #[inline]
-    pub(crate) fn set(self, state: State) {
-        self.word().store(state.0, Ordering::Relaxed);
-    }
-
-    /// By any thread that holds the slab's lock: from live to `to`, or `None` if it is not live.
-    fn exchange(self, to: impl Fn(State) -> State) -> Option<State> {
-        let word = self.word();
-        let mut state = self.get();
-        while state.is_live() {
-            let new = to(state).0;
-            match word.compare_exchange(state.0, new, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some(state),
-                Err(now) => state = State(now),
-            }
-        }
-        None
-    }
-}
+use shape::Shape;
+pub(crate) use shape::{Books, FreeSlot};
+pub(crate) use state::State;
 
 /// No live block starts there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,161 +46,6 @@ pub(crate) struct NotLive;
 /// The address of a block that two threads freed at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FreedTwice(pub(crate) usize);
-
-/// The memory of a slab's state words and its rack.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Books(NonNull<u8>);
-
-impl Books {
-    /// How much of it there must be.
-    pub(crate) fn layout(class: usize) -> Layout {
-        let (states, _) = Self::parts(class);
-        states.0
-    }
-
-    /// The whole, and where the rack starts in it.
-    fn parts(class: usize) -> ((Layout, usize), usize) {
-        let count = slots(class);
-        let sum = Layout::array::<AtomicU32>(count)
-            .and_then(|states| states.extend(Layout::array::<Cell<u16>>(count)?));
-        (sum.expect("a slab is small"), count)
-    }
-
-    /// Books that say of every slot that it is free.
-    ///
-    /// # Safety
-    ///
-    /// * `memory` has the layout for `class`, and is the books' own until they are given up.
-    pub(crate) unsafe fn write(memory: NonNull<u8>, class: usize) -> Self {
-        let ((_, offset), count) = Self::parts(class);
-        // SAFETY: within the layout.
-        let rack = unsafe { memory.byte_add(offset) }.cast::<Cell<u16>>();
-        for slot in 0..count {
-            // SAFETY: within the array of states.
-            let state = unsafe { memory.cast::<AtomicU32>().add(slot) };
-            // SAFETY: aligned and the books' own.
-            unsafe { state.write(AtomicU32::new(State::FREE.0)) };
-            // SAFETY: within the array of numbers.
-            let place = unsafe { rack.add(slot) };
-            // The lowest slot lies on top.
-            let number = u16::try_from(count - 1 - slot).expect("a slab has few slots");
-            // SAFETY: aligned and the books' own.
-            unsafe { place.write(Cell::new(number)) };
-        }
-        Self(memory)
-    }
-
-    /// The memory, to be given back.
-    pub(crate) fn memory(self) -> NonNull<u8> {
-        self.0
-    }
-
-    fn states(self) -> NonNull<AtomicU32> {
-        self.0.cast()
-    }
-
-    fn rack(self, class: usize) -> NonNull<Cell<u16>> {
-        let ((_, offset), _) = Self::parts(class);
-        // SAFETY: within the layout, which the memory has.
-        unsafe { self.0.byte_add(offset) }.cast()
-    }
-}
-
-/// The units and how they are cut.
-///
-/// Invariant: `extent` bytes from `base` on are slots of the class, each with a word at `states` and a place
-/// at `rack`.
-#[derive(Clone, Copy)]
-struct Shape {
-    base: *mut u8,
-    divisor: Divisor,
-    states: NonNull<AtomicU32>,
-    rack: NonNull<Cell<u16>>,
-    extent: u32,
-    slot_size: u32,
-    slots: u16,
-    class: u8,
-}
-
-impl Shape {
-    /// No slots.
-    const NONE: Self = Self {
-        base: ptr::null_mut(),
-        divisor: Divisor::of(0),
-        states: NonNull::dangling(),
-        rack: NonNull::dangling(),
-        extent: 0,
-        slot_size: 0,
-        slots: 0,
-        class: 0,
-    };
-
-    /// The offset of an address, if it lies in a slot.
-    #[inline]
-    fn offset(&self, address: usize) -> Option<usize> {
-        let offset = address.wrapping_sub(self.base.addr());
-        (offset < self.extent as usize).then_some(offset)
-    }
-
-    /// The number of the slot that starts at an address.
-    #[inline]
-    fn slot_at(&self, address: usize) -> Option<usize> {
-        self.divisor.exact(self.offset(address)?)
-    }
-
-    /// The word of a slot that there is.
-    #[inline]
-    fn state(&self, slot: usize) -> StateWord {
-        debug_assert!(slot < self.slots());
-        // SAFETY: the invariant: there is a word for each slot.
-        StateWord(unsafe { self.states.add(slot) })
-    }
-
-    #[inline]
-    fn slots(&self) -> usize {
-        self.slots.into()
-    }
-
-    /// A pointer to an address in the units, made of nothing but that address.
-    ///
-    /// The caller's own pointer would be as good to the machine, but may be good for the block's bytes alone
-    /// to the language. One that is made of `base` waits until the slab has been looked up, and so would the
-    /// next allocation, and what is then done with it: a long chain. So the units' provenance was exposed when
-    /// the slab was cut.
-    #[inline]
-    fn pointer(&self, address: usize) -> *mut u8 {
-        if cfg!(miri) {
-            self.base.with_addr(address)
-        } else {
-            ptr::with_exposed_provenance_mut(address)
-        }
-    }
-
-    /// The start of a slot that there is.
-    #[inline]
-    fn start(&self, slot: usize) -> *mut u8 {
-        debug_assert!(slot < self.slots());
-        // SAFETY: the invariant: the slot lies in the units.
-        unsafe { self.base.add(slot * self.slot_size as usize) }
-    }
-
-    /// The place of a number in the rack, which there is.
-    #[inline]
-    fn place(&self, height: usize) -> &Cell<u16> {
-        debug_assert!(height < self.slots());
-        // SAFETY: the invariant: there is a place for each slot.
-        let place = unsafe { self.rack.add(height) };
-        // SAFETY: the books outlive the shape.
-        unsafe { place.as_ref() }
-    }
-}
-
-/// A free slot: a block to be, and the word that says so.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FreeSlot {
-    pub(crate) block: *mut u8,
-    pub(crate) state: StateWord,
-}
 
 /// What a thread that returns a slot must know of the owner.
 pub(crate) struct Home {
@@ -541,24 +309,21 @@ impl Slab {
         }
     }
 
-    /// Takes up to `count` slots from the top of the rack. They stay FREE.
+    /// Takes the slot at the top of the rack. It stays FREE.
     ///
     /// # Safety
     ///
     /// * This thread owns the slab.
     #[inline]
-    pub(crate) unsafe fn take(&self, count: u32, mut hand_on: impl FnMut(FreeSlot)) {
+    pub(crate) unsafe fn take(&self) -> Option<FreeSlot> {
+        let height = self.mine.0.racked.get().checked_sub(1)?;
+        self.mine.0.racked.set(height);
         let shape = self.front.0.shape.get();
-        let height = self.mine.0.racked.get();
-        let left = height.saturating_sub(count);
-        self.mine.0.racked.set(left);
-        for height in (left..height).rev() {
-            let slot = shape.place(height as usize).get().into();
-            hand_on(FreeSlot {
-                block: shape.start(slot),
-                state: shape.state(slot),
-            });
-        }
+        let slot = shape.place(height as usize).get().into();
+        Some(FreeSlot {
+            block: shape.start(slot),
+            state: shape.state(slot),
+        })
     }
 
     /// Puts a FREE slot into the rack. `true` if the slab is now of another kind than before: it had nothing
@@ -571,7 +336,7 @@ impl Slab {
     #[inline]
     pub(crate) unsafe fn put(&self, slot: FreeSlot, spare: u32) -> bool {
         let shape = self.front.0.shape.get();
-        let offset = slot.state.0.addr().get() - shape.states.addr().get();
+        let offset = slot.state.addr() - shape.states.addr().get();
         let number = offset / size_of::<AtomicU32>();
         let height = self.mine.0.racked.get();
         #[expect(clippy::cast_possible_truncation, reason = "a slab has few slots")]
@@ -711,7 +476,8 @@ impl Slab {
         let _returned = self.returned.0.lock();
         let shape = self.front.0.shape.replace(Shape::NONE);
         self.mine.0.racked.set(0);
-        Books(shape.states.cast())
+        // SAFETY: the shape had them, and has them no more.
+        unsafe { Books::of(shape.states) }
     }
 }
 

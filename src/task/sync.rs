@@ -20,6 +20,24 @@ macro_rules! constructor {
 }
 pub(crate) use constructor;
 
+/// A value of a large type, made in memory of the backing's and nowhere before: it would be much for the stack
+/// of a small thread. `None` if there is no memory.
+macro_rules! boxed {
+    ($type:ty, $new:expr, $backing:expr) => {{
+        static NEW: $type = $new;
+        allocator_api2::boxed::Box::<$type, _>::try_new_uninit_in($backing)
+            .ok()
+            .map(|mut place| {
+                // SAFETY: both are of the type. Nobody uses the static but by copying it here, so a copy is a
+                // new value.
+                unsafe { place.as_mut_ptr().copy_from_nonoverlapping(&raw const NEW, 1) };
+                // SAFETY: it was written above.
+                unsafe { place.assume_init() }
+            })
+    }};
+}
+pub(crate) use boxed;
+
 /// An array of as many values, each made anew.
 macro_rules! array {
     ($value:expr; $count:expr) => {

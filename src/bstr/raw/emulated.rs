@@ -2,7 +2,8 @@
 //!
 //! Invariants of every BSTR made here:
 //!
-//! 1. It stands [`HEADER`] bytes into a block of exactly [`block_size`] bytes of its length.
+//! 1. It stands [`HEADER`] bytes into a block of exactly [`block_size`] bytes of its length; of at least so
+//!    many, if the block comes from the cache.
 //! 2. The four bytes before it are the length, in host order.
 //! 3. [`terminator_bytes`] zero bytes follow the payload, within the block.
 //!
@@ -10,7 +11,8 @@
 
 use core::ptr;
 
-use crate::bstr::prefix;
+use crate::bstr::prefix::{self, block_of};
+use crate::bstr::{cache, pin};
 use crate::layout::{GRANULE, HEADER, PREFIX, PointerWidth, header_bytes, terminator_bytes};
 use crate::task::block::Family;
 use crate::task::heap;
@@ -47,24 +49,35 @@ pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
         return ptr::null_mut();
     }
     let bytes = ByteLen::new(len.get() * UNIT_BYTES);
-    // SAFETY: the caller's promise, in bytes.
-    unsafe { alloc_bytes(source.cast(), bytes) }
+    // SAFETY: the caller's promise, in bytes, which are no more than the limit.
+    unsafe { make(source.cast(), bytes) }
 }
 
 /// # Safety
 ///
 /// * As for [`alloc_bytes`](super::alloc_bytes).
-#[inline]
 pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
-    let Some(size) = PointerWidth::NATIVE.block_size(len) else {
+    if len > PointerWidth::NATIVE.max_bytes() {
         return ptr::null_mut();
-    };
-    let Some(block) = heap::alloc_at_hand(size as usize, Family::Bstr) else {
+    }
+    // SAFETY: the caller's promise, and the length is no more than the limit.
+    unsafe { make(source, len) }
+}
+
+/// A string of a length within the limit, which the callers have looked at.
+///
+/// # Safety
+///
+/// * As for [`alloc_bytes`].
+#[inline(always)]
+unsafe fn make(source: *const u8, len: ByteLen) -> *mut u16 {
+    let size = PointerWidth::NATIVE.block_size_within(len) as usize;
+    let Some(block) = heap::alloc_at_hand(size, Family::Bstr) else {
         // SAFETY: the caller's promise is the precondition.
-        return unsafe { alloc_from_afar(source, len, size as usize) };
+        return unsafe { alloc_from_afar(source, len, size) };
     };
     // SAFETY: the block is live, of the size for this length, and nobody else's.
-    let bstr = unsafe { frame(block, size as usize, len) };
+    let bstr = unsafe { frame(block, size, len) };
     if !source.is_null() {
         // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
         // block overlaps nothing.
@@ -73,23 +86,42 @@ pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
     bstr
 }
 
+/// As [`make`], the longer ways. Of C's kind, for such a function does not unwind: whoever calls it needs no
+/// landing pad, and the short way no frame.
+///
 /// # Safety
 ///
 /// * As for [`alloc_bytes`], of which `size` is the block's.
 #[inline(never)]
-unsafe fn alloc_from_afar(source: *const u8, len: ByteLen, size: usize) -> *mut u16 {
-    let block = heap::alloc(size, Family::Bstr);
+unsafe extern "C" fn alloc_from_afar(source: *const u8, len: ByteLen, size: usize) -> *mut u16 {
+    let block = if mode::is_quiet() {
+        heap::alloc(size, Family::Bstr)
+    } else {
+        block_observed(size, len)
+    };
     if block.is_null() {
         return ptr::null_mut();
     }
     // SAFETY: the block is live, of the size for this length, and nobody else's.
-    let bstr = unsafe { frame(block, size, len) };
+    let bstr = unsafe { reframe(block, len) };
     if !source.is_null() {
         // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
         // block overlaps nothing.
         unsafe { fill(bstr, 0, source, len.as_usize()) };
     }
     bstr
+}
+
+/// A block of `size` bytes for a string of `len`, from the cache if it has one; null if there is no memory.
+#[cold]
+#[inline(never)]
+fn block_observed(size: usize, len: ByteLen) -> *mut u8 {
+    let block = cache::reuse(size, len);
+    if block.is_null() {
+        heap::alloc(size, Family::Bstr)
+    } else {
+        block
+    }
 }
 
 /// # Safety
@@ -150,10 +182,19 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     };
     let block = block_of(old);
     let keeps = source.is_null() || ptr::eq(source, old);
+    // SAFETY: the caller promises that nothing else uses the string.
+    if keeps && unsafe { heap::resize_string_at_hand(block, size as usize) } {
+        // SAFETY: the block is live, of the size for this length, and nobody else's.
+        return unsafe { reframe(block, bytes) };
+    }
     if !keeps && let Some(left) = heap::bytes_left(block, source.addr()) {
         let available = left.min(bytes.as_usize());
         // SAFETY: so many bytes of the live block are at `source`.
-        return unsafe { replace_from_inside(block, source.cast(), available, bytes) };
+        return unsafe { replace(old, source.cast(), available, bytes) };
+    }
+    if !mode::is_quiet() && pin::is_pinned(old) {
+        // SAFETY: the caller's promises, the string is pinned, and the source is as was found above.
+        return unsafe { resize_pinned(old, if keeps { ptr::null() } else { source }, bytes) };
     }
     // SAFETY: the caller promises that `old` is live and nothing else uses it.
     let block = unsafe { heap::resize(block, size as usize, Family::Bstr) };
@@ -170,26 +211,43 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     bstr
 }
 
-/// A new BSTR of `len` bytes of which the first `available` come from `source`; then the block `old`,
-/// in which the source lies, is freed. Null if there is no memory, and `old` stays.
+/// As [`resize`] of a pinned string, which stays as it is, and is freed when the last pin goes. A null source
+/// keeps the contents.
 ///
 /// # Safety
 ///
-/// * `old` is a live block that nothing else uses, and `available` bytes of it are at `source`.
+/// * `old` is a live BSTR, and `source` is null, or `len` bytes are readable there.
+#[cold]
+#[inline(never)]
+unsafe fn resize_pinned(old: *mut u16, source: *const u16, len: ByteLen) -> *mut u16 {
+    let (source, available) = if source.is_null() {
+        let held = heap::bytes_left(block_of(old), old.addr()).unwrap_or(0);
+        (old.cast_const(), held.min(len.as_usize()))
+    } else {
+        (source, len.as_usize())
+    };
+    // SAFETY: so many bytes are at the source.
+    unsafe { replace(old, source.cast(), available, len) }
+}
+
+/// A new BSTR of `len` bytes of which the first `available` come from `source`; then `old`, in which the
+/// source may lie, is freed. Null if there is no memory, and `old` stays.
+///
+/// # Safety
+///
+/// * `old` is a live BSTR that nothing else uses, and `available` bytes are readable at `source`.
 /// * `available` is at most `len`.
-unsafe fn replace_from_inside(
-    old: *mut u8,
-    source: *const u8,
-    available: usize,
-    len: ByteLen,
-) -> *mut u16 {
+unsafe fn replace(old: *mut u16, source: *const u8, available: usize, len: ByteLen) -> *mut u16 {
     // SAFETY: a null source needs nothing.
     let bstr = unsafe { alloc_bytes(ptr::null(), len) };
     if !bstr.is_null() {
         // SAFETY: the caller promises the bytes at the source; the payload has room for `len`.
         unsafe { fill(bstr, 0, source, available) };
-        // SAFETY: the caller promises that `old` is live, and its last use was the line above.
-        unsafe { heap::free(old, Family::Bstr) };
+        // A reallocation passes the cache by.
+        if mode::is_quiet() || !pin::defers(old) {
+            // SAFETY: the caller promises that `old` is live, and its last use was the line above.
+            unsafe { heap::free(block_of(old), Family::Bstr) };
+        }
     }
     bstr
 }
@@ -201,7 +259,27 @@ unsafe fn replace_from_inside(
 pub(super) unsafe fn free(bstr: *mut u16) {
     // SAFETY: the caller's promise, for the block that the BSTR stands in. The heap judges the address
     // before anything is read there.
-    unsafe { heap::release(block_of(bstr), Family::Bstr) };
+    if !unsafe { heap::free_at_hand(block_of(bstr)) } {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { free_from_afar(bstr) };
+    }
+}
+
+/// As [`free`], the longer ways. Of C's kind as [`alloc_from_afar`] is.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn free_from_afar(bstr: *mut u16) {
+    if mode::is_quiet() {
+        // SAFETY: the caller's promise, as above.
+        unsafe { heap::release(block_of(bstr), Family::Bstr) };
+    } else {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { pin::free(bstr) };
+    }
 }
 
 /// # Safety
@@ -219,18 +297,12 @@ pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
 /// Tells that a prefix is about to be read.
 #[cold]
 #[inline(never)]
-fn told_of_reading(bstr: *const u16) {
+extern "C" fn told_of_reading(bstr: *const u16) {
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::LISTENED) {
         hook::raise_bstr(&BstrEvent::Read { bstr });
     }
     let _ = bstr;
-}
-
-/// The start of the block that a BSTR stands in. Only an address: nothing says that a block is there.
-#[inline]
-fn block_of(bstr: *mut u16) -> *mut u8 {
-    bstr.cast::<u8>().wrapping_sub(HEADER)
 }
 
 /// Writes header and terminator for `len` bytes into a block, and gives the BSTR. The payload is left

@@ -990,7 +990,13 @@ struct IMalloc : public IUnknown {
     virtual void STDMETHODCALLTYPE HeapMinimize() = 0;
 };
 
-/* What watches the task allocator. The shape only: this version of the library takes no spy. */
+/*
+ * What watches the task allocator: see CoRegisterMallocSpy. `request` is the caller's pointer,
+ * `actual` the real one. A Pre method gives what the real call is made with, the Post method what the
+ * caller gets; 0 from PreAlloc or PreRealloc makes a request for some bytes fail, without the Post
+ * call. `spyed` says whether the block was allocated under this spy: only then is an offset to be
+ * undone. The methods may use the allocator themselves.
+ */
 struct IMallocSpy : public IUnknown {
     virtual SIZE_T STDMETHODCALLTYPE PreAlloc(SIZE_T request) = 0;
     virtual void *STDMETHODCALLTYPE PostAlloc(void *actual) = 0;
@@ -1120,9 +1126,35 @@ SysReAllocStringLen(_Inout_ BSTR *pbstr, _In_reads_opt_(len) const OLECHAR *psz,
 
 /*
  * Frees a BSTR; NULL does nothing. Windows keeps some freed strings in a cache, where a second free
- * goes unnoticed and the contents stay readable; here a second free is refused (see the top).
+ * goes unnoticed and the contents stay readable; here a second free is refused (see the top), unless
+ * OLEMEM=cache=windows in the environment asks for such a cache. A pinned string is freed when its
+ * last pin goes.
  */
 WINOLEAUTAPI_(void) SysFreeString(_In_opt_ BSTR bstrString);
+
+/*
+ * Pins a BSTR: while it is pinned SysFreeString does not release its memory, so that a callee can
+ * pass control to code it does not trust and still read what it was lent. Each pin needs one
+ * SysReleaseString. S_OK, also for NULL; E_INVALIDARG when no live BSTR is there, E_OUTOFMEMORY when
+ * the pin cannot be recorded: Windows documents neither. A reallocation leaves a pinned string as it
+ * is, and makes the new one elsewhere. Not part of every version of Windows: code that is to run
+ * there looks it up at run time.
+ */
+WINOLEAUTAPI SysAddRefString(_In_opt_ BSTR bstrString);
+
+/*
+ * Takes one pin back; NULL, and a string without a pin, change nothing. If the string was freed
+ * while it was pinned, once or more often, its memory goes with the last pin, and it must not be
+ * freed again. (Windows documents only that it is no longer protected.)
+ */
+WINOLEAUTAPI_(void) SysReleaseString(_In_opt_ BSTR bstrString);
+
+/*
+ * Switches the cache of freed BSTRs off from now on; what is in it is not released. Here there is
+ * none unless OLEMEM=cache=windows or OLEMEM=cache=adversarial in the environment asks for one, and
+ * OANOCACHE in the environment is obeyed as well.
+ */
+WINOLEAUTAPI_(void) SetOaNoCache(void);
 
 /*
  * The length in units, an odd last byte not counted; 0 for NULL. Reads the four bytes before
@@ -1177,6 +1209,21 @@ WINOLEAPI_(void) CoTaskMemFree(_In_opt_ LPVOID pv);
  * stores NULL. E_INVALIDARG for a NULL `ppMalloc`, where Windows crashes.
  */
 WINOLEAPI CoGetMalloc(DWORD dwMemContext, _Outptr_ LPMALLOC *ppMalloc);
+
+/*
+ * Registers what watches the task allocator: from now on it sees every call, of CoTaskMem* and
+ * IMalloc and of what makes and frees BSTRs, from every thread, one call at a time. The object is
+ * asked for IMallocSpy, and that reference is kept. E_INVALIDARG for NULL and for an object that is
+ * no IMallocSpy; CO_E_OBJISREG while there is a spy.
+ */
+WINOLEAPI CoRegisterMallocSpy(_In_ LPMALLOCSPY pMallocSpy);
+
+/*
+ * Revokes the spy and releases it. E_ACCESSDENIED while blocks live that were allocated under it: the
+ * revoke is remembered then, and the spy is released when the last of them is freed. CO_E_OBJNOTREG
+ * when there is none.
+ */
+WINOLEAPI CoRevokeMallocSpy(void);
 
 /* ----------------------------------------------------------------- strings out of task memory */
 

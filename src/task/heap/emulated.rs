@@ -24,8 +24,10 @@ use crate::task::fault;
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
 use crate::task::process_heap::HEAP;
+#[cfg(any(feature = "export", feature = "audit"))]
+use crate::task::spy;
 use crate::task::store::NotLive;
-use crate::task::{backing, large, mode};
+use crate::task::{aside, backing, large, mode};
 
 /// The shortest way, if it may be taken.
 #[inline]
@@ -48,7 +50,11 @@ pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
 
 #[cold]
 #[inline(never)]
-fn alloc_observed(size: usize, family: Family) -> *mut u8 {
+extern "C" fn alloc_observed(size: usize, family: Family) -> *mut u8 {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::alloc(size, family, |size| alloc_innermost(size, family));
+    }
     alloc_innermost(size, family)
 }
 
@@ -80,7 +86,7 @@ fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
 pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     if mode::is_quiet() {
         // SAFETY: the caller's promise is the precondition.
-        let resized = unsafe { HEAP.resize(block, size) };
+        let resized = unsafe { HEAP.resize(block, size, family) };
         // SAFETY: as above.
         unsafe { resized_or_refused(resized, block, size, family) }
     } else {
@@ -89,14 +95,63 @@ pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
     }
 }
 
+/// The shortest way for a string, if it may be taken.
+///
+/// # Safety
+///
+/// * As for [`resize`].
+#[inline]
+pub(super) unsafe fn resize_string_at_hand(block: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    mode::is_quiet() && unsafe { HEAP.resize_string_at_hand(block, size) }
+}
+
 /// # Safety
 ///
 /// * As for [`resize`].
 #[cold]
 #[inline(never)]
 unsafe fn resize_observed(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    judge_cached("reallocation", block, family);
     // SAFETY: the caller's promise is the precondition.
+    if let Some(new) = unsafe { realloc_spied(block, size, family) } {
+        return new;
+    }
+    // SAFETY: as above.
     unsafe { resize_innermost(block, size, family) }
+}
+
+/// The whole reallocation, of null and to no bytes included, if there is a spy.
+///
+/// # Safety
+///
+/// * As for [`realloc`](super::realloc).
+#[cfg(any(feature = "export", feature = "audit"))]
+pub(super) unsafe fn realloc_spied(block: *mut u8, size: usize, family: Family) -> Option<*mut u8> {
+    if !mode::get().has(Mode::SPIED) {
+        return None;
+    }
+    let real = |block: *mut u8, size| {
+        if block.is_null() {
+            return alloc_innermost(size, family);
+        }
+        // SAFETY: what the spy handed back for the caller's block, judged before it is touched.
+        unsafe { resize_innermost(block, size, family) }
+    };
+    // SAFETY: as above.
+    let real_free = |block| unsafe { free_innermost(block, family) };
+    // SAFETY: the caller's promise is the precondition.
+    Some(unsafe { spy::realloc(block, size, family, real, real_free) })
+}
+
+/// Nobody can spy.
+///
+/// # Safety
+///
+/// * None: the signature is that of the twin.
+#[cfg(not(any(feature = "export", feature = "audit")))]
+pub(super) unsafe fn realloc_spied(_: *mut u8, _: usize, _: Family) -> Option<*mut u8> {
+    None
 }
 
 /// # Safety
@@ -121,10 +176,10 @@ unsafe fn resize_innermost(block: *mut u8, size: usize, family: Family) -> *mut 
     } else {
         let resized = if mode.has(Mode::PASS_THROUGH) {
             // SAFETY: the caller's promise is the precondition.
-            unsafe { HEAP.resize_apart(block, size) }
+            unsafe { HEAP.resize_apart(block, size, family) }
         } else {
             // SAFETY: as above.
-            unsafe { HEAP.resize(block, size) }
+            unsafe { HEAP.resize(block, size, family) }
         };
         // SAFETY: as above.
         unsafe { resized_or_refused(resized, block, size, family) }
@@ -167,10 +222,21 @@ unsafe fn resized_or_refused(
 #[inline]
 pub(super) unsafe fn free(block: *mut u8, family: Family) {
     // SAFETY: the caller's promise is the precondition.
-    if !(mode::is_quiet() && unsafe { HEAP.free_at_hand(block) }) {
+    if !unsafe { free_at_hand(block) } {
         // SAFETY: as above.
         unsafe { free_otherwise(block, family) }
     }
+}
+
+/// The shortest way, if it may be taken.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[inline]
+pub(super) unsafe fn free_at_hand(block: *mut u8) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    mode::is_quiet() && unsafe { HEAP.free_at_hand(block) }
 }
 
 /// # Safety
@@ -178,7 +244,7 @@ pub(super) unsafe fn free(block: *mut u8, family: Family) {
 /// * As for [`free`].
 #[cold]
 #[inline(never)]
-unsafe fn free_otherwise(block: *mut u8, family: Family) {
+unsafe extern "C" fn free_otherwise(block: *mut u8, family: Family) {
     if mode::is_quiet() {
         // SAFETY: the caller's promise is the precondition.
         unsafe { free_store(block, family) }
@@ -194,6 +260,14 @@ unsafe fn free_otherwise(block: *mut u8, family: Family) {
 #[cold]
 #[inline(never)]
 unsafe fn free_observed(block: *mut u8, family: Family) {
+    judge_cached("free", block, family);
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) && !block.is_null() {
+        // SAFETY: what the spy handed back for the caller's block, judged before it is touched.
+        let real = |block| unsafe { free_innermost(block, family) };
+        // SAFETY: the caller's promise, and `block` is not null.
+        return unsafe { spy::free(block, real) };
+    }
     // SAFETY: the caller's promise is the precondition.
     unsafe { free_innermost(block, family) }
 }
@@ -237,6 +311,10 @@ pub(super) unsafe fn size_of(block: *mut u8) -> Option<usize> {
 #[cold]
 #[inline(never)]
 fn size_of_observed(block: *mut u8) -> Option<usize> {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::size_of(block, size_of_innermost);
+    }
     size_of_innermost(block)
 }
 
@@ -263,6 +341,10 @@ pub(super) unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
 #[cold]
 #[inline(never)]
 fn did_alloc_observed(block: *mut u8) -> DidAlloc {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::did_alloc(block, did_alloc_innermost);
+    }
     did_alloc_innermost(block)
 }
 
@@ -293,6 +375,10 @@ pub(super) fn minimize() {
 #[cold]
 #[inline(never)]
 fn minimize_observed() {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        return spy::minimize(minimize_innermost);
+    }
     minimize_innermost();
 }
 
@@ -304,8 +390,20 @@ fn minimize_innermost() {
     }
 }
 
+/// The size of a block, without a word to anybody.
+pub(super) fn extent(block: *mut u8) -> Option<usize> {
+    HEAP.size_of(block.addr())
+}
+
 /// Bytes from `address` to the end of the live block at `block`, if it lies in there.
 pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED) {
+        // Under a spy the caller's pointer may be anywhere in the block.
+        let found = HEAP.containing(block.addr())?;
+        let offset = address.wrapping_sub(found.start);
+        return found.size.checked_sub(offset).filter(|left| *left > 0);
+    }
     let offset = address.wrapping_sub(block.addr());
     let held = HEAP.size_of(block.addr())?;
     held.checked_sub(offset).filter(|left| *left > 0)
@@ -328,10 +426,37 @@ fn refuse(call: &str, block: *mut u8, family: Family) {
     }
 }
 
+/// Refuses a freed BSTR that the cache keeps: its block is live, and will be handed out again.
+fn judge_cached(call: &str, block: *mut u8, family: Family) {
+    if mode::get().has(Mode::CACHE) && aside::lock().cached.holds(block) {
+        refuse_cached(call, block, family);
+    }
+}
+
+/// One line on standard error, and the end. No memory checker could tell it better: to the system
+/// allocator the block is a live one.
+#[cold]
+#[inline(never)]
+pub(super) fn refuse_cached(call: &str, block: *mut u8, family: Family) -> ! {
+    let pointer = caller_pointer(block, family);
+    complain(format_args!(
+        "{call} of {pointer:#x} as {family}: it is a BSTR that was freed before and is in the cache"
+    ));
+    process::abort();
+}
+
+/// The address that the caller holds: a BSTR points behind its header.
+fn caller_pointer(block: *mut u8, family: Family) -> usize {
+    match family {
+        Family::Bstr => block.addr().wrapping_add(layout::HEADER),
+        Family::Task => block.addr(),
+    }
+}
+
 /// What is wrong with a pointer, as well as the live blocks can tell.
 struct BadCall<'a> {
     call: &'a str,
-    /// The pointer as the caller holds it: a BSTR points behind its header.
+    /// The address that the caller holds.
     pointer: usize,
     family: Family,
     /// The live block that the caller's pointer lies in.
@@ -340,10 +465,7 @@ struct BadCall<'a> {
 
 impl<'a> BadCall<'a> {
     fn judge(call: &'a str, block: *mut u8, family: Family) -> Self {
-        let pointer = match family {
-            Family::Bstr => block.addr().wrapping_add(layout::HEADER),
-            Family::Task => block.addr(),
-        };
+        let pointer = caller_pointer(block, family);
         Self {
             call,
             pointer,

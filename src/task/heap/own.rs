@@ -78,7 +78,7 @@ impl<A: Allocator + Sync> Heap<A> {
             return ptr::null_mut();
         }
         // SAFETY: the caller's promise is the precondition.
-        match unsafe { self.store.resize(block, size) } {
+        match unsafe { self.store.resize(block, size, family) } {
             Ok(new) => new,
             Err(NotLive) => refuse("reallocation", block),
         }

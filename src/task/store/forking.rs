@@ -1,0 +1,69 @@
+//! A heap in a process that forks.
+
+use allocator_api2::alloc::Allocator;
+
+use crate::task::large::KeptTables;
+use crate::task::lock::Kept;
+use crate::task::store::{LATE, Store};
+use crate::task::sync::Ordering;
+use crate::task::thread_identity::identity;
+
+/// The locks of a heap, kept by a thread while it forks.
+pub(crate) struct KeptHeap {
+    late: Kept<'static>,
+    depot: Kept<'static>,
+    tables: KeptTables,
+}
+
+impl<A: Allocator + Sync> Store<A> {
+    /// Takes all locks but those of slabs, which the child makes anew.
+    pub(crate) fn keep(&'static self) -> KeptHeap {
+        KeptHeap {
+            late: self.late.lock().keep(),
+            depot: self.depot.lock().keep(),
+            tables: self.large.keep(),
+        }
+    }
+
+    /// Gives the locks back in the parent.
+    pub(crate) fn release(&'static self, kept: KeptHeap) {
+        kept.tables.release();
+        kept.depot.release();
+        kept.late.release();
+    }
+
+    /// Puts the heap in order in the child, and gives the locks back. What other threads had is nobody's.
+    pub(crate) fn release_in_child(&'static self, kept: KeptHeap) {
+        let me = identity();
+        {
+            // The lock is kept by this thread, which may therefore take it.
+            let depot = self.depot.lock();
+            depot.forget_waiting();
+            let survives = |identity| identity == me || identity == LATE;
+            for local in depot.parts() {
+                let identity = local.home.identity.load(Ordering::Relaxed);
+                if survives(identity) {
+                    let _ = local.home.take_told();
+                } else if identity != 0 {
+                    local.forget();
+                    local.home.identity.store(0, Ordering::Relaxed);
+                    depot.dismiss(local);
+                }
+            }
+            let _ = self.late_part.home.take_told();
+            for slab in depot.slabs() {
+                // SAFETY: the child has one thread, and it has the depot; the parts of others were emptied.
+                unsafe { slab.recover(survives) };
+                if slab.is_nobodys() {
+                    // SAFETY: nobody owns it, and what waited was forgotten.
+                    unsafe { depot.receive(slab, &self.registry, &self.backing) };
+                } else if slab.has_returned() {
+                    slab.tell_owner();
+                }
+            }
+        }
+        kept.tables.release_in_child();
+        kept.depot.release_in_child();
+        kept.late.release_in_child();
+    }
+}

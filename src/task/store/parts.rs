@@ -1,0 +1,335 @@
+//! A thread's part of a heap: finding it, filling it, giving it up.
+
+use std::ptr;
+
+use allocator_api2::alloc::Allocator;
+
+use crate::task::dimensions::{SEATS, SPARE_UNITS};
+use crate::task::local::{Leave, Local};
+use crate::task::size_class::{CLASSES, units};
+use crate::task::slab::{FreeSlot, Home, Place, Slab};
+use crate::task::store::{Store, must_be_once};
+use crate::task::sync::{AtomicPtr, Ordering};
+use crate::task::thread;
+use crate::task::thread_identity::identity;
+
+impl<A: Allocator + Sync> Store<A> {
+    /// What tells this heap from others.
+    pub(super) fn name(&'static self) -> *const () {
+        ptr::from_ref(self).cast()
+    }
+
+    #[inline]
+    fn seat(&'static self, identity: usize) -> &'static AtomicPtr<Local> {
+        // The lowest bits are the same in all of them.
+        let mixed = (identity >> 4).wrapping_mul(0x9E37_79B1);
+        &self.seats[(mixed >> 16) % SEATS]
+    }
+
+    /// This thread's part, if it sits where it is looked for first.
+    #[inline]
+    pub(super) fn seated(&'static self) -> Option<&'static Local> {
+        let me = identity();
+        let local = self.seat(me).load(Ordering::Acquire);
+        // SAFETY: null, or a leaked `Local`.
+        let local = unsafe { local.as_ref() }?;
+        (local.home.identity.load(Ordering::Relaxed) == me).then_some(local)
+    }
+
+    /// This thread's part; `None` if the thread is about to end, or there is no memory for one.
+    pub(super) fn local(&'static self) -> Option<&'static Local> {
+        if let Some(local) = self.seated().or_else(|| thread::part_of(self.name())) {
+            return Some(local);
+        }
+        if !thread::may_have_parts() {
+            return None;
+        }
+        let local = self.depot.lock().hire(&self.backing)?;
+        local.leave.set(Some(Leave {
+            heap: self.name(),
+            function: Self::leave,
+        }));
+        thread::add_part(local);
+        let seat = self.seat(identity());
+        let sitting = seat.load(Ordering::Acquire);
+        // SAFETY: null, or a leaked `Local`.
+        let is_taken = unsafe { sitting.as_ref() }
+            .is_some_and(|other| other.home.identity.load(Ordering::Relaxed) != 0);
+        if !is_taken {
+            // Two threads may both find it free. The one that comes second sits, and the other is found by
+            // the longer way.
+            seat.store(ptr::from_ref(local).cast_mut(), Ordering::Release);
+        }
+        Some(local)
+    }
+
+    /// Gives a thread's part up.
+    ///
+    /// # Safety
+    ///
+    /// * `heap` is a heap of this type, and `local` a part of it that this thread has, and will not use again.
+    unsafe fn leave(heap: *const (), local: &'static Local) {
+        // SAFETY: the caller's promise; heaps are static.
+        let heap: &'static Self = unsafe { &*heap.cast() };
+        heap.unload(local);
+        let depot = heap.depot.lock();
+        while let Some(slab) = local.owned.first() {
+            // SAFETY: this thread owns the slab.
+            unsafe { local.owned.remove(slab) };
+            // SAFETY: this thread owns the slab and has the depot, and the magazines are empty.
+            must_be_once(unsafe { slab.give_up() });
+            // SAFETY: nobody owns it now; the lists of its owner are forgotten below.
+            unsafe { depot.receive(slab, &heap.registry, &heap.backing) };
+        }
+        local.forget();
+        local.home.identity.store(0, Ordering::Relaxed);
+        depot.dismiss(local);
+    }
+
+    /// A free slot of a class, wherever there is one.
+    ///
+    /// # Safety
+    ///
+    /// * The thread has the part, or holds its lock, and `identity` is the part's.
+    pub(super) unsafe fn find(
+        &'static self,
+        local: &'static Local,
+        identity: usize,
+        class: usize,
+    ) -> Option<FreeSlot> {
+        let shelf = local.shelf(class);
+        if let Some(slot) = shelf.pop() {
+            return Some(slot);
+        }
+        loop {
+            // SAFETY: the caller's promise.
+            if let Some(slot) = unsafe { shelf.take() } {
+                return Some(slot);
+            }
+            if let Some(slab) = shelf.current.take() {
+                // SAFETY: the thread owns what its part leads to.
+                unsafe { slab.mine() }.place.set(Place::Aside);
+            }
+            self.change_slab(local, identity, class)?;
+        }
+    }
+
+    /// Finds another slab to take slots of a class from. `None` if there is no memory.
+    fn change_slab(
+        &'static self,
+        local: &'static Local,
+        identity: usize,
+        class: usize,
+    ) -> Option<()> {
+        let shelf = local.shelf(class);
+        if shelf.listed.first().is_none() {
+            self.collect(local);
+        }
+        let slab = match shelf.listed.first() {
+            Some(slab) => {
+                // SAFETY: the thread owns what its part leads to.
+                unsafe { shelf.listed.remove(slab) };
+                slab
+            }
+            None => {
+                let depot = self.depot.lock();
+                let slab = depot.obtain(class, &self.registry, &self.backing)?;
+                let home: *const Home = ptr::from_ref(local).cast();
+                let shelf = ptr::from_ref(shelf).cast();
+                // SAFETY: the slab is nobody's, this is the depot, and the part is the thread's, or the late
+                // one whose lock it holds.
+                must_be_once(unsafe { slab.adopt(identity, home, shelf) });
+                // SAFETY: the thread owns the slab now.
+                unsafe { local.owned.push(slab) };
+                slab
+            }
+        };
+        // SAFETY: the thread owns what its part leads to.
+        unsafe { slab.mine() }.place.set(Place::Current);
+        shelf.current.set(Some(slab));
+        Some(())
+    }
+
+    /// Looks after a slab of this thread's that has become of another kind by a slot in its rack. Of C's kind,
+    /// for such a function does not unwind: whoever calls it needs no landing pad.
+    ///
+    /// # Safety
+    ///
+    /// * This thread owns the slab.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe extern "C" fn after_put(&'static self, slab: &'static Slab) {
+        // SAFETY: the caller's promise.
+        let local: *const Local = unsafe { slab.home() }.cast();
+        // SAFETY: a home is the first part of a leaked `Local`, and the pointer was made from the whole.
+        let local = unsafe { &*local };
+        // SAFETY: the caller's promise.
+        unsafe { self.sort_out(local, slab) };
+    }
+
+    /// Lists a slab that has something in its rack, or gives it up if it has no block at all.
+    ///
+    /// # Safety
+    ///
+    /// * The thread owns the slab, and has the part.
+    unsafe fn sort_out(&'static self, local: &'static Local, slab: &'static Slab) {
+        // SAFETY: the caller's promise.
+        let mine = unsafe { slab.mine() };
+        // SAFETY: as above.
+        let (racked, slots) = unsafe { slab.fill() };
+        // SAFETY: as above.
+        let class = unsafe { slab.class() };
+        let shelf = local.shelf(class);
+        if mine.place.get() == Place::Aside && racked > 0 {
+            mine.place.set(Place::Listed);
+            // SAFETY: as above, and a slab that is aside is in no list.
+            unsafe { shelf.listed.push(slab) };
+        }
+        if racked + shelf.loaded() >= slots {
+            // SAFETY: as above.
+            let held = shelf.count(|slot| unsafe { slab.holds(slot.block) });
+            if racked + held == slots {
+                // SAFETY: as above.
+                unsafe { self.without_blocks(local, slab, class) };
+            }
+        }
+    }
+
+    /// Decides what becomes of a slab without blocks: the one that is current stays, if not too many do.
+    ///
+    /// # Safety
+    ///
+    /// * The thread owns the slab, of this class, and has the part; no slot of it is a block.
+    unsafe fn without_blocks(
+        &'static self,
+        local: &'static Local,
+        slab: &'static Slab,
+        class: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        if unsafe { slab.mine() }.place.get() != Place::Current {
+            // SAFETY: as above.
+            unsafe { self.give_up(local, slab, class) };
+            return;
+        }
+        let bit = 1 << class;
+        if local.idle.get() & bit != 0 {
+            return;
+        }
+        local.idle.set(local.idle.get() | bit);
+        let mut kept = 0;
+        let mut others = local.idle.get();
+        while others != 0 {
+            // The largest first: they are kept least.
+            let other = others.ilog2() as usize;
+            others &= !(1 << other);
+            kept += units(other);
+            if kept <= SPARE_UNITS {
+                continue;
+            }
+            kept -= units(other);
+            local.idle.set(local.idle.get() & !(1 << other));
+            if let Some(current) = local.shelf(other).current.get() {
+                // SAFETY: the thread owns what its part leads to.
+                unsafe { self.give_up_if_idle(local, current, other) };
+            }
+        }
+    }
+
+    /// Gives a slab up if it has no block.
+    ///
+    /// # Safety
+    ///
+    /// * The thread owns the slab, of this class, and has the part.
+    unsafe fn give_up_if_idle(
+        &'static self,
+        local: &'static Local,
+        slab: &'static Slab,
+        class: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        let (racked, slots) = unsafe { slab.fill() };
+        // SAFETY: as above.
+        let held = local
+            .shelf(class)
+            .count(|slot| unsafe { slab.holds(slot.block) });
+        if racked + held == slots {
+            // SAFETY: as above.
+            unsafe { self.give_up(local, slab, class) };
+        }
+    }
+
+    /// Gives up a slab without blocks.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`without_blocks`](Self::without_blocks).
+    unsafe fn give_up(&'static self, local: &'static Local, slab: &'static Slab, class: usize) {
+        let shelf = local.shelf(class);
+        // SAFETY: the caller's promise.
+        let is_held = |slot: &FreeSlot| unsafe { slab.holds(slot.block) };
+        shelf.unload(is_held, |slot| {
+            // SAFETY: the caller's promise; the slot came out of the magazine.
+            unsafe { slab.put(slot, 0) };
+        });
+        // SAFETY: the caller's promise.
+        match unsafe { slab.mine() }.place.get() {
+            Place::Current => shelf.current.set(None),
+            // SAFETY: as above.
+            Place::Listed => unsafe { shelf.listed.remove(slab) },
+            Place::Aside => {}
+        }
+        // SAFETY: as above.
+        unsafe { local.owned.remove(slab) };
+        let depot = self.depot.lock();
+        // SAFETY: as above; this thread has the depot, and the magazine has none of the slab's.
+        must_be_once(unsafe { slab.give_up() });
+        // SAFETY: nobody owns it now, and it is in no list.
+        unsafe { depot.receive(slab, &self.registry, &self.backing) };
+    }
+
+    /// Takes in what other threads returned.
+    pub(super) fn collect(&'static self, local: &'static Local) {
+        let mut told = local.home.take_told();
+        while let Some(slab) = told {
+            // Before it is collected: then it may be told of again.
+            told = slab.next_told.get();
+            // SAFETY: the thread owns what its part leads to.
+            must_be_once(unsafe { slab.collect() });
+            // SAFETY: as above.
+            unsafe { self.sort_out(local, slab) };
+        }
+    }
+
+    /// Empties the magazines, and gives up all slabs without blocks.
+    pub(super) fn unload(&'static self, local: &'static Local) {
+        for class in 0..CLASSES {
+            local.shelf(class).unload(
+                |_| true,
+                |slot| {
+                    if let Some(slab) = self.registry.get(slot.block.addr()) {
+                        // SAFETY: a magazine holds slots of slabs that its thread owns; this one came out of it.
+                        unsafe { slab.put(slot, 0) };
+                    }
+                },
+            );
+        }
+        local.idle.set(0);
+        let mut next = local.owned.first();
+        while let Some(slab) = next {
+            // SAFETY: the thread owns what its part leads to.
+            next = unsafe { slab.mine() }.of_owner.next.get();
+            // SAFETY: as above.
+            let (racked, slots) = unsafe { slab.fill() };
+            // SAFETY: as above.
+            let class = unsafe { slab.class() };
+            if racked == slots {
+                // SAFETY: as above, and no slot of it is a block.
+                unsafe { self.give_up(local, slab, class) };
+            } else {
+                // SAFETY: as above.
+                unsafe { self.sort_out(local, slab) };
+            }
+        }
+    }
+}

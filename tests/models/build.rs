@@ -7,7 +7,7 @@ use std::{env, fs};
 const BREAKAGES: &[(&str, &str, &str, &str)] = &[
     (
         "stores_instead_of_exchanging",
-        "slab.rs",
+        "slab/state.rs",
         "match word.compare_exchange(state.0, new, Ordering::Relaxed, Ordering::Relaxed) {",
         "word.store(new, Ordering::Relaxed);\n match Ok::<u32, u32>(new) {",
     ),
@@ -26,7 +26,7 @@ const BREAKAGES: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "reads_the_next_after_collecting",
-        "store.rs",
+        "store/parts.rs",
         "told = slab.next_told.get();
             // SAFETY: the thread owns what its part leads to.
             must_be_once(unsafe { slab.collect() });",
@@ -68,8 +68,12 @@ const TASK: &[&str] = &[
     "registry.rs",
     "size_class.rs",
     "slab.rs",
+    "slab/shape.rs",
+    "slab/state.rs",
     "slab_list.rs",
     "store.rs",
+    "store/forking.rs",
+    "store/parts.rs",
 ];
 const MODELS: &[&str] = &[
     "complain.rs",
@@ -88,7 +92,6 @@ fn main() {
     let mut modules = String::new();
     for (name, broken, says, instead) in BREAKAGES {
         let folder = out.join(name);
-        fs::create_dir_all(&folder).expect("a folder");
         let all = TASK.iter().map(|file| (file, sources.join(file))).chain(
             MODELS
                 .iter()
@@ -107,7 +110,9 @@ fn main() {
             let text = text
                 .replace("crate::task::", &format!("crate::broken::{name}::task::"))
                 .replace("../../../src/task/", "");
-            fs::write(folder.join(file), text).expect("a copy");
+            let copy = folder.join(file);
+            fs::create_dir_all(copy.parent().expect("a folder")).expect("a folder");
+            fs::write(copy, text).expect("a copy");
         }
         let path = |file: &str| folder.join(file).display().to_string();
         modules += &format!(

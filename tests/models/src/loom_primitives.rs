@@ -6,7 +6,88 @@ use allocator_api2::alloc::Allocator;
 use allocator_api2::boxed::Box;
 use loom::cell::UnsafeCell;
 
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use loom::sync::atomic;
+pub(crate) use loom::sync::atomic::Ordering;
+
+/// What every use of an atomic passes by.
+///
+/// Loom looks for another order where two uses of an object depend on each other, and of the earlier uses it
+/// remembers the last alone: a thread that loads before it exchanges hides what others loaded before. Here
+/// all depend on each other, and nothing is known by it of what others did.
+struct Turnstile(atomic::AtomicUsize);
+
+impl Turnstile {
+    fn new() -> Self {
+        Self(atomic::AtomicUsize::new(0))
+    }
+
+    fn pass(&self) {
+        self.0.fetch_add(0, Ordering::Relaxed);
+    }
+}
+
+/// An atomic of loom's behind a turnstile.
+///
+/// To loom two stores of different threads have no order, not even where one is of an exchange that must
+/// have come first: for it found what was there before both. So a state word, which the owner stores and
+/// others exchange, is stored by a swap. (Not so a pointer: what a swap follows is released with it.)
+macro_rules! atomics {
+    ($($name:ident $(<$parameter:ident>)?: $value:ty, stored by $store:ident;)*) => {$(
+        pub(crate) struct $name$(<$parameter>)? {
+            turnstile: Turnstile,
+            real: atomic::$name$(<$parameter>)?,
+        }
+
+        impl$(<$parameter>)? $name$(<$parameter>)? {
+            pub(crate) fn new(value: $value) -> Self {
+                Self { turnstile: Turnstile::new(), real: atomic::$name::new(value) }
+            }
+
+            pub(crate) fn load(&self, order: Ordering) -> $value {
+                self.turnstile.pass();
+                self.real.load(order)
+            }
+
+            pub(crate) fn store(&self, value: $value, order: Ordering) {
+                self.turnstile.pass();
+                let _ = self.real.$store(value, order);
+            }
+
+            pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
+                self.turnstile.pass();
+                self.real.swap(value, order)
+            }
+
+            pub(crate) fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.turnstile.pass();
+                self.real.compare_exchange(current, new, success, failure)
+            }
+
+            pub(crate) fn compare_exchange_weak(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                // It fails for no reason now and then, and is then tried again: loom need not.
+                self.compare_exchange(current, new, success, failure)
+            }
+        }
+    )*};
+}
+
+atomics! {
+    AtomicPtr<T>: *mut T, stored by store;
+    AtomicU32: u32, stored by swap;
+    AtomicUsize: usize, stored by store;
+}
 
 /// A cell whose uses must be in an order that the threads know.
 pub(crate) struct Cell<T>(UnsafeCell<T>);

@@ -111,7 +111,9 @@ impl World {
             self.free(*block);
         }
         assert!(LIVE.with_borrow(HashSet::is_empty), "the model frees all");
-        // Every slot of a slab can be had again.
+        // This thread has been told of all that came back, and ended threads have left nothing.
+        self.heap.minimize();
+        assert_eq!(backing::chunks(), 0, "memory stays");
         thread::end();
         self.heap.minimize();
         assert_eq!(backing::chunks(), 0, "memory was lost");
@@ -145,7 +147,7 @@ fn first<T>(deeds: impl FnOnce() -> T) -> T {
 
 /// Another thread frees blocks of a slab while the owner frees, allocates and collects.
 pub fn a_return_against_the_owner() {
-    model("a return against the owner", 2, |world| {
+    model("a return against the owner", 5, |world| {
         let blocks = first(|| [(); 4].map(|()| world.alloc(SMALL)));
         let [a, b, c, d] = blocks;
         let other = world.spawn(SECOND, move |world| {
@@ -195,8 +197,8 @@ pub fn the_owner_and_another_free_one_block() {
             if collects_first {
                 collect();
             }
-            // Four slots of the slab, of which one is taken.
-            let more = [(); 4].map(|()| world.alloc(SMALL));
+            // The slab has four slots, of which one is taken.
+            let more = [(); 3].map(|()| world.alloc(SMALL));
             if !collects_first {
                 collect();
             }
@@ -210,23 +212,26 @@ pub fn the_owner_and_another_free_one_block() {
 
 /// A thread ends while another frees its blocks, and a third adopts what it left.
 pub fn an_end_against_a_return_and_an_adoption() {
-    model("an end against a return and an adoption", 2, |world| {
-        let owner = world.spawn(SECOND, |world| {
-            let (a, b) = first(|| (world.alloc(SMALL), world.alloc(SMALL)));
-            let other = world.spawn(THIRD, move |world| world.free(a));
-            (b, other)
+    for leaves_one in [true, false] {
+        model("an end against a return and an adoption", 4, move |world| {
+            let owner = world.spawn(SECOND, move |world| {
+                let a = world.alloc(SMALL);
+                let b = leaves_one.then(|| world.alloc(SMALL));
+                let other = world.spawn(THIRD, move |world| world.free(a));
+                (b, other)
+            });
+            let c = world.alloc(SMALL);
+            let (b, other) = owner.join().expect("it ends");
+            let d = world.alloc(SMALL);
+            other.join().expect("it ends");
+            world.settle(&[&[c, d][..], b.as_slice()].concat());
         });
-        let c = world.alloc(SMALL);
-        let (b, other) = owner.join().expect("it ends");
-        let d = world.alloc(SMALL);
-        other.join().expect("it ends");
-        world.settle(&[b, c, d]);
-    });
+    }
 }
 
 /// The last blocks of a slab of nobody's are freed by two threads at once.
 pub fn the_last_blocks_of_an_orphan() {
-    model("the last blocks of an orphan", 3, |world| {
+    model("the last blocks of an orphan", 4, |world| {
         let (a, b) = first(|| {
             let owner = world.spawn(SECOND, |world| (world.alloc(SMALL), world.alloc(SMALL)));
             owner.join().expect("it ends")
@@ -247,20 +252,19 @@ pub fn a_return_against_an_adoption() {
             owner.join().expect("it ends")
         });
         let [a, b, c] = blocks;
-        let other = world.spawn(THIRD, move |world| {
-            world.free(a);
-            world.free(b);
-        });
+        let second = world.spawn(SECOND, move |world| world.free(a));
+        let third = world.spawn(THIRD, move |world| world.free(b));
         let d = world.alloc(SMALL);
         let e = world.alloc(SMALL);
-        other.join().expect("it ends");
+        second.join().expect("it ends");
+        third.join().expect("it ends");
         world.settle(&[c, d, e]);
     });
 }
 
 /// A thread of the same identity as one that has ended, and blocks of both.
 pub fn an_identity_again() {
-    model("an identity again", 3, |world| {
+    model("an identity again", 4, |world| {
         let a = first(|| {
             let before = world.spawn(SECOND, |world| world.alloc(SMALL));
             before.join().expect("it ends")
@@ -277,7 +281,7 @@ pub fn an_identity_again() {
 
 /// The owner is told of a slab, collects, and is told again.
 pub fn told_again() {
-    model("told again", 2, |world| {
+    model("told again", 5, |world| {
         let (a, b) = first(|| {
             let a = [(); 4].map(|()| world.alloc(SMALL));
             (a, [(); 2].map(|()| world.alloc(LARGE)))
@@ -297,7 +301,7 @@ pub fn told_again() {
 
 /// Two threads tell the owner of two slabs while it collects.
 pub fn told_by_two() {
-    model("told by two", 2, |world| {
+    model("told by two", 4, |world| {
         let (a, b) = first(|| {
             let a = [(); 4].map(|()| world.alloc(SMALL));
             (a, [(); 2].map(|()| world.alloc(LARGE)))
@@ -317,7 +321,7 @@ pub fn told_by_two() {
 
 /// Another thread asks while the owner frees and the slab melts, and changes a block of its own.
 pub fn questions() {
-    model("questions", 2, |world| {
+    model("questions", 4, |world| {
         let (a, b) = first(|| (world.alloc(SMALL), world.alloc(SMALL)));
         let other = world.spawn(SECOND, move |world| {
             let size = world.heap.size_of(a.0.addr());

@@ -57,13 +57,13 @@ mod mistakes {
     use models::broken;
 
     #[test]
-    #[should_panic(expected = "handed out twice")]
+    #[should_panic(expected = "two frees are told of")]
     fn a_state_is_stored_and_not_exchanged() {
         broken::stores_instead_of_exchanging::scenarios::the_owner_and_another_free_one_block();
     }
 
     #[test]
-    #[should_panic(expected = "memory was lost")]
+    #[should_panic(expected = "memory stays")]
     fn an_owner_is_not_told_again() {
         broken::stays_told::scenarios::told_again();
     }
@@ -75,7 +75,7 @@ mod mistakes {
     }
 
     #[test]
-    #[should_panic(expected = "memory was lost")]
+    #[should_panic(expected = "memory stays")]
     fn what_was_returned_is_not_collected_when_a_thread_ends() {
         broken::gives_up_without_collecting::scenarios::an_end_against_a_return_and_an_adoption();
     }
@@ -105,7 +105,7 @@ mod mistakes {
     }
 
     #[test]
-    #[should_panic(expected = "handed out twice")]
+    #[should_panic(expected = "two frees are told of")]
     fn two_frees_are_not_told_apart() {
         broken::collects_what_is_not_there::scenarios::the_owner_and_another_free_one_block();
     }

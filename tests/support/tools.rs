@@ -86,7 +86,18 @@ pub enum Library {
 /// make this safe and cheap to ask for from every test.
 #[track_caller]
 pub fn library(kind: Library) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-library");
+    library_with(kind, "export")
+}
+
+/// As [`library`], with other features: a list with commas. Each list has a build folder of its own.
+#[track_caller]
+pub fn library_with(kind: Library, features: &str) -> PathBuf {
+    let folder = match features {
+        "export" => "c-library".to_owned(),
+        "" => "c-library-default".to_owned(),
+        others => format!("c-library-{}", others.replace(',', "-")),
+    };
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     let crate_type = match kind {
         Library::Static => "staticlib",
         Library::Shared => "cdylib",
@@ -96,14 +107,8 @@ pub fn library(kind: Library) -> PathBuf {
             .current_dir(root())
             .env("CARGO_TARGET_DIR", &target)
             .env_remove("RUSTFLAGS")
-            .args([
-                "rustc",
-                "--quiet",
-                "--lib",
-                "--release",
-                "--features",
-                "export",
-            ])
+            .args(["rustc", "--quiet", "--lib", "--release"])
+            .args(["--features", features])
             .args(["--crate-type", crate_type]),
     );
     target.join("release").join(match kind {

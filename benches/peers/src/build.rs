@@ -1,0 +1,38 @@
+//! What is built for the measurements: the C libraries, as their users build them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Whether a tool is on the path.
+pub fn has(tool: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(tool).is_file())
+}
+
+/// Runs to success.
+pub fn run(command: &mut Command) {
+    let status = command.status().expect("the program starts");
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+/// A folder for what is built, beside this program.
+pub fn scratch() -> PathBuf {
+    let program = std::env::current_exe().expect("a program knows itself");
+    let dir = program.with_file_name("peers-scratch");
+    std::fs::create_dir_all(&dir).expect("the build folder can be written");
+    dir
+}
+
+/// olemem's C library, `export,audit`.
+pub fn library(kind: &str, name: &str) -> PathBuf {
+    let target = scratch().join("c-library");
+    run(
+        Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+            .env("CARGO_TARGET_DIR", &target)
+            .env_remove("RUSTFLAGS")
+            .args(["rustc", "--quiet", "--release", "--lib"])
+            .args(["--features", "export,audit", "--crate-type", kind]),
+    );
+    target.join("release").join(name)
+}

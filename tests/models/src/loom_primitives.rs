@@ -89,6 +89,13 @@ atomics! {
     AtomicUsize: usize, stored by store;
 }
 
+impl AtomicUsize {
+    pub(crate) fn fetch_add(&self, value: usize, order: Ordering) -> usize {
+        self.turnstile.pass();
+        self.real.fetch_add(value, order)
+    }
+}
+
 /// A cell whose uses must be in an order that the threads know.
 pub(crate) struct Cell<T>(UnsafeCell<T>);
 
@@ -179,6 +186,14 @@ macro_rules! constructor {
     };
 }
 pub(crate) use constructor;
+
+/// A value in memory of the backing's; `None` if there is no memory.
+macro_rules! boxed {
+    ($type:ty, $new:expr, $backing:expr) => {
+        allocator_api2::boxed::Box::<$type, _>::try_new_in($new, $backing).ok()
+    };
+}
+pub(crate) use boxed;
 
 /// An array of as many values, each made anew.
 macro_rules! array {

@@ -1,7 +1,5 @@
 //! The registry, for addresses that start with the model's memory.
 
-use allocator_api2::alloc::Allocator;
-
 #[path = "../../../src/task/registry.rs"]
 mod real;
 
@@ -18,9 +16,8 @@ impl Registry {
         self.0.get(address.wrapping_sub(crate::backing::base()))
     }
 
-    pub(crate) fn reserve(&self, address: usize, units: usize, backing: &impl Allocator) -> bool {
-        self.0
-            .reserve(address - crate::backing::base(), units, backing)
+    pub(crate) fn reserve(&self, address: usize, units: usize) -> bool {
+        self.0.reserve(address - crate::backing::base(), units)
     }
 
     pub(crate) fn set(&self, address: usize, units: usize, slab: Option<&'static Slab>) {

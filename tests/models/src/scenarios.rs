@@ -327,7 +327,7 @@ pub fn questions() {
             let size = world.heap.size_of(a.0.addr());
             assert!(matches!(size, None | Some(SMALL)));
             // SAFETY: this thread has the block.
-            assert_eq!(unsafe { world.heap.resize(b.0, 10) }, Ok(b.0));
+            assert_eq!(unsafe { world.heap.resize(b.0, 10, Family::Task) }, Ok(b.0));
             assert_eq!(world.heap.size_of(b.0.addr()), Some(10));
             world.free(b);
             let found = world.heap.containing(a.0.addr() + 1);

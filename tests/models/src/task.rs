@@ -40,7 +40,7 @@ mod lock {
 #[cfg(feature = "loom")]
 pub(crate) mod sync {
     pub(crate) use crate::loom_primitives::{
-        AtomicPtr, AtomicU32, AtomicUsize, Cell, Lock, Ordering, array, constructor, nulls,
+        AtomicPtr, AtomicU32, AtomicUsize, Cell, Lock, Ordering, array, boxed, constructor, nulls,
     };
 }
 #[cfg(feature = "loom")]

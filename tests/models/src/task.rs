@@ -1,5 +1,7 @@
 //! The heap's files, and what stands in for those that a model has its own of.
 
+#[path = "../../../src/task/backing.rs"]
+pub(crate) mod backing;
 #[path = "../../../src/task/block.rs"]
 pub mod block;
 #[path = "../../../src/task/depot.rs"]
@@ -20,7 +22,7 @@ pub(crate) mod store;
 mod dimensions {
     pub(crate) use crate::dimensions::{
         ADDRESS_BITS, CHUNK_UNITS, DOUBLINGS, FIRST, LEAF_BITS, MAGAZINE, MAGAZINE_BYTES,
-        ROOT_BITS, SEATS, SINGLE_MAX, SPARE_CHUNKS, SPARE_UNITS, UNIT, UNIT_SHIFT,
+        ROOT_BITS, SEATS, SINGLE_MAX, SPARE_DIRTY, SPARE_UNITS, UNIT, UNIT_SHIFT,
     };
 }
 

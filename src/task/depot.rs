@@ -371,6 +371,12 @@ impl Depot {
         local.next.set(self.idle.replace(Some(local)));
     }
 
+    /// All places for slabs, whether there is one or not.
+    #[cfg(all(unix, not(miri)))]
+    pub(crate) fn places(&self) -> impl Iterator<Item = &'static Slab> + use<> {
+        self.chunks().flat_map(|chunk| &chunk.slabs)
+    }
+
     /// All slabs that have slots.
     #[cfg(all(unix, not(miri)))]
     pub(crate) fn slabs(&self) -> impl Iterator<Item = &'static Slab> + use<> {

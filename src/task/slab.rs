@@ -544,17 +544,28 @@ impl Slab {
         })
     }
 
+    /// Makes the slab's lock free after a fork, in the child. A thread that is not there any more may hold that of
+    /// any slab, and even of one that has no slots: it asked too late.
+    ///
+    /// # Safety
+    ///
+    /// * This is the only thread. If there are slots, they will be put in order by [`recover`](Self::recover).
+    #[cfg(all(unix, not(miri)))]
+    pub(crate) unsafe fn unlock(&self) {
+        // SAFETY: the caller promises that nobody else is here, and that what it guards is put in order. Where
+        // there are no slots nothing was returned: a thread that finds none leaves nothing.
+        unsafe { self.returned.0.make_anew() };
+    }
+
     /// Puts everything in order after a fork, in the child: a thread that is not there any more may have been
     /// anywhere. The state words tell what is true.
     ///
     /// # Safety
     ///
-    /// * This is the only thread, and holds the depot's lock. If the slab has an owner of another identity than
-    ///   `survivor`'s, no magazine of that owner's will be used again.
+    /// * This is the only thread, and holds the depot's lock. The slab was [unlocked](Self::unlock).
+    /// * If it has an owner who is no survivor, no magazine of that owner's will be used again.
     #[cfg(all(unix, not(miri)))]
     pub(crate) unsafe fn recover(&self, is_survivor: impl Fn(usize) -> bool) {
-        // SAFETY: the caller promises that nobody else is here; what it guards is put in order below.
-        unsafe { self.returned.0.make_anew() };
         let mut returned = self.returned.0.lock();
         *returned = Returned::NOTHING;
         let shape = self.front.0.shape.get();
@@ -578,6 +589,12 @@ impl Slab {
                 unsafe { self.put(free, 0) };
             }
         }
+    }
+
+    /// Leaves the lock taken, as a thread does that is not there any more.
+    #[cfg(all(test, unix, not(miri)))]
+    pub(crate) fn leave_locked(&self) {
+        std::mem::forget(self.returned.0.lock());
     }
 
     /// Whether other threads left something.

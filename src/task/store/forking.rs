@@ -51,6 +51,10 @@ impl<A: Allocator + Sync> Store<A> {
                 }
             }
             let _ = self.late_part.home.take_told();
+            for slab in depot.places() {
+                // SAFETY: the child has one thread. What has slots is put in order below.
+                unsafe { slab.unlock() };
+            }
             for slab in depot.slabs() {
                 // SAFETY: the child has one thread, and it has the depot; the parts of others were emptied.
                 unsafe { slab.recover(survives) };
@@ -65,5 +69,41 @@ impl<A: Allocator + Sync> Store<A> {
         kept.tables.release_in_child();
         kept.depot.release_in_child();
         kept.late.release_in_child();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use allocator_api2::alloc::System;
+
+    use crate::task::block::Family;
+    use crate::task::store::Store;
+
+    /// A thread may ask about a slab that is melted before it has the answer, and is gone in the child.
+    #[test]
+    fn the_lock_of_a_slab_that_is_no_more_is_free_in_the_child() {
+        static HEAP: Store = Store::new(System);
+        // This thread must not need the heap at its end, if the lock is taken.
+        let before = thread::spawn(|| {
+            let block = HEAP.alloc(1, Family::Task);
+            let slab = HEAP.registry.get(block.addr()).expect("a small block");
+            // SAFETY: live, and its last use.
+            assert!(unsafe { HEAP.free(block) }.is_ok());
+            HEAP.minimize();
+            assert!(slab.containing(block.addr()).is_none());
+            slab.leave_locked();
+        });
+        before.join().expect("it ends");
+        let kept = HEAP.keep();
+        HEAP.release_in_child(kept);
+
+        let (done, wait) = mpsc::channel();
+        thread::spawn(move || done.send(HEAP.alloc(1, Family::Task).is_null()));
+        let is_null = wait.recv_timeout(Duration::from_secs(20));
+        assert_eq!(is_null, Ok(false));
     }
 }

@@ -958,10 +958,17 @@ mod threads {
         let rounds = if cfg!(miri) { 5 } else { 300 };
         let _alone = alone();
         let done = AtomicBool::new(false);
+        // While it is set nobody allocates anew: a spy that is to go waits for a moment without blocks, and
+        // such a moment may not come by itself for long.
+        let pause = AtomicBool::new(false);
         thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
                     while !done.load(Ordering::Relaxed) {
+                        if pause.load(Ordering::Relaxed) {
+                            thread::yield_now();
+                            continue;
+                        }
                         let mut text = Bstr::from("a text");
                         text.push_units(&[0x21; 40]);
                         assert_eq!(text.len(), 46);
@@ -977,9 +984,13 @@ mod threads {
                     match spy::register(spy.clone()) {
                         Ok(registered) => break registered,
                         // The one before is still there, with somebody's block.
-                        Err(_) => thread::yield_now(),
+                        Err(_) => {
+                            pause.store(true, Ordering::Relaxed);
+                            thread::yield_now();
+                        }
                     }
                 };
+                pause.store(false, Ordering::Relaxed);
                 free(alloc(7));
                 drop(registered);
             }

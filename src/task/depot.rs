@@ -1,8 +1,8 @@
 //! What no thread owns: spare units, slabs that a thread left behind, parts of threads that have ended.
 //!
 //! ```text
-//!  chunk    one allocation of the backing's, 16 units; a slab for each place where one may start
-//!           │ unit │ unit │ unit │ unit │ …       used: 1 1 0 1 …
+//!  chunk    one allocation of the backing's, 64 units; a slab for each place where one may start
+//!           │ unit │ unit │ unit │ unit │ …       used: 1 1 0 1 …   dirty: 1 1 1 1 …
 //!
 //!  waiting  for each class, slabs of nobody's that have free slots
 //!  idle     parts of the heap that no thread has
@@ -12,7 +12,9 @@
 //!    way round.
 //! 2. A slab of nobody's is in `waiting` if it has something in its rack, and nowhere if it has not. It has
 //!    no slots at all if all were free.
-//! 3. A chunk without slabs goes back to the backing, but for a few. What describes it stays and is used for
+//! 3. A unit that no slab has is dirty if one had it since its pages last went back to the system. Where the
+//!    heap knows how to give pages back, it does so with those of dirty units, but for some.
+//! 4. A chunk without slabs goes back to the backing, but for a few. What describes it stays and is used for
 //!    another: a thread may hold a slab that is no more, for as long as it takes to see that.
 
 use std::alloc::Layout;
@@ -21,7 +23,8 @@ use std::ptr::{self, NonNull};
 use allocator_api2::alloc::Allocator;
 use allocator_api2::boxed::Box;
 
-use crate::task::dimensions::{CHUNK_UNITS, SPARE_CHUNKS, UNIT};
+use crate::task::backing::Backing;
+use crate::task::dimensions::{CHUNK_UNITS, SPARE_DIRTY, UNIT};
 use crate::task::local::Local;
 use crate::task::registry::Registry;
 use crate::task::size_class::{CLASSES, units};
@@ -34,7 +37,9 @@ struct Chunk {
     /// Its memory; `None` once that went back.
     memory: Cell<Option<NonNull<u8>>>,
     /// The units that slabs have, a bit each.
-    used: Cell<u32>,
+    used: Cell<u64>,
+    /// Those that have, or had.
+    dirty: Cell<u64>,
     next: Cell<Option<&'static Chunk>>,
     /// The next of those that may have spare units.
     next_open: Cell<Option<&'static Chunk>>,
@@ -54,6 +59,7 @@ impl Chunk {
             Self {
                 memory: Cell::new(None),
                 used: Cell::new(0),
+                dirty: Cell::new(0),
                 next: Cell::new(None),
                 next_open: Cell::new(None),
                 is_open: Cell::new(false),
@@ -74,14 +80,14 @@ impl Chunk {
 unsafe impl Sync for Chunk {}
 
 /// The bits of `count` units from the first on.
-fn mask(first: usize, count: usize) -> u32 {
+fn mask(first: usize, count: usize) -> u64 {
     ((1 << count) - 1) << first
 }
 
 /// Every unit has a slab.
-const FULL: u32 = (1 << CHUNK_UNITS) - 1;
+const FULL: u64 = u64::MAX >> (64 - CHUNK_UNITS);
 
-const _: () = assert!(CHUNK_UNITS < 32 && CHUNK_UNITS.is_multiple_of(units(CLASSES - 1)));
+const _: () = assert!(CHUNK_UNITS <= 64 && CHUNK_UNITS.is_multiple_of(units(CLASSES - 1)));
 
 /// What no thread owns.
 pub(crate) struct Depot {
@@ -89,8 +95,8 @@ pub(crate) struct Depot {
     chunks: Cell<Option<&'static Chunk>>,
     /// Those that may have spare units: all that have some, and a few that are full by now.
     open: Cell<Option<&'static Chunk>>,
-    /// Chunks that have memory and no slab.
-    spare: Cell<usize>,
+    /// Dirty units that no slab has.
+    dirty: Cell<usize>,
     waiting: [List; CLASSES],
     idle: Cell<Option<&'static Local>>,
     /// All parts, whoever has them.
@@ -106,7 +112,7 @@ impl Depot {
             Self {
                 chunks: Cell::new(None),
                 open: Cell::new(None),
-                spare: Cell::new(0),
+                dirty: Cell::new(0),
                 waiting: array![List::of_class(); CLASSES],
                 idle: Cell::new(None),
                 parts: Cell::new(None),
@@ -119,7 +125,7 @@ impl Depot {
         &self,
         class: usize,
         registry: &Registry,
-        backing: &'static impl Allocator,
+        backing: &'static Backing<impl Allocator>,
     ) -> Option<&'static Slab> {
         if let Some(slab) = self.waiting[class].first() {
             // SAFETY: the slab is nobody's, and this is the depot.
@@ -134,10 +140,11 @@ impl Depot {
             unsafe { backing.deallocate(books, Books::layout(class)) };
             return None;
         };
-        if chunk.used.get() == 0 {
-            self.spare.set(self.spare.get() - 1);
-        }
-        chunk.used.set(chunk.used.get() | mask(first, units(class)));
+        let mask = mask(first, units(class));
+        self.dirty
+            .set(self.dirty.get() - (chunk.dirty.get() & mask).count_ones() as usize);
+        chunk.used.set(chunk.used.get() | mask);
+        chunk.dirty.set(chunk.dirty.get() | mask);
         let memory = chunk.memory.get()?;
         // SAFETY: the units are the chunk's.
         let base = unsafe { memory.byte_add(first * UNIT) };
@@ -156,7 +163,7 @@ impl Depot {
         &self,
         count: usize,
         registry: &Registry,
-        backing: &'static impl Allocator,
+        backing: &'static Backing<impl Allocator>,
     ) -> Option<(&'static Chunk, usize)> {
         // What is in use comes first, so that what is empty can go back.
         let mut empty = None;
@@ -185,7 +192,7 @@ impl Depot {
     fn new_chunk(
         &self,
         registry: &Registry,
-        backing: &'static impl Allocator,
+        backing: &'static Backing<impl Allocator>,
     ) -> Option<&'static Chunk> {
         let without_memory = |chunk: &&Chunk| chunk.memory.get().is_none();
         let chunk = match self.chunks().find(without_memory) {
@@ -203,7 +210,7 @@ impl Depot {
             return None;
         }
         chunk.memory.set(Some(memory));
-        self.spare.set(self.spare.get() + 1);
+        chunk.dirty.set(0);
         self.open(chunk);
         Some(chunk)
     }
@@ -228,7 +235,7 @@ impl Depot {
         &self,
         slab: &'static Slab,
         registry: &Registry,
-        backing: &'static impl Allocator,
+        backing: &'static Backing<impl Allocator>,
     ) {
         // SAFETY: the slab is nobody's, and this is the depot.
         let mine = unsafe { slab.mine() };
@@ -257,7 +264,7 @@ impl Depot {
         &self,
         slab: &'static Slab,
         registry: &Registry,
-        backing: &'static impl Allocator,
+        backing: &'static Backing<impl Allocator>,
     ) -> Result<(), FreedTwice> {
         // Somebody may have adopted it, or have been here before.
         if !slab.is_nobodys() || !slab.has_returned() {
@@ -288,7 +295,7 @@ impl Depot {
         slab: &'static Slab,
         class: usize,
         registry: &Registry,
-        backing: &'static impl Allocator,
+        backing: &'static Backing<impl Allocator>,
     ) {
         // SAFETY: the slab is nobody's, and this is the depot.
         let base = unsafe { slab.base() };
@@ -301,38 +308,55 @@ impl Depot {
         let chunk: &'static Chunk = unsafe { &*slab.chunk.get().cast() };
         let start = chunk.memory.get().map_or(0, |memory| memory.addr().get());
         let first = (base.addr() - start) / UNIT;
-        chunk
-            .used
-            .set(chunk.used.get() & !mask(first, units(class)));
+        let mask = mask(first, units(class));
+        chunk.used.set(chunk.used.get() & !mask);
+        self.dirty.set(self.dirty.get() + units(class));
         self.open(chunk);
-        if chunk.used.get() == 0 {
-            self.spare.set(self.spare.get() + 1);
-            if self.spare.get() > SPARE_CHUNKS {
-                self.give_back(chunk, backing);
-            }
+        if self.dirty.get() > SPARE_DIRTY {
+            self.clean(chunk, backing);
         }
     }
 
-    /// Gives a chunk without slabs back to the backing.
-    fn give_back(&self, chunk: &'static Chunk, backing: &'static impl Allocator) {
-        if let Some(memory) = chunk.memory.take() {
-            self.spare.set(self.spare.get() - 1);
+    /// Gives what no slab has of a chunk back: the chunk to the backing, if that is all of it, or else pages to
+    /// the system, if the backing's memory is the system's.
+    fn clean(&self, chunk: &'static Chunk, backing: &'static Backing<impl Allocator>) {
+        let Some(memory) = chunk.memory.get() else {
+            return;
+        };
+        let mut dirty = chunk.dirty.get() & !chunk.used.get();
+        if chunk.used.get() == 0 {
+            self.dirty
+                .set(self.dirty.get() - dirty.count_ones() as usize);
+            chunk.memory.set(None);
             // SAFETY: allocated with this layout; no slab has a unit of it.
             unsafe { backing.deallocate(memory, Chunk::LAYOUT) };
+            return;
+        }
+        while dirty != 0 {
+            let first = dirty.trailing_zeros() as usize;
+            let count = (dirty >> first).trailing_ones() as usize;
+            // SAFETY: the units are the chunk's.
+            let pages = unsafe { memory.byte_add(first * UNIT) };
+            // SAFETY: whole pages of the chunk's, which no slab has.
+            if !unsafe { backing.forget(pages, count * UNIT) } {
+                return;
+            }
+            let run = u64::MAX >> (64 - count) << first;
+            dirty &= !run;
+            chunk.dirty.set(chunk.dirty.get() & !run);
+            self.dirty.set(self.dirty.get() - count);
         }
     }
 
     /// Gives back what no slab has.
-    pub(crate) fn minimize(&self, backing: &'static impl Allocator) {
+    pub(crate) fn minimize(&self, backing: &'static Backing<impl Allocator>) {
         for chunk in self.chunks() {
-            if chunk.used.get() == 0 {
-                self.give_back(chunk, backing);
-            }
+            self.clean(chunk, backing);
         }
     }
 
     /// A part of the heap for a thread, made anew if no idle one is there; `None` if there is no memory.
-    pub(crate) fn hire(&self, backing: &'static impl Allocator) -> Option<&'static Local> {
+    pub(crate) fn hire(&self, backing: &'static Backing<impl Allocator>) -> Option<&'static Local> {
         if let Some(local) = self.idle.get() {
             self.idle.set(local.next.take());
             return Some(local);

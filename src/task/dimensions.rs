@@ -15,8 +15,9 @@ pub(crate) const UNIT_SHIFT: u32 = 16;
 /// Bytes of a unit, the smallest slab.
 pub(crate) const UNIT: usize = 1 << UNIT_SHIFT;
 
-/// Units of a chunk, which is what the backing allocator is asked for.
-pub(crate) const CHUNK_UNITS: usize = 16;
+/// Units of a chunk, which is what the backing allocator is asked for: 4 MiB. An allocator may waste a unit for
+/// the alignment of each.
+pub(crate) const CHUNK_UNITS: usize = 64;
 
 /// The most slots in a magazine. A power of two.
 pub(crate) const MAGAZINE: u32 = 32;
@@ -27,8 +28,12 @@ pub(crate) const MAGAZINE_BYTES: usize = 8 * 1024;
 /// A thread keeps no more than so many units of slabs without any block: 256 KiB.
 pub(crate) const SPARE_UNITS: usize = 4;
 
-/// The depot keeps no more than so many chunks without any slab.
-pub(crate) const SPARE_CHUNKS: usize = 4;
+/// The depot keeps the pages of no more than so many units that no slab has: 64 MiB. A program that frees much
+/// and asks for as much again would wait for the system each time.
+#[cfg(target_pointer_width = "64")]
+pub(crate) const SPARE_DIRTY: usize = 1024;
+#[cfg(target_pointer_width = "32")]
+pub(crate) const SPARE_DIRTY: usize = 256;
 
 /// Bits of an address that the registry knows; no machine has more for a program.
 #[cfg(target_pointer_width = "64")]
@@ -44,4 +49,4 @@ pub(crate) const ROOT_BITS: u32 = if ADDRESS_BITS == 48 { 14 } else { 8 };
 pub(crate) const LEAF_BITS: u32 = ADDRESS_BITS - UNIT_SHIFT - ROOT_BITS;
 
 /// Places in which threads find their own part of the heap.
-pub(crate) const SEATS: usize = 256;
+pub(crate) const SEATS: usize = 1024;

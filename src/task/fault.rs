@@ -11,10 +11,7 @@ use allocator_api2::alloc::System;
 use allocator_api2::boxed::Box;
 
 #[cfg(any(not(windows), miri))]
-use crate::task::{
-    lock::Lock,
-    mode::{self, Mode},
-};
+use crate::task::mode::{self, Mode};
 
 thread_local! {
     /// The failure that this thread is to see; null if none is.
@@ -64,7 +61,7 @@ pub fn fail_nth(nth: u64) -> FailNth {
     };
     let plan = NonNull::from(Box::leak(Box::new_in(plan, System)));
     PLANNED.set(plan.as_ptr());
-    count(|plans| plans + 1);
+    ask_from_now_on();
     FailNth { plan }
 }
 
@@ -116,22 +113,21 @@ impl Drop for FailNth {
         });
         // SAFETY: the field's invariant; nothing else points to it any more.
         drop(unsafe { Box::from_raw_in(self.plan.as_ptr(), System) });
-        count(|plans| plans - 1);
     }
 }
 
-/// Keeps the number of plans, and the mode byte true to it.
+/// From the first plan on every allocation of the process asks whether its thread has one.
+///
+/// For ever, since nobody could say safely when the last plan has gone: one thread's may begin as another's
+/// ends. Programs that plan failures are tests, and the question is a short one.
 #[cfg(any(not(windows), miri))]
-fn count(change: impl FnOnce(usize) -> usize) {
-    static PLANS: Lock<usize> = Lock::new(0);
-    let mut plans = PLANS.lock();
-    *plans = change(*plans);
-    mode::set(Mode::FAILING, *plans > 0);
+fn ask_from_now_on() {
+    mode::set(Mode::FAILING, true);
 }
 
 /// On Windows every allocation asks.
 #[cfg(all(windows, not(miri)))]
-fn count(_: impl FnOnce(usize) -> usize) {}
+fn ask_from_now_on() {}
 
 /// Counts one allocation down; `true` if it is the one to fail.
 pub(crate) fn is_to_fail() -> bool {

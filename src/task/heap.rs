@@ -214,6 +214,9 @@ pub unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
 }
 
 /// Gives spare memory back to the system. Source: `IMalloc::HeapMinimize`.
+///
+/// What this thread keeps, and what no thread has. What other threads keep, 256 KiB each at most, stays
+/// theirs; so do slabs of theirs whose blocks were freed elsewhere, until they next look for a slab, or end.
 pub fn minimize() {
     imp::minimize();
 }

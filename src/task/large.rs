@@ -8,7 +8,7 @@
 //! 1. A block is in its shard's table from before its address is handed out until it is freed or moved.
 //! 2. Addresses are stored complemented. A table of plain addresses would look to LeakSanitizer, Valgrind
 //!    and Miri like live pointers and hide every leak from them.
-//! 3. No shard is locked while the backing is asked for memory, and never two at a time. A block that is
+//! 3. No shard is locked while the backing is asked for a block, and never two at a time. A block that is
 //!    being moved is in no table meanwhile; where it goes, room has been promised in every shard, for nobody
 //!    knows before which it will be.
 
@@ -325,7 +325,6 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         let (Some(old), Some(layout)) = (NonNull::new(block), layout(wanted)) else {
             return Ok(ptr::null_mut());
         };
-        let mut entry = *entry;
         drop(table);
         if !self.promise(backing) {
             return Ok(ptr::null_mut());
@@ -336,24 +335,20 @@ impl<A: Allocator + Sync + 'static> Large<A> {
             self.change();
             table.remove(block.addr())
         };
-        let moved = if taken.is_some() {
-            // SAFETY: the table held the block as live, so the backing gave it with this layout. The new size
-            // is not zero.
-            unsafe { reallocate(backing, old, entry.layout(), layout) }
-        } else {
-            None
+        let Some(mut entry) = taken else {
+            self.fulfil(None);
+            return Err(NotLive);
         };
+        // SAFETY: the table held the block as live, so the backing gave it with this layout. The new size is
+        // not zero.
+        let moved = unsafe { reallocate(backing, old, entry.layout(), layout) };
         if let Some(moved) = moved {
             entry.key = !moved.addr().get();
             entry.size = size;
             entry.capacity = layout.size();
         }
-        self.fulfil(taken.map(|_| entry));
-        match (taken, moved) {
-            (None, _) => Err(NotLive),
-            (_, None) => Ok(ptr::null_mut()),
-            (_, Some(moved)) => Ok(moved.as_ptr()),
-        }
+        self.fulfil(Some(entry));
+        Ok(moved.map_or(ptr::null_mut(), NonNull::as_ptr))
     }
 
     /// Promises an entry in every shard; `false` if there is no memory for that.

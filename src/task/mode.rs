@@ -6,7 +6,7 @@
 //!                            of its own there, and bad calls are handed on to it
 //!  bit 2  LISTENED           somebody listens at the seam
 //!  bit 3  SPIED              an IMallocSpy is registered
-//!  bit 4  FAILING            some thread has asked for a failure to come
+//!  bit 4  FAILING            some thread has asked for a failure to come, now or earlier
 //!  bit 5  CACHE_WINDOWS      freed BSTRs are kept as Windows keeps them
 //!  bit 6  CACHE_ADVERSARIAL  freed BSTRs are handed out again at once
 //!  bit 7  PINNED             some BSTR is pinned
@@ -38,7 +38,7 @@ impl Mode {
     /// An `IMallocSpy` is registered.
     #[cfg(any(feature = "export", feature = "audit"))]
     pub(crate) const SPIED: Self = Self(8);
-    /// Some thread has asked for a failure to come.
+    /// Some thread has asked for a failure to come, now or earlier.
     pub(crate) const FAILING: Self = Self(16);
     /// Freed BSTRs are kept as Windows keeps them.
     pub(crate) const CACHE_WINDOWS: Self = Self(32);

@@ -1,9 +1,8 @@
 //! The heap of the process: the one that the doors lead to.
 #![forbid(unsafe_code)]
 
-use allocator_api2::alloc::System;
-
+use crate::task::backing::Backing;
 use crate::task::store::Store;
 
 /// The heap of the doors.
-pub(crate) static HEAP: Store = Store::new(System);
+pub(crate) static HEAP: Store = Store::new(Backing::system());

@@ -16,6 +16,7 @@ use std::ptr;
 
 use allocator_api2::alloc::{Allocator, System};
 
+use crate::task::backing::Backing;
 use crate::task::block::{Family, Found};
 use crate::task::complain::complain;
 use crate::task::depot::Depot;
@@ -49,8 +50,8 @@ pub(crate) struct Store<A: Allocator + Sync + 'static = System> {
     /// The part of threads that are about to end.
     late: Lock<()>,
     late_part: Local,
-    large: Large<A>,
-    backing: A,
+    large: Large<Backing<A>>,
+    backing: Backing<A>,
 }
 
 /// The identity of [`Store::late_part`]. No thread has it.
@@ -67,7 +68,7 @@ impl<A: Allocator + Sync> fmt::Debug for Store<A> {
 
 impl<A: Allocator + Sync> Store<A> {
     constructor! {
-        pub(crate) fn new(backing: A) -> Self {
+        pub(crate) fn new(backing: Backing<A>) -> Self {
             Self {
                 registry: Registry::new(),
                 seats: array![AtomicPtr::new(ptr::null_mut()); SEATS],
@@ -366,7 +367,15 @@ impl<A: Allocator + Sync> Store<A> {
             Family::Task => large_room(size),
         };
         // SAFETY: the caller's promise.
-        let resized = unsafe { self.large.resize(block, size, capacity, &self.backing) }?;
+        let mut resized = unsafe { self.large.resize(block, size, capacity, &self.backing) }?;
+        if resized.is_null() {
+            // Better no room for more than no string.
+            // SAFETY: as above, and the block has stayed.
+            resized = unsafe { self.large.resize(block, size, |_| size, &self.backing) }?;
+        }
+        if resized.is_null() {
+            return Ok(resized);
+        }
         if let Some(local) = self.seated() {
             local.memo.set(self.large.memo(resized.addr(), size));
         }
@@ -393,7 +402,11 @@ impl<A: Allocator + Sync> Store<A> {
             Family::Bstr => grown(size, room),
             Family::Task => size,
         };
-        let new = self.alloc_from_afar(size, wanted, state.family());
+        let mut new = self.alloc_from_afar(size, wanted, state.family());
+        if new.is_null() && wanted > size {
+            // Better no room for more than no string.
+            new = self.alloc_from_afar(size, size, state.family());
+        }
         if !new.is_null() {
             // SAFETY: both blocks are live, and have as many bytes; a new one overlaps nothing.
             unsafe { new.copy_from_nonoverlapping(block, state.size().min(size)) };

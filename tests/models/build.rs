@@ -62,6 +62,7 @@ const BREAKAGES: &[(&str, &str, &str, &str)] = &[
 
 /// The files of a copy.
 const TASK: &[&str] = &[
+    "backing.rs",
     "block.rs",
     "depot.rs",
     "large.rs",

@@ -196,6 +196,11 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
         // SAFETY: the caller's promises, the string is pinned, and the source is as was found above.
         return unsafe { resize_pinned(old, if keeps { ptr::null() } else { source }, bytes) };
     }
+    if !keeps && mode::is_quiet() {
+        // The old contents are not carried along, to be overwritten.
+        // SAFETY: the caller promises so many readable units at the source, which is elsewhere.
+        return unsafe { resize_anew(old, block, source.cast(), size as usize, bytes) };
+    }
     // SAFETY: the caller promises that `old` is live and nothing else uses it.
     let block = unsafe { heap::resize(block, size as usize, Family::Bstr) };
     if block.is_null() {
@@ -209,6 +214,36 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
         unsafe { fill(bstr, 0, source.cast(), bytes.as_usize()) };
     }
     bstr
+}
+
+/// As [`resize`], where nothing of the old contents stays.
+///
+/// # Safety
+///
+/// * `old` is a live BSTR that nothing else uses, in `block`; `len` bytes are readable at `source`, outside of it;
+///   `size` is the size of the block for them.
+unsafe fn resize_anew(
+    old: *mut u16,
+    block: *mut u8,
+    source: *const u8,
+    size: usize,
+    len: ByteLen,
+) -> *mut u16 {
+    // SAFETY: the caller promises that nothing else uses the string.
+    if unsafe { heap::resize_string_at_hand(block, size) } {
+        // SAFETY: the block is live, of the size for this length, and nobody else's.
+        let bstr = unsafe { reframe(block, len) };
+        // SAFETY: the caller's promise; the payload has room for so many bytes.
+        unsafe { copy(bstr.cast(), source, len.as_usize()) };
+        return bstr;
+    }
+    if heap::extent(block).is_none() {
+        // No string at all: let that be said of a reallocation.
+        // SAFETY: the caller's promise, if it were kept.
+        return unsafe { heap::resize(block, size, Family::Bstr) }.cast();
+    }
+    // SAFETY: the caller's promises.
+    unsafe { replace(old, source, len.as_usize(), len) }
 }
 
 /// As [`resize`] of a pinned string, which stays as it is, and is freed when the last pin goes. A null source

@@ -6,6 +6,7 @@ use std::ptr;
 
 use allocator_api2::alloc::{Allocator, System};
 
+use crate::task::backing::Backing;
 use crate::task::block::{DidAlloc, Family};
 use crate::task::complain::complain;
 use crate::task::store::{NotLive, Store};
@@ -17,8 +18,12 @@ use crate::task::store::{NotLive, Store};
 /// that were asked for, no pass-through. Its blocks are its own; the C functions and [`Bstr`](crate::Bstr) do not
 /// know them.
 ///
-/// Small blocks are slots of slabs, cut from 1 MiB chunks that the backing gives; blocks of more than 32 KiB
+/// Small blocks are slots of slabs, cut from 4 MiB chunks that the backing gives; blocks of more than 32 KiB
 /// are allocations of the backing's each. Not on Windows.
+///
+/// The backing must give memory at multiples of 64 KiB, which [`TaskAllocator`](crate::TaskAllocator) does
+/// not. It must not panic. A fork does not wait for this heap, as it does for the process's own: the child of a
+/// process whose other threads may have been using it must leave it alone.
 ///
 /// # Examples
 ///
@@ -45,7 +50,7 @@ impl<A: Allocator + Sync> Heap<A> {
     #[must_use]
     pub const fn new_in(backing: A) -> Self {
         Self {
-            store: Store::new(backing),
+            store: Store::new(Backing::new(backing)),
         }
     }
 

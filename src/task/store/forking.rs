@@ -80,13 +80,14 @@ mod tests {
 
     use allocator_api2::alloc::System;
 
+    use crate::task::backing::Backing;
     use crate::task::block::Family;
     use crate::task::store::Store;
 
     /// A thread may ask about a slab that is melted before it has the answer, and is gone in the child.
     #[test]
     fn the_lock_of_a_slab_that_is_no_more_is_free_in_the_child() {
-        let heap: &'static Store = Box::leak(Box::new(Store::new(System)));
+        let heap: &'static Store = Box::leak(Box::new(Store::new(Backing::new(System))));
         // This thread must not need the heap at its end, if the lock is taken.
         let before = thread::spawn(move || {
             let block = heap.alloc(1, Family::Task);

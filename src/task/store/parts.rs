@@ -36,25 +36,27 @@ impl<A: Allocator + Sync> Store<A> {
         (local.home.identity.load(Ordering::Relaxed) == me).then_some(local)
     }
 
-    /// This thread's part; `None` if the thread is about to end, or there is no memory for one.
+    /// This thread's part; `None` if there is no memory for one, or nothing would take it back.
     pub(super) fn local(&'static self) -> Option<&'static Local> {
         if let Some(local) = self.seated().or_else(|| thread::part_of(self.name())) {
             return Some(local);
-        }
-        if !thread::may_have_parts() {
-            return None;
         }
         let local = self.depot.lock().hire(&self.backing)?;
         local.leave.set(Some(Leave {
             heap: self.name(),
             function: Self::leave,
         }));
-        thread::add_part(local);
+        if !thread::add_part(local) {
+            self.depot.lock().dismiss(local);
+            return None;
+        }
         let seat = self.seat(identity());
         let sitting = seat.load(Ordering::Acquire);
         // SAFETY: null, or a leaked `Local`.
-        let is_taken = unsafe { sitting.as_ref() }
-            .is_some_and(|other| other.home.identity.load(Ordering::Relaxed) != 0);
+        let other =
+            unsafe { sitting.as_ref() }.map(|part| part.home.identity.load(Ordering::Relaxed));
+        // A part that was given up may have found another thread, which looks for it elsewhere.
+        let is_taken = other.is_some_and(|other| other != 0 && ptr::eq(self.seat(other), seat));
         if !is_taken {
             // Two threads may both find it free. The one that comes second sits, and the other is found by
             // the longer way.
@@ -122,9 +124,9 @@ impl<A: Allocator + Sync> Store<A> {
         class: usize,
     ) -> Option<()> {
         let shelf = local.shelf(class);
-        if shelf.listed.first().is_none() {
-            self.collect(local);
-        }
+        // What other threads returned is looked at each time, though there may be slabs enough: it would
+        // never come back to the system otherwise.
+        self.collect(local);
         let slab = match shelf.listed.first() {
             Some(slab) => {
                 // SAFETY: the thread owns what its part leads to.

@@ -13,7 +13,7 @@ pub(crate) const CHUNK_UNITS: usize = 4;
 pub(crate) const MAGAZINE: u32 = 4;
 pub(crate) const MAGAZINE_BYTES: usize = 256;
 pub(crate) const SPARE_UNITS: usize = 2;
-pub(crate) const SPARE_CHUNKS: usize = 1;
+pub(crate) const SPARE_DIRTY: usize = 2;
 
 /// Miri's addresses are low, and its tables had better be short.
 pub(crate) const ADDRESS_BITS: u32 = if cfg!(miri) { 32 } else { 48 };

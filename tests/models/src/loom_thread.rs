@@ -35,11 +35,11 @@ pub(crate) fn part_of(heap: *const ()) -> Option<&'static Local> {
     None
 }
 
-pub(crate) fn may_have_parts() -> bool {
-    !ENDED.with(Cell::get)
-}
-
-pub(crate) fn add_part(part: &'static Local) {
+pub(crate) fn add_part(part: &'static Local) -> bool {
+    if ENDED.with(Cell::get) {
+        return false;
+    }
     part.home.identity.store(identity(), Ordering::Relaxed);
     part.next.set(PARTS.with(|parts| parts.replace(Some(part))));
+    true
 }

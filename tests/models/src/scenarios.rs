@@ -55,7 +55,7 @@ impl World {
         RUNS.set(RUNS.get() + 1);
         identity::set(MAIN);
         Self {
-            heap: leak(Store::new(Backing)),
+            heap: leak(Store::new(crate::task::backing::Backing::new(Backing))),
             contents: leak(array![Cell::new(0); PLACES]),
         }
     }

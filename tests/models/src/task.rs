@@ -1,5 +1,7 @@
 //! The heap's files, and what stands in for those that a model has its own of.
 
+#[path = "../../../src/task/backing.rs"]
+pub(crate) mod backing;
 #[path = "../../../src/task/block.rs"]
 pub mod block;
 #[path = "../../../src/task/depot.rs"]

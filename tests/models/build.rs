@@ -30,7 +30,8 @@ const BREAKAGES: &[(&str, &str, &str, &str)] = &[
         "told = slab.next_told.get();
             // SAFETY: the thread owns what its part leads to.
             must_be_once(unsafe { slab.collect() });",
-        "must_be_once(unsafe { slab.collect() });
+        "// SAFETY: as it was.
+            must_be_once(unsafe { slab.collect() });
             told = slab.next_told.get();",
     ),
     (

@@ -87,23 +87,23 @@ mod tests {
     /// A thread may ask about a slab that is melted before it has the answer, and is gone in the child.
     #[test]
     fn the_lock_of_a_slab_that_is_no_more_is_free_in_the_child() {
-        static HEAP: Store = Store::new(Backing::new(System));
+        let heap: &'static Store = Box::leak(Box::new(Store::new(Backing::new(System))));
         // This thread must not need the heap at its end, if the lock is taken.
-        let before = thread::spawn(|| {
-            let block = HEAP.alloc(1, Family::Task);
-            let slab = HEAP.registry.get(block.addr()).expect("a small block");
+        let before = thread::spawn(move || {
+            let block = heap.alloc(1, Family::Task);
+            let slab = heap.registry.get(block.addr()).expect("a small block");
             // SAFETY: live, and its last use.
-            assert!(unsafe { HEAP.free(block) }.is_ok());
-            HEAP.minimize();
+            assert!(unsafe { heap.free(block) }.is_ok());
+            heap.minimize();
             assert!(slab.containing(block.addr()).is_none());
             slab.leave_locked();
         });
         before.join().expect("it ends");
-        let kept = HEAP.keep();
-        HEAP.release_in_child(kept);
+        let kept = heap.keep();
+        heap.release_in_child(kept);
 
         let (done, wait) = mpsc::channel();
-        thread::spawn(move || done.send(HEAP.alloc(1, Family::Task).is_null()));
+        thread::spawn(move || done.send(heap.alloc(1, Family::Task).is_null()));
         let is_null = wait.recv_timeout(Duration::from_secs(20));
         assert_eq!(is_null, Ok(false));
     }

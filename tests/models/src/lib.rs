@@ -12,6 +12,7 @@
 //! ```
 #![allow(
     dead_code,
+    unused_imports,
     reason = "the files are whole, and a model needs some of what they hold"
 )]
 

@@ -19,12 +19,7 @@ mod slab_list;
 #[path = "../../../src/task/store.rs"]
 pub(crate) mod store;
 
-mod dimensions {
-    pub(crate) use crate::dimensions::{
-        ADDRESS_BITS, CHUNK_UNITS, DOUBLINGS, FIRST, LEAF_BITS, MAGAZINE, MAGAZINE_BYTES,
-        ROOT_BITS, SEATS, SINGLE_MAX, SPARE_DIRTY, SPARE_UNITS, UNIT, UNIT_SHIFT,
-    };
-}
+pub(crate) use crate::dimensions;
 
 #[cfg(feature = "loom")]
 #[path = "complain.rs"]

@@ -10,12 +10,12 @@
 //!  heap, fork                    is it in the cache? no lock is left behind in a child
 //! ```
 //!
-//! 1. A cached block is a live block of the heap, and nobody's: the heap neither frees nor moves it while
+//! 1. A cached block is a live block, as its holder had it, and nobody's: the heap neither frees nor moves it while
 //!    it is here.
 //! 2. Cached blocks are kept as plain pointers: a leak checker finds them reachable, for they are no
 //!    leaks. Pins are kept by complemented address, as the table of live blocks is: a pinned string that
 //!    nobody frees is a leak.
-//! 3. One lock for all of it, taken before the heap's own. What is here asks the system for memory, never
+//! 3. One lock for all of it, taken before the seat's and the heap's own. What is here asks the system for memory, never
 //!    the global allocator.
 
 use std::alloc::Layout;
@@ -51,8 +51,9 @@ pub(crate) fn lock() -> Guard<'static, Aside> {
 /// One block in the cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CachedBlock {
+    /// As its holder had it: under a spy that may be the middle of the real block.
     pub(crate) block: *mut u8,
-    /// Its size, as the allocator knows it.
+    /// Its size, likewise.
     pub(crate) size: usize,
     /// Whether it may be handed out. It may not while a listener is still to hear that it came.
     pub(crate) ready: bool,

@@ -24,10 +24,10 @@ use crate::task::fault;
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
 use crate::task::process_heap::HEAP;
-#[cfg(any(feature = "export", feature = "audit"))]
-use crate::task::spy;
 use crate::task::store::NotLive;
 use crate::task::{aside, backing, large, mode};
+#[cfg(any(feature = "export", feature = "audit"))]
+use crate::task::{seat, spy};
 
 /// The shortest way, if it may be taken.
 #[inline]
@@ -332,7 +332,21 @@ fn size_of_innermost(block: *mut u8) -> Option<usize> {
 /// * As for [`size_of`].
 pub(super) unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
     if mode::is_quiet() {
-        did_alloc_store(block)
+        return did_alloc_store(block);
+    }
+    match did_alloc_observed(block) {
+        1 => DidAlloc::Yes,
+        0 => DidAlloc::No,
+        // -1, or what has no meaning.
+        _ => DidAlloc::Unknown,
+    }
+}
+
+/// As `IMalloc::DidAlloc` answers: a spy may have any number.
+#[cfg(feature = "export")]
+pub(super) fn did_alloc_raw(block: *mut u8) -> i32 {
+    if mode::is_quiet() {
+        did_alloc_store(block).as_raw()
     } else {
         did_alloc_observed(block)
     }
@@ -340,12 +354,12 @@ pub(super) unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
 
 #[cold]
 #[inline(never)]
-fn did_alloc_observed(block: *mut u8) -> DidAlloc {
+fn did_alloc_observed(block: *mut u8) -> i32 {
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::SPIED) {
         return spy::did_alloc(block, did_alloc_innermost);
     }
-    did_alloc_innermost(block)
+    did_alloc_innermost(block).as_raw()
 }
 
 fn did_alloc_innermost(block: *mut u8) -> DidAlloc {
@@ -390,23 +404,22 @@ fn minimize_innermost() {
     }
 }
 
-/// The size of a block, without a word to anybody.
+/// The size of a block as its holder sees it, without a word to anybody: a spy may have handed out a pointer
+/// into the middle of the real block, and have room of its own on either side.
 pub(super) fn extent(block: *mut u8) -> Option<usize> {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED)
+        && let Some(frame) = seat::lock().find(block)
+    {
+        return Some(frame.size);
+    }
     HEAP.size_of(block.addr())
 }
 
 /// Bytes from `address` to the end of the live block at `block`, if it lies in there.
 pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if mode::get().has(Mode::SPIED) {
-        // Under a spy the caller's pointer may be anywhere in the block.
-        let found = HEAP.containing(block.addr())?;
-        let offset = address.wrapping_sub(found.start);
-        return found.size.checked_sub(offset).filter(|left| *left > 0);
-    }
     let offset = address.wrapping_sub(block.addr());
-    let held = HEAP.size_of(block.addr())?;
-    held.checked_sub(offset).filter(|left| *left > 0)
+    extent(block)?.checked_sub(offset).filter(|left| *left > 0)
 }
 
 /// Whether this allocation is the one that is to fail. One of more than there can be fails by itself, and

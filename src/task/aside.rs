@@ -172,10 +172,27 @@ impl Pins {
 
     /// Forgets the pins of a block. With the last one the table's memory goes back as well.
     pub(crate) fn remove(&mut self, block: *mut u8) {
+        let _ = self.take(block);
+        self.tidy();
+    }
+
+    /// Takes the pins of a block out, which may come back: the table's memory stays.
+    pub(crate) fn take(&mut self, block: *mut u8) -> Option<Pin> {
         let key = !block.addr();
-        if let Ok(found) = self.0.find_entry(hash(key), |pin| pin.key == key) {
-            found.remove();
+        let found = self.0.find_entry(hash(key), |pin| pin.key == key).ok()?;
+        Some(found.remove().0)
+    }
+
+    /// Puts back what was taken out. If others took its place meanwhile, and there is no memory, it is lost.
+    pub(crate) fn put_back(&mut self, pin: Pin) {
+        if self.0.try_reserve(1, |pin| hash(pin.key)).is_ok() {
+            self.0
+                .insert_unique(hash(pin.key), pin, |pin| hash(pin.key));
         }
+    }
+
+    /// Gives the table's memory back if nothing is pinned.
+    pub(crate) fn tidy(&mut self) {
         if self.0.is_empty() {
             self.0 = HashTable::new_in(PinMemory);
         }

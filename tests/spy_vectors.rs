@@ -685,8 +685,8 @@ mod strings_behind_a_header {
         let spy = registered(header());
         let mut bstr = text(20);
         let source = bstr.wrapping_add(5);
-        // SAFETY: the variable holds a live BSTR, and the source is inside it.
         assert_eq!(
+            // SAFETY: the variable holds a live BSTR, and the source is inside it.
             unsafe { SysReAllocStringLen(&raw mut bstr, source, 300) },
             1
         );

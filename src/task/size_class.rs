@@ -120,7 +120,6 @@ const _: () = {
 #[cfg(test)]
 mod tests {
     use super::{CLASSES, Divisor, LINEAR, SMALL_MAX, class_of, slot_size, slots};
-    use static_assertions::const_assert_eq;
 
     #[test]
     fn the_sizes_are_those_of_the_picture() {

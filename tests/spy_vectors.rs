@@ -685,11 +685,9 @@ mod strings_behind_a_header {
         let spy = registered(header());
         let mut bstr = text(20);
         let source = bstr.wrapping_add(5);
-        assert_eq!(
-            // SAFETY: the variable holds a live BSTR, and the source is inside it.
-            unsafe { SysReAllocStringLen(&raw mut bstr, source, 300) },
-            1
-        );
+        // SAFETY: the variable holds a live BSTR, and the source is inside it.
+        let done = unsafe { SysReAllocStringLen(&raw mut bstr, source, 300) };
+        assert_eq!(done, 1);
         // SAFETY: so many units were copied.
         let units = unsafe { std::slice::from_raw_parts(bstr, 15) };
         assert_eq!(units, [0x61; 15]);

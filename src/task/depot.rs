@@ -329,6 +329,9 @@ impl Depot {
             self.dirty
                 .set(self.dirty.get() - dirty.count_ones() as usize);
             chunk.memory.set(None);
+            // The allocator may keep the memory for itself; it need not keep the pages.
+            // SAFETY: whole pages of the chunk's, which no slab has.
+            unsafe { backing.forget(memory, Chunk::LAYOUT.size()) };
             // SAFETY: allocated with this layout; no slab has a unit of it.
             unsafe { backing.deallocate(memory, Chunk::LAYOUT) };
             return;

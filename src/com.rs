@@ -67,7 +67,8 @@ pub struct MallocSpyVtbl {
     /// Slot 7: `PreRealloc(this, request, bytes, new_request, spyed)`: the bytes really to allocate.
     pub pre_realloc:
         unsafe extern "system" fn(*mut c_void, *mut c_void, usize, *mut *mut c_void, i32) -> usize,
-    /// Slot 8: `PostRealloc(this, actual, spyed)`: the pointer for the caller.
+    /// Slot 8: `PostRealloc(this, actual, spyed)`: the pointer for the caller. `spyed` is TRUE for a block,
+    /// and tells of the old one if `actual` is null.
     pub post_realloc: unsafe extern "system" fn(*mut c_void, *mut c_void, i32) -> *mut c_void,
     /// Slot 9: `PreGetSize(this, request, spyed)`: the pointer really to measure.
     pub pre_get_size: unsafe extern "system" fn(*mut c_void, *mut c_void, i32) -> *mut c_void,

@@ -209,7 +209,11 @@ pub mod raw {
     };
 }
 
-/// The README's Rust examples are tested.
-#[cfg(all(doctest, feature = "std"))]
+/// The README's Rust examples are tested, where there are spies.
+#[cfg(all(
+    doctest,
+    any(feature = "export", feature = "audit"),
+    any(not(windows), miri)
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;

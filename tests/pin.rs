@@ -337,6 +337,50 @@ through_both! {
         unpin(s);
     }
 
+    fn who_has_the_address_next_has_no_pin() {
+        let goes: [fn(*mut u16); 3] = [
+            // SAFETY: the block is live, and this is its last use.
+            |s| unsafe { heap::free(block_of(s), Family::Task) },
+            // SAFETY: as above.
+            |s| assert!(unsafe { heap::realloc(block_of(s), 0, Family::Task) }.is_null()),
+            |s| {
+                // SAFETY: as above.
+                let moved = unsafe { heap::realloc(block_of(s), 5000, Family::Task) };
+                assert_ne!(moved, block_of(s));
+                // SAFETY: as above.
+                unsafe { heap::free(moved, Family::Task) };
+            },
+        ];
+        for goes in goes {
+            let s = text("text");
+            assert_eq!(pin(s), HResult::S_OK);
+            goes(s);
+            let next = text("next");
+            // Where it is the same address: Miri has another each time.
+            assert!(cfg!(miri) || next == s);
+            let mut shorter = next;
+            // SAFETY: the variable holds a live string; a null source needs nothing.
+            assert!(unsafe { raw::realloc_units(&raw mut shorter, ptr::null(), UnitLen::new(2)) });
+            assert_eq!(shorter, next);
+            free(shorter);
+            assert!(!is_live(next));
+            unpin(s);
+        }
+    }
+
+    fn a_pin_outlives_a_reallocation_that_leaves_the_block() {
+        let s = text("text");
+        assert_eq!(pin(s), HResult::S_OK);
+        let failing = fault::fail_nth(1);
+        // SAFETY: the block is live, and stays: the allocation is made to fail.
+        assert!(unsafe { heap::realloc(block_of(s), 5000, Family::Bstr) }.is_null());
+        drop(failing);
+        free(s);
+        assert_eq!(content(s), "text");
+        unpin(s);
+        assert!(!is_live(s));
+    }
+
     fn any_number_of_strings() {
         let strings: Vec<*mut u16> = (0..100).map(|_| text("text")).collect();
         for s in &strings {

@@ -632,6 +632,184 @@ mod strings {
     }
 }
 
+/// What the BSTR functions ask of a block is answered as its holder sees it, whatever is around it.
+mod cache_and_pins {
+    use super::*;
+    use olemem::cache::{self, Model};
+    use olemem::layout::{HEADER, PointerWidth};
+
+    /// Has its own bytes around every block, and looks at them.
+    struct Fence {
+        margins: Margins,
+        broken: AtomicUsize,
+        calls: AtomicUsize,
+    }
+
+    impl Fence {
+        const BYTE: u8 = 0xEE;
+        /// What a new block is filled with.
+        const NEW: u8 = 0xAA;
+
+        fn new(before: usize, after: usize) -> Self {
+            Self {
+                margins: Margins::new(before, after),
+                broken: AtomicUsize::new(0),
+                calls: AtomicUsize::new(0),
+            }
+        }
+
+        fn raise(&self, block: Option<&mut Block<'_>>) {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            if let Some(block) = block {
+                block.before().fill(Self::BYTE);
+                block.after().fill(Self::BYTE);
+                for byte in block.contents() {
+                    byte.write(Self::NEW);
+                }
+            }
+        }
+
+        fn look(&self, block: &mut Block<'_>) {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            let is_whole = |margin: &[u8]| margin.iter().all(|byte| *byte == Self::BYTE);
+            if !(is_whole(block.before()) && is_whole(block.after())) {
+                self.broken.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        fn calls(&self) -> usize {
+            self.calls.swap(0, Ordering::Relaxed)
+        }
+    }
+
+    impl Spy for Fence {
+        fn margins(&self, _: Request) -> Margins {
+            self.margins
+        }
+        fn post_alloc(&self, _: Request, block: Option<&mut Block<'_>>) {
+            self.raise(block);
+        }
+        fn pre_free(&self, block: &mut Block<'_>) {
+            self.look(block);
+        }
+        fn pre_realloc(&self, _: Request, block: Option<&mut Block<'_>>) -> Verdict {
+            if let Some(block) = block {
+                self.look(block);
+            }
+            Verdict::Proceed
+        }
+        fn post_realloc(&self, _: Request, block: Option<&mut Block<'_>>, _: bool) {
+            self.raise(block);
+        }
+    }
+
+    const MARGINS: [(usize, usize); 4] = [(0, 0), (0, 16), (32, 0), (32, 40)];
+
+    fn text(len: usize) -> *mut u16 {
+        Bstr::from("x".repeat(len).as_str()).into_raw().cast_mut()
+    }
+
+    fn free_text(text: *mut u16) {
+        // SAFETY: the tests free what is live, pinned, or taken by a cache a second time.
+        unsafe { raw::free(text) };
+    }
+
+    #[test]
+    fn a_cache_keeps_blocks_at_their_holders_size() {
+        for (before, after) in MARGINS {
+            for model in [Model::Windows, Model::Adversarial] {
+                let spying = Spying::new(Fence::new(before, after));
+                cache::set(model);
+                let (short, long) = (11, 16);
+                let first = text(short);
+                spying.spy.calls();
+                free_text(first);
+                assert_eq!(spying.spy.calls(), 0, "{model:?} {before} {after}");
+                // It is too short for that one, margin or no margin.
+                let other = text(long);
+                assert_ne!(other, first, "{model:?} {before} {after}");
+                spying.spy.calls();
+                assert_eq!(text(short), first, "{model:?} {before} {after}");
+                assert_eq!(spying.spy.calls(), 0);
+                free_text(other);
+                free_text(first);
+                if model == Model::Windows {
+                    // A second free changes nothing.
+                    free_text(first);
+                }
+                assert_eq!(spying.spy.calls(), 0);
+                cache::set(Model::Off);
+                assert_eq!(spying.spy.calls(), 2);
+                assert_eq!(spying.spy.broken.load(Ordering::Relaxed), 0);
+                spying.end();
+            }
+        }
+    }
+
+    #[test]
+    fn a_pinned_string_is_freed_through_the_spy() {
+        for (before, after) in MARGINS {
+            let spying = Spying::new(Fence::new(before, after));
+            let pinned = text(10);
+            raw::pin(pinned).expect("a live string");
+            spying.spy.calls();
+            free_text(pinned);
+            free_text(pinned);
+            assert_eq!(spying.spy.calls(), 0, "{before} {after}");
+            // SAFETY: it is pinned, so it is there.
+            assert_eq!(unsafe { raw::unit_len(pinned) }.get(), 10);
+            // SAFETY: the pin is this test's.
+            unsafe { raw::unpin(pinned) };
+            assert_eq!(spying.spy.calls(), 1, "{before} {after}");
+            assert!(raw::pin(pinned).is_err());
+            assert_eq!(spying.spy.broken.load(Ordering::Relaxed), 0);
+            spying.end();
+        }
+    }
+
+    #[test]
+    fn a_pinned_string_that_is_reallocated_stays() {
+        let spying = Spying::new(Fence::new(32, 40));
+        let pinned = text(10);
+        raw::pin(pinned).expect("a live string");
+        let mut other = pinned;
+        // SAFETY: the variable holds a live BSTR; a null source needs nothing.
+        assert!(unsafe { raw::realloc_units(&raw mut other, ptr::null(), UnitLen::new(40)) });
+        assert_ne!(other, pinned);
+        // SAFETY: as long as it was, it was copied.
+        let units = unsafe { std::slice::from_raw_parts(other, 10) };
+        assert_eq!(units, [0x78; 10]);
+        free_text(other);
+        // SAFETY: the pin is this test's.
+        unsafe { raw::unpin(pinned) };
+        assert_eq!(spying.spy.broken.load(Ordering::Relaxed), 0);
+        spying.end();
+    }
+
+    /// What a spy put behind a string is no part of it.
+    #[test]
+    fn a_string_filled_from_itself_ends_where_its_block_does() {
+        for (before, after) in MARGINS {
+            let spying = Spying::new(Fence::new(before, after));
+            let mut bstr = text(8);
+            let len = ByteLen::new(2 * 8);
+            let whole = PointerWidth::NATIVE.block_size(len).expect("short") as usize;
+            let source = bstr.wrapping_add(1);
+            let held = (whole - HEADER) / 2 - 1;
+            // SAFETY: the variable holds a live BSTR, and the source is inside it.
+            assert!(unsafe { raw::realloc_units(&raw mut bstr, source, UnitLen::new(30)) });
+            // SAFETY: the spy has written all of the new block.
+            let units = unsafe { std::slice::from_raw_parts(bstr, 30) };
+            assert_eq!(units[..7], [0x78; 7], "{before} {after}");
+            let rest = &units[held..];
+            let new = u16::from_ne_bytes([Fence::NEW; 2]);
+            assert!(rest.iter().all(|unit| *unit == new), "{rest:x?}");
+            free_text(bstr);
+            spying.end();
+        }
+    }
+}
+
 mod registration {
     use super::*;
 
@@ -958,10 +1136,17 @@ mod threads {
         let rounds = if cfg!(miri) { 5 } else { 300 };
         let _alone = alone();
         let done = AtomicBool::new(false);
+        // While it is set nobody allocates anew: a spy that is to go waits for a moment without blocks, and
+        // such a moment may not come by itself for long.
+        let pause = AtomicBool::new(false);
         thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
                     while !done.load(Ordering::Relaxed) {
+                        if pause.load(Ordering::Relaxed) {
+                            thread::yield_now();
+                            continue;
+                        }
                         let mut text = Bstr::from("a text");
                         text.push_units(&[0x21; 40]);
                         assert_eq!(text.len(), 46);
@@ -977,9 +1162,13 @@ mod threads {
                     match spy::register(spy.clone()) {
                         Ok(registered) => break registered,
                         // The one before is still there, with somebody's block.
-                        Err(_) => thread::yield_now(),
+                        Err(_) => {
+                            pause.store(true, Ordering::Relaxed);
+                            thread::yield_now();
+                        }
                     }
                 };
+                pause.store(false, Ordering::Relaxed);
                 free(alloc(7));
                 drop(registered);
             }

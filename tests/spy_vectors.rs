@@ -54,6 +54,8 @@ struct Ways {
     forgets: bool,
     /// What `PostGetSize` and `PostDidAlloc` answer instead.
     answers: Option<i32>,
+    /// `PostRealloc` puts a header only where it is told that the block is spyed.
+    goes_by_flag: bool,
     /// It has no `IMallocSpy`.
     is_none: bool,
 }
@@ -206,6 +208,9 @@ unsafe extern "system" fn pre_realloc(
 }
 extern "system" fn post_realloc(this: Pointer, actual: Pointer, spyed: i32) -> Pointer {
     let ways = spy(this).hear(PostRealloc(actual.addr(), spyed));
+    if ways.goes_by_flag && spyed == 0 {
+        return actual;
+    }
     ways.give(actual)
 }
 extern "system" fn pre_get_size(this: Pointer, request: Pointer, spyed: i32) -> Pointer {
@@ -418,13 +423,31 @@ mod vectors {
             spy.take(),
             [
                 PreRealloc(block.addr(), 500, 0),
-                PostRealloc(moved.addr(), 0)
+                PostRealloc(moved.addr(), 1)
             ]
         );
         // From now on it is spyed, and keeps the spy.
         assert_eq!(CoRevokeMallocSpy(), HResult::E_ACCESSDENIED);
         free(moved);
         assert_eq!(spy.take(), [PreFree(moved.addr(), 1), PostFree(1), Release]);
+    }
+
+    /// A spy that puts its header where it is told TRUE takes it off again where it is told TRUE.
+    #[test]
+    fn v173_a_header_is_put_where_it_is_looked_for() {
+        let _alone = alone();
+        let block = CoTaskMemAlloc(5);
+        let spy = registered(Ways {
+            goes_by_flag: true,
+            ..header()
+        });
+        let moved = realloc(block, 500);
+        fill(moved, 7, 500);
+        assert_eq!((get_size(moved), did_alloc(moved)), (500, 1));
+        let moved = realloc(moved, 900);
+        assert_eq!(contents(moved, 500), [7; 500]);
+        free(moved);
+        revoke(&spy);
     }
 
     #[test]
@@ -561,9 +584,10 @@ mod vectors {
                 PostDidAlloc(block.addr(), 1, 1)
             ]
         );
-        for (answer, told) in [(0, 0), (1, 1), (-1, -1), (42, -1)] {
+        // Whatever the spy answers is what the caller is told.
+        for answer in [0, 1, -1, 42, i32::MIN] {
             spy.change(|ways| ways.answers = Some(answer));
-            assert_eq!(did_alloc(block), told);
+            assert_eq!(did_alloc(block), answer);
         }
         assert_eq!(did_alloc(ptr::null_mut()), -1);
         free(block);
@@ -577,7 +601,7 @@ mod vectors {
         let block = realloc(ptr::null_mut(), 10);
         assert_eq!(
             spy.take(),
-            [PreRealloc(0, 10, 0), PostRealloc(block.addr() - 32, 0)]
+            [PreRealloc(0, 10, 0), PostRealloc(block.addr() - 32, 1)]
         );
         assert!(realloc(block, 0).is_null());
         assert_eq!(
@@ -600,6 +624,78 @@ mod vectors {
 }
 
 /// `semantics.md` 4.6, in its order.
+/// Pins, the cache and a source inside the string, under a spy of C's that moves pointers.
+mod strings_behind_a_header {
+    use super::*;
+    use olemem::cache::{self, Model};
+
+    fn text(len: u32) -> *mut u16 {
+        let units = vec![0x61; len as usize];
+        // SAFETY: the source holds so many units.
+        unsafe { SysAllocStringLen(units.as_ptr(), len) }
+    }
+
+    fn free_text(text: *mut u16) {
+        // SAFETY: the tests free what is live or pinned.
+        unsafe { SysFreeString(text) };
+    }
+
+    #[test]
+    fn a_pin_puts_the_free_off() {
+        let _alone = alone();
+        let spy = registered(header());
+        let pinned = text(4);
+        assert_eq!(SysAddRefString(pinned), HResult::S_OK);
+        spy.take();
+        free_text(pinned);
+        assert_eq!(spy.take(), []);
+        // SAFETY: the pin is this test's.
+        unsafe { SysReleaseString(pinned) };
+        let block = pinned.addr() - BSTR_HEADER;
+        assert_eq!(spy.take(), [PreFree(block, 1), PostFree(1)]);
+        assert_eq!(SysAddRefString(pinned), HResult::E_INVALIDARG);
+        revoke(&spy);
+    }
+
+    #[test]
+    fn the_cache_keeps_them() {
+        let _alone = alone();
+        let spy = registered(header());
+        cache::set(Model::Windows);
+        let first = text(4);
+        spy.take();
+        free_text(first);
+        // The spy's header is no room for a longer one.
+        let longer = text(20);
+        assert_ne!(longer, first);
+        spy.take();
+        assert_eq!(text(4), first);
+        assert_eq!(spy.take(), []);
+        free_text(first);
+        free_text(longer);
+        assert_eq!(CoRevokeMallocSpy(), HResult::E_ACCESSDENIED);
+        cache::set(Model::Off);
+        assert_eq!(spy.references(), 1);
+        assert_eq!(CoRevokeMallocSpy(), HResult::CO_E_OBJNOTREG);
+    }
+
+    #[test]
+    fn a_source_inside_is_bounded_by_what_was_asked_for() {
+        let _alone = alone();
+        let spy = registered(header());
+        let mut bstr = text(20);
+        let source = bstr.wrapping_add(5);
+        // SAFETY: the variable holds a live BSTR, and the source is inside it.
+        let done = unsafe { SysReAllocStringLen(&raw mut bstr, source, 300) };
+        assert_eq!(done, 1);
+        // SAFETY: so many units were copied.
+        let units = unsafe { std::slice::from_raw_parts(bstr, 15) };
+        assert_eq!(units, [0x61; 15]);
+        free_text(bstr);
+        revoke(&spy);
+    }
+}
+
 mod defects_of_wine {
     use super::*;
 

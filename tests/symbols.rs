@@ -10,13 +10,15 @@ use std::path::Path;
 use std::process::Command;
 
 /// Parts of names: modules and types that only the seam has.
-const OF_THE_SEAM: [&str; 6] = [
+const OF_THE_SEAM: [&str; 8] = [
     "hook",
     "raise_block",
     "raise_bstr",
     "listen",
     "Listen",
     "spy",
+    "4task4seat",
+    "4task4turn",
 ];
 
 /// The names of olemem's own in the Rust library, local ones too, that have to do with the seam, and how many

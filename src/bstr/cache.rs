@@ -50,6 +50,8 @@
 //! * A string in the cache is a live block of the heap: `DidAlloc` says so, a spy hears nothing of its end or
 //!   its return, leak checkers find it reachable. To free its block as task memory, or to reallocate it,
 //!   ends the process with one line; so does freeing what is neither a live block nor in the cache.
+//! * Under a spy a block has its holder's pointer and size: what the spy put around it is not handed out. The spy
+//!   stays until the cache is emptied. A string that is pinned is freed, and comes here, with its last pin.
 //! * A string that the cache hands out is not asked of the heap: [`fault`](crate::fault) cannot make it fail,
 //!   and its block may be larger than it needs.
 //! * While a string is in the cache no tool can tell that it is used too late. Miri, AddressSanitizer and
@@ -259,7 +261,8 @@ pub(super) unsafe fn free(bstr: *mut u16) {
     }
 }
 
-/// What becomes of the string in `block`. The size is the allocator's, and says whether a block is there.
+/// What becomes of the string in `block`. The size is what the block's holder asked for, and says
+/// whether a block is there.
 fn decide(model: Model, cached: &mut Cached, block: *mut u8, ready: bool) -> Fate {
     if cached.holds(block) {
         return match model {

@@ -21,8 +21,8 @@
 //! 4. A pinned string that is reallocated is left as it is, contents and all, and counts as freed; the new
 //!    string stands elsewhere, also when it is shorter. The pins stay with the old one.
 //! 5. A pin belongs to the process, not to the thread. An unpin without a pin is ignored, and told at the seam.
-//! 6. Pins are the BSTR functions' alone. A block that is freed through the task allocator is gone, pinned or
-//!    not.
+//! 6. Pins are the BSTR functions' alone. A block that is freed or moved through the task allocator is gone,
+//!    pinned or not, and its pins with it: who has the address next has none.
 
 use core::mem;
 
@@ -53,6 +53,9 @@ macro_rules! tell {
 /// lent to it. Any address may be given: it is looked up, and no memory there is read.
 ///
 /// The first pin of a string needs memory to be recorded; later ones do not.
+///
+/// A string in the [cache](crate::cache) is freed and cannot be pinned; one that was freed while pinned gets there
+/// with its last pin. A spy hears of no pin, and of the free when it happens.
 ///
 /// *Ownership:* stays where it is. Each pin is taken back with [`unpin`]. Source: `SysAddRefString`,
 /// `semantics.md` 2.9. Not on Windows itself, where the function is not part of every version.

@@ -138,8 +138,7 @@ extern "system" fn get_size(_: *mut c_void, block: *mut c_void) -> usize {
 }
 
 extern "system" fn did_alloc(_: *mut c_void, block: *mut c_void) -> i32 {
-    // SAFETY: where this is compiled, any address will do.
-    unsafe { heap::did_alloc(block.cast()) }.as_raw()
+    heap::did_alloc_raw(block.cast())
 }
 
 extern "system" fn heap_minimize(_: *mut c_void) {

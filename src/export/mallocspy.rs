@@ -150,8 +150,10 @@ impl Agent for Spied {
     }
 
     unsafe fn post_realloc(&self, actual: *mut u8, _: &mut Frame, spyed: Option<Frame>) -> *mut u8 {
+        // What came of it is spyed from now on (V173). Without a block it is the old one that is spoken of.
+        let flag = i32::from(!actual.is_null() || spyed.is_some());
         // SAFETY: as above.
-        unsafe { (self.vtbl().post_realloc)(self.this(), actual.cast(), flag(spyed)) }.cast()
+        unsafe { (self.vtbl().post_realloc)(self.this(), actual.cast(), flag) }.cast()
     }
 
     fn pre_get_size(&self, request: *mut u8, spyed: Option<Frame>) -> *mut u8 {
@@ -171,16 +173,10 @@ impl Agent for Spied {
         unsafe { (self.vtbl().pre_did_alloc)(self.this(), request.cast(), flag(spyed)) }.cast()
     }
 
-    fn post_did_alloc(&self, request: *mut u8, spyed: Option<Frame>, actual: DidAlloc) -> DidAlloc {
+    fn post_did_alloc(&self, request: *mut u8, spyed: Option<Frame>, actual: DidAlloc) -> i32 {
         // SAFETY: as above.
-        let answer = unsafe {
+        unsafe {
             (self.vtbl().post_did_alloc)(self.this(), request.cast(), flag(spyed), actual.as_raw())
-        };
-        match answer {
-            1 => DidAlloc::Yes,
-            0 => DidAlloc::No,
-            // -1, or what has no meaning.
-            _ => DidAlloc::Unknown,
         }
     }
 

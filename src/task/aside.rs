@@ -10,12 +10,12 @@
 //!  heap, fork                    is it in the cache? no lock is left behind in a child
 //! ```
 //!
-//! 1. A cached block is a live block of the heap, and nobody's: the heap neither frees nor moves it while
+//! 1. A cached block is a live block, as its holder had it, and nobody's: the heap neither frees nor moves it while
 //!    it is here.
 //! 2. Cached blocks are kept as plain pointers: a leak checker finds them reachable, for they are no
 //!    leaks. Pins are kept by complemented address, as the table of live blocks is: a pinned string that
 //!    nobody frees is a leak.
-//! 3. One lock for all of it, taken before the heap's own. What is here asks the system for memory, never
+//! 3. One lock for all of it, taken before the seat's and the heap's own. What is here asks the system for memory, never
 //!    the global allocator.
 
 use std::alloc::Layout;
@@ -51,8 +51,9 @@ pub(crate) fn lock() -> Guard<'static, Aside> {
 /// One block in the cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CachedBlock {
+    /// As its holder had it: under a spy that may be the middle of the real block.
     pub(crate) block: *mut u8,
-    /// Its size, as the allocator knows it.
+    /// Its size, likewise.
     pub(crate) size: usize,
     /// Whether it may be handed out. It may not while a listener is still to hear that it came.
     pub(crate) ready: bool,
@@ -171,10 +172,27 @@ impl Pins {
 
     /// Forgets the pins of a block. With the last one the table's memory goes back as well.
     pub(crate) fn remove(&mut self, block: *mut u8) {
+        let _ = self.take(block);
+        self.tidy();
+    }
+
+    /// Takes the pins of a block out, which may come back: the table's memory stays.
+    pub(crate) fn take(&mut self, block: *mut u8) -> Option<Pin> {
         let key = !block.addr();
-        if let Ok(found) = self.0.find_entry(hash(key), |pin| pin.key == key) {
-            found.remove();
+        let found = self.0.find_entry(hash(key), |pin| pin.key == key).ok()?;
+        Some(found.remove().0)
+    }
+
+    /// Puts back what was taken out. If others took its place meanwhile, and there is no memory, it is lost.
+    pub(crate) fn put_back(&mut self, pin: Pin) {
+        if self.0.try_reserve(1, |pin| hash(pin.key)).is_ok() {
+            self.0
+                .insert_unique(hash(pin.key), pin, |pin| hash(pin.key));
         }
+    }
+
+    /// Gives the table's memory back if nothing is pinned.
+    pub(crate) fn tidy(&mut self) {
         if self.0.is_empty() {
             self.0 = HashTable::new_in(PinMemory);
         }

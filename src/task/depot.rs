@@ -27,7 +27,7 @@ use crate::task::backing::Backing;
 use crate::task::dimensions::{CHUNK_UNITS, SPARE_DIRTY, UNIT};
 use crate::task::local::Local;
 use crate::task::registry::Registry;
-use crate::task::size_class::{CLASSES, units};
+use crate::task::size_class::{CLASSES, shift, units};
 use crate::task::slab::{Books, FreedTwice, Place, Slab};
 use crate::task::slab_list::List;
 use crate::task::sync::{Cell, array, boxed, constructor};
@@ -148,12 +148,13 @@ impl Depot {
         let memory = chunk.memory.get()?;
         // SAFETY: the units are the chunk's.
         let base = unsafe { memory.byte_add(first * UNIT) };
+        let shift = shift(class, base.addr().get());
         let slab = &chunk.slabs[first];
         slab.chunk.set(ptr::from_ref(chunk).cast());
         // SAFETY: of the layout for the class, and given up by `melt` alone.
         let books = unsafe { Books::write(books, class) };
         // SAFETY: the units were nobody's, so their slab has no slots; this is the depot.
-        unsafe { slab.cut(base, class, books) };
+        unsafe { slab.cut(base, shift, class, books) };
         registry.set(base.addr().get(), units(class), Some(slab));
         Some(slab)
     }
@@ -390,8 +391,8 @@ impl Depot {
                 .filter_map(move |(index, slab)| {
                     let base = start?.addr().get() + index * UNIT;
                     // SAFETY: the caller holds the depot's lock. The base is written under it alone.
-                    let is_there =
-                        used & (1 << index) != 0 && unsafe { slab.base() }.addr() == base;
+                    let is_there = used & (1 << index) != 0
+                        && unsafe { slab.base() }.addr() & !(UNIT - 1) == base;
                     is_there.then_some(slab)
                 })
         })

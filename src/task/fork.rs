@@ -34,36 +34,36 @@ struct State {
 
 /// All locks that the child must find free, in the order in which they are taken.
 struct Locks {
+    /// Of what is set aside.
+    aside: Kept<'static>,
     /// Of what is known of spyed blocks.
     #[cfg(any(feature = "export", feature = "audit"))]
     seat: Kept<'static>,
-    /// Of what is set aside.
-    aside: Kept<'static>,
     heap: KeptHeap,
 }
 
 impl Locks {
     fn keep() -> Self {
         Self {
+            aside: aside::lock().keep(),
             #[cfg(any(feature = "export", feature = "audit"))]
             seat: seat::lock().keep(),
-            aside: aside::lock().keep(),
             heap: HEAP.keep(),
         }
     }
 
     fn release(self) {
         HEAP.release(self.heap);
-        self.aside.release();
         #[cfg(any(feature = "export", feature = "audit"))]
         self.seat.release();
+        self.aside.release();
     }
 
     fn release_in_child(self) {
         HEAP.release_in_child(self.heap);
-        self.aside.release_in_child();
         #[cfg(any(feature = "export", feature = "audit"))]
         self.seat.release_in_child();
+        self.aside.release_in_child();
     }
 }
 

@@ -184,7 +184,8 @@ pub(crate) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
     imp::bytes_left(block, address)
 }
 
-/// The bytes that were asked for, as [`size_of`] answers. Asked by olemem itself: nobody is told.
+/// The bytes that the holder of the pointer asked for, whatever a spy put around them. Asked by olemem itself:
+/// nobody is told.
 #[cfg(any(not(windows), miri))]
 pub(crate) fn extent(block: *mut u8) -> Option<usize> {
     imp::extent(block)
@@ -211,6 +212,16 @@ pub unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
     }
     // SAFETY: the caller's promise is the precondition.
     unsafe { imp::did_alloc(block) }
+}
+
+/// As [`did_alloc`], in the words of `IMalloc::DidAlloc`: what a spy of C's answers is handed on, whatever it
+/// is.
+#[cfg(all(feature = "export", any(not(windows), miri)))]
+pub(crate) fn did_alloc_raw(block: *mut u8) -> i32 {
+    if block.is_null() {
+        return DidAlloc::Unknown.as_raw();
+    }
+    imp::did_alloc_raw(block)
 }
 
 /// Gives spare memory back to the system. Source: `IMalloc::HeapMinimize`.

@@ -9,6 +9,7 @@
 //! 1. There is one spy at a time, and a pending one is still there: it sees everything as before.
 //! 2. A block is spyed if the spy gave its pointer to a caller. The pointer is what the caller holds, not
 //!    the start of the block.
+//!    Its size is what the caller asked for: the BSTR functions go by both, and never see what is around them.
 //! 3. Pointers are stored complemented: a table of plain addresses would hide leaks from LeakSanitizer,
 //!    Valgrind and Miri.
 //! 4. Room for a pointer is made before the block is asked for, so that a block which exists can be
@@ -118,7 +119,8 @@ pub(crate) trait Agent: Send + Sync {
 
     fn pre_did_alloc(&self, request: *mut u8, spyed: Option<Frame>) -> *mut u8;
 
-    fn post_did_alloc(&self, request: *mut u8, spyed: Option<Frame>, actual: DidAlloc) -> DidAlloc;
+    /// The caller is told what this gives, whatever it is.
+    fn post_did_alloc(&self, request: *mut u8, spyed: Option<Frame>, actual: DidAlloc) -> i32;
 
     fn pre_heap_minimize(&self);
 

@@ -60,6 +60,18 @@ pub(crate) const fn slots(class: usize) -> usize {
     units(class) * UNIT / slot_size(class)
 }
 
+/// Bytes by which the slots of a slab are moved that starts at this address: out of what they leave over.
+///
+/// Were they not, the first slots of all slabs would lie at the same place in a page, which is where large
+/// sources of copies lie as well; and a processor that compares the low bits of addresses takes a load from the
+/// one for a load of what was just stored to the other.
+pub(crate) const fn shift(class: usize, address: usize) -> usize {
+    const STEP: usize = 64;
+    let steps = (units(class) * UNIT - slots(class) * slot_size(class)) / STEP;
+    let mixed = (address / UNIT).wrapping_mul(0x9E37_79B1) >> 8;
+    mixed % (steps + 1) * STEP
+}
+
 /// Division by a slot size, by one multiplication.
 ///
 /// With `m = ceil(2^32 / d)`, `n * m` has the quotient in its upper half, and the lower half is less than `m`
@@ -119,8 +131,9 @@ const _: () = {
 
 #[cfg(test)]
 mod tests {
-    use super::{CLASSES, Divisor, LINEAR, SMALL_MAX, class_of, slot_size, slots};
-    use static_assertions::const_assert_eq;
+    use super::{
+        CLASSES, Divisor, LINEAR, SMALL_MAX, UNIT, class_of, shift, slot_size, slots, units,
+    };
 
     #[test]
     fn the_sizes_are_those_of_the_picture() {
@@ -136,6 +149,17 @@ mod tests {
             let class = class_of(size);
             assert!(slot_size(class) >= size.max(1));
             assert!(class == 0 || slot_size(class - 1) < size);
+        }
+    }
+
+    #[test]
+    fn moved_slots_stay_in_the_slab() {
+        for class in 0..CLASSES {
+            for unit in 0..200 {
+                let shift = shift(class, unit * UNIT);
+                assert!(shift < UNIT && shift.is_multiple_of(16));
+                assert!(shift + slots(class) * slot_size(class) <= units(class) * UNIT);
+            }
         }
     }
 

@@ -271,7 +271,7 @@ impl Slab {
         self.front.0.shape.get().slot_size as usize
     }
 
-    /// The start of the units; null if there are none.
+    /// The first slot, which is in the first of the units; null if there is none.
     ///
     /// # Safety
     ///
@@ -447,14 +447,15 @@ impl Slab {
     /// # Safety
     ///
     /// * Nobody owns the slab, it has no slots, and this thread holds the depot's lock.
-    /// * The units from `base` on are the slab's until [`melt`](Self::melt), and the books are of the class.
-    pub(crate) unsafe fn cut(&self, base: NonNull<u8>, class: usize, books: Books) {
+    /// * The units from `base` on are the slab's until [`melt`](Self::melt), and have room for the slots `shift`
+    ///   bytes from there; the books are of the class.
+    pub(crate) unsafe fn cut(&self, base: NonNull<u8>, shift: usize, class: usize, books: Books) {
         let size = slot_size(class);
         base.expose_provenance();
         let number = |value: usize| u32::try_from(value).expect("a slab is small");
         let _returned = self.returned.0.lock();
         self.front.0.shape.set(Shape {
-            base: base.as_ptr(),
+            base: base.as_ptr().wrapping_add(shift),
             divisor: Divisor::of(class),
             states: books.states(),
             rack: books.rack(class),

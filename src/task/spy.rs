@@ -14,6 +14,9 @@
 //! * A spy that registers another is told that one is there; one that revokes itself is there until the call
 //!   in which it did so is over, however deep.
 //! * A spy that panics ends the process with one line.
+//! * A string that the [cache](crate::cache) keeps is not freed, and one that it hands out is not allocated: the
+//!   spy hears of neither, and goes when the cache was emptied. The free of a [pinned](crate::raw::pin) string is
+//!   heard of when the last pin goes.
 //! * A Rust spy and one of C's, registered by `CoRegisterMallocSpy`, have the same seat.
 //!
 //! On Windows itself there is no such module: spies of the system's allocator are registered with the
@@ -67,7 +70,8 @@ pub use safe::{Block, Margins, Request, Spy, Verdict};
 
 /// Registers a spy: from now on it sees every call, of every thread.
 ///
-/// The allocator keeps the spy until it is revoked and no block is spyed any more.
+/// The allocator keeps the spy until it is revoked and no block is spyed any more. A block that is never
+/// freed, such as one that a `static` holds, keeps the spy in the seat for good, and no other can be registered.
 ///
 /// # Examples
 ///
@@ -381,12 +385,13 @@ pub(crate) fn size_of(
     agent.post_get_size(size, spyed)
 }
 
-/// Leads the question whose a block is through the spy. Null that it hands back is nobody's.
-pub(crate) fn did_alloc(block: *mut u8, real: impl FnOnce(*mut u8) -> DidAlloc) -> DidAlloc {
+/// Leads the question whose a block is through the spy, whose answer may be any. Null that it hands back is
+/// nobody's.
+pub(crate) fn did_alloc(block: *mut u8, real: impl FnOnce(*mut u8) -> DidAlloc) -> i32 {
     let visit = Visit::begin();
     let Some(agent) = visit.agent.as_deref() else {
         drop(visit);
-        return real(block);
+        return real(block).as_raw();
     };
     let spyed = seat::lock().find(block);
     let actual = agent.pre_did_alloc(block, spyed);

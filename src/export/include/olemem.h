@@ -1004,6 +1004,8 @@ struct IMallocSpy : public IUnknown {
     virtual void STDMETHODCALLTYPE PostFree(BOOL spyed) = 0;
     virtual SIZE_T STDMETHODCALLTYPE PreRealloc(void *request, SIZE_T size, void **newRequest,
                                                 BOOL spyed) = 0;
+    /* TRUE with a block, one from before the spy included: it is spyed from now on. With NULL it
+       tells of the old block. */
     virtual void *STDMETHODCALLTYPE PostRealloc(void *actual, BOOL spyed) = 0;
     virtual void *STDMETHODCALLTYPE PreGetSize(void *request, BOOL spyed) = 0;
     virtual SIZE_T STDMETHODCALLTYPE PostGetSize(SIZE_T actual, BOOL spyed) = 0;

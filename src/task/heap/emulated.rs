@@ -17,6 +17,7 @@ use std::process;
 use std::ptr;
 
 use crate::layout;
+use crate::task::aside::Pin;
 use crate::task::block::{DidAlloc, Family, Found};
 use crate::task::complain::complain;
 use crate::task::fault;
@@ -24,10 +25,10 @@ use crate::task::fault;
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
 use crate::task::process_heap::HEAP;
-#[cfg(any(feature = "export", feature = "audit"))]
-use crate::task::spy;
 use crate::task::store::NotLive;
 use crate::task::{aside, backing, large, mode};
+#[cfg(any(feature = "export", feature = "audit"))]
+use crate::task::{seat, spy};
 
 /// The shortest way, if it may be taken.
 #[inline]
@@ -113,12 +114,38 @@ pub(super) unsafe fn resize_string_at_hand(block: *mut u8, size: usize) -> bool 
 #[inline(never)]
 unsafe fn resize_observed(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     judge_cached("reallocation", block, family);
+    // Before it moves: afterwards the address may be another's.
+    let pin = take_pin(block);
     // SAFETY: the caller's promise is the precondition.
-    if let Some(new) = unsafe { realloc_spied(block, size, family) } {
-        return new;
+    let new = match unsafe { realloc_spied(block, size, family) } {
+        Some(new) => new,
+        // SAFETY: as above.
+        None => unsafe { resize_innermost(block, size, family) },
+    };
+    if let Some(pin) = pin {
+        let stays = new.is_null() || new == block;
+        pin_back(stays.then_some(pin));
     }
-    // SAFETY: as above.
-    unsafe { resize_innermost(block, size, family) }
+    new
+}
+
+/// Takes the pins of a block out that is about to go: they are not for who has its address next.
+fn take_pin(block: *mut u8) -> Option<Pin> {
+    if mode::get().has(Mode::PINNED) {
+        aside::lock().pins.take(block)
+    } else {
+        None
+    }
+}
+
+/// Puts the pins of a block back that stayed, and sees whether anything is pinned yet.
+fn pin_back(pin: Option<Pin>) {
+    let mut aside = aside::lock();
+    if let Some(pin) = pin {
+        aside.pins.put_back(pin);
+    }
+    aside.pins.tidy();
+    mode::set(Mode::PINNED, !aside.pins.is_empty());
 }
 
 /// The whole reallocation, of null and to no bytes included, if there is a spy.
@@ -130,6 +157,9 @@ unsafe fn resize_observed(block: *mut u8, size: usize, family: Family) -> *mut u
 pub(super) unsafe fn realloc_spied(block: *mut u8, size: usize, family: Family) -> Option<*mut u8> {
     if !mode::get().has(Mode::SPIED) {
         return None;
+    }
+    if size == 0 {
+        goes(block, family);
     }
     let real = |block: *mut u8, size| {
         if block.is_null() {
@@ -260,7 +290,7 @@ unsafe extern "C" fn free_otherwise(block: *mut u8, family: Family) {
 #[cold]
 #[inline(never)]
 unsafe fn free_observed(block: *mut u8, family: Family) {
-    judge_cached("free", block, family);
+    goes(block, family);
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::SPIED) && !block.is_null() {
         // SAFETY: what the spy handed back for the caller's block, judged before it is touched.
@@ -332,7 +362,21 @@ fn size_of_innermost(block: *mut u8) -> Option<usize> {
 /// * As for [`size_of`].
 pub(super) unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
     if mode::is_quiet() {
-        did_alloc_store(block)
+        return did_alloc_store(block);
+    }
+    match did_alloc_observed(block) {
+        1 => DidAlloc::Yes,
+        0 => DidAlloc::No,
+        // -1, or what has no meaning.
+        _ => DidAlloc::Unknown,
+    }
+}
+
+/// As `IMalloc::DidAlloc` answers: a spy may have any number.
+#[cfg(feature = "export")]
+pub(super) fn did_alloc_raw(block: *mut u8) -> i32 {
+    if mode::is_quiet() {
+        did_alloc_store(block).as_raw()
     } else {
         did_alloc_observed(block)
     }
@@ -340,12 +384,12 @@ pub(super) unsafe fn did_alloc(block: *mut u8) -> DidAlloc {
 
 #[cold]
 #[inline(never)]
-fn did_alloc_observed(block: *mut u8) -> DidAlloc {
+fn did_alloc_observed(block: *mut u8) -> i32 {
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::SPIED) {
         return spy::did_alloc(block, did_alloc_innermost);
     }
-    did_alloc_innermost(block)
+    did_alloc_innermost(block).as_raw()
 }
 
 fn did_alloc_innermost(block: *mut u8) -> DidAlloc {
@@ -390,23 +434,22 @@ fn minimize_innermost() {
     }
 }
 
-/// The size of a block, without a word to anybody.
+/// The size of a block as its holder sees it, without a word to anybody: a spy may have handed out a pointer
+/// into the middle of the real block, and have room of its own on either side.
 pub(super) fn extent(block: *mut u8) -> Option<usize> {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::SPIED)
+        && let Some(frame) = seat::lock().find(block)
+    {
+        return Some(frame.size);
+    }
     HEAP.size_of(block.addr())
 }
 
 /// Bytes from `address` to the end of the live block at `block`, if it lies in there.
 pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if mode::get().has(Mode::SPIED) {
-        // Under a spy the caller's pointer may be anywhere in the block.
-        let found = HEAP.containing(block.addr())?;
-        let offset = address.wrapping_sub(found.start);
-        return found.size.checked_sub(offset).filter(|left| *left > 0);
-    }
     let offset = address.wrapping_sub(block.addr());
-    let held = HEAP.size_of(block.addr())?;
-    held.checked_sub(offset).filter(|left| *left > 0)
+    extent(block)?.checked_sub(offset).filter(|left| *left > 0)
 }
 
 /// Whether this allocation is the one that is to fail. One of more than there can be fails by itself, and
@@ -423,6 +466,14 @@ fn refuse(call: &str, block: *mut u8, family: Family) {
     if !mode::get().has(Mode::PASS_THROUGH) {
         complain(format_args!("{}", BadCall::judge(call, block, family)));
         process::abort();
+    }
+}
+
+/// A block is about to be freed: it must not be one that the cache keeps, and its pins go with it.
+fn goes(block: *mut u8, family: Family) {
+    judge_cached("free", block, family);
+    if take_pin(block).is_some() {
+        pin_back(None);
     }
 }
 

@@ -531,9 +531,9 @@ impl Agent for Safe {
         start(request, spyed)
     }
 
-    fn post_did_alloc(&self, request: *mut u8, spyed: Option<Frame>, actual: DidAlloc) -> DidAlloc {
+    fn post_did_alloc(&self, request: *mut u8, spyed: Option<Frame>, actual: DidAlloc) -> i32 {
         self.tell(|spy| spy.post_did_alloc(&named(request, spyed), actual));
-        actual
+        actual.as_raw()
     }
 
     fn pre_heap_minimize(&self) {

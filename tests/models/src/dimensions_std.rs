@@ -16,7 +16,7 @@ pub(crate) const SPARE_UNITS: usize = 2;
 pub(crate) const SPARE_DIRTY: usize = 2;
 
 /// Miri's addresses are low, and its tables had better be short.
-pub(crate) const ADDRESS_BITS: u32 = if cfg!(miri) { 32 } else { 48 };
+pub(crate) const ADDRESS_BITS: u32 = if cfg!(miri) { 26 } else { 48 };
 pub(crate) const ROOT_BITS: u32 = (ADDRESS_BITS - UNIT_SHIFT) / 2;
 pub(crate) const LEAF_BITS: u32 = ADDRESS_BITS - UNIT_SHIFT - ROOT_BITS;
 

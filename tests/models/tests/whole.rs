@@ -152,7 +152,7 @@ fn live(seed: usize, steps: usize, post: &[Sender<Block>], mail: &Receiver<Block
 #[test]
 fn threads_come_and_go() {
     let (threads, generations, steps) = if cfg!(miri) {
-        (3, 2, 40)
+        (3, 2, 24)
     } else {
         (4, 300, 1_000)
     };

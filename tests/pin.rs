@@ -356,8 +356,7 @@ through_both! {
             assert_eq!(pin(s), HResult::S_OK);
             goes(s);
             let next = text("next");
-            // Where it is the same address: Miri has another each time.
-            assert!(cfg!(miri) || next == s);
+            // It is the same address, but where a memory checker keeps freed memory aside.
             let mut shorter = next;
             // SAFETY: the variable holds a live string; a null source needs nothing.
             assert!(unsafe { raw::realloc_units(&raw mut shorter, ptr::null(), UnitLen::new(2)) });

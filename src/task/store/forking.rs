@@ -87,8 +87,8 @@ mod tests {
     /// A thread may ask about a slab that is melted before it has the answer, and is gone in the child.
     #[test]
     fn the_lock_of_a_slab_that_is_no_more_is_free_in_the_child() {
-        static HEAP: Store = Store::new(Backing::new(System));
-        let heap = &HEAP;
+        // Leaked, not static: a model's is made at run time.
+        let heap: &'static Store = Box::leak(Box::new(Store::new(Backing::new(System))));
         // This thread must not need the heap at its end, if the lock is taken.
         let before = thread::spawn(move || {
             let block = heap.alloc(1, Family::Task);

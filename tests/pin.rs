@@ -97,6 +97,17 @@ mod c {
     }
 }
 
+/// Whether a block has the address of one that was just freed: under a memory checker it has not.
+fn addresses_are_had_again() -> bool {
+    let probe = || {
+        let block = heap::alloc(200, Family::Task);
+        // SAFETY: the block is live, and this is its last use.
+        unsafe { heap::free(block, Family::Task) };
+        block.addr()
+    };
+    probe() == probe()
+}
+
 macro_rules! through_both {
     ($(fn $name:ident() $body:block)*) => {
         mod through_rust {
@@ -356,7 +367,8 @@ through_both! {
             assert_eq!(pin(s), HResult::S_OK);
             goes(s);
             let next = text("next");
-            // It is the same address, but where a memory checker keeps freed memory aside.
+            // It is the same address, unless a memory checker keeps freed memory aside. Miri does as it likes.
+            assert!(cfg!(miri) || !addresses_are_had_again() || next == s);
             let mut shorter = next;
             // SAFETY: the variable holds a live string; a null source needs nothing.
             assert!(unsafe { raw::realloc_units(&raw mut shorter, ptr::null(), UnitLen::new(2)) });

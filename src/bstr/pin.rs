@@ -54,7 +54,7 @@ macro_rules! tell {
 ///
 /// The first pin of a string needs memory to be recorded; later ones do not.
 ///
-/// A string in the [cache](crate::cache) is freed and cannot be pinned; one that was freed while pinned gets there
+/// A string in the [cache model](crate::cache) is freed and cannot be pinned; one that was freed while pinned gets there
 /// with its last pin. A spy hears of no pin, and of the free when it happens.
 ///
 /// *Ownership:* stays where it is. Each pin is taken back with [`unpin`]. Source: `SysAddRefString`,

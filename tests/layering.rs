@@ -47,6 +47,8 @@ const FLOORS: &[&[&str]] = &[
     &["bstr::owned", "bstr::pinned"],
     &["bstr::convert", "bstr::traits"],
     &["bstr"],
+    &["audit::rules"],
+    &["audit"],
     &["param"],
     &["export", "sample"],
     &["lib"],
@@ -297,11 +299,11 @@ fn module(place: &str) -> Vec<String> {
     stem.split('/').map(str::to_owned).collect()
 }
 
-/// The room that a module belongs to: in `task` and `bstr` each file with what is below it, elsewhere
+/// The room that a module belongs to: in `task`, `bstr` and `audit` each file with what is below it, elsewhere
 /// the file at the top with what is below it.
 fn room(module: &[String]) -> String {
     let parts = match module.first().map(String::as_str) {
-        Some("task" | "bstr") => 2,
+        Some("task" | "bstr" | "audit") => 2,
         _ => 1,
     };
     module[..parts.min(module.len())].join("::")

@@ -220,9 +220,7 @@ impl Kind {
             }
             Self::SourceOverRead => "give a count that the source really holds",
             Self::NullOutPointer => "pass the address of a variable for the result",
-            Self::UnbalancedPin => {
-                "pair each successful SysAddRefString with one SysReleaseString"
-            }
+            Self::UnbalancedPin => "pair each successful SysAddRefString with one SysReleaseString",
             Self::PinOfNonBstr => "pin only a live BSTR",
             Self::SpyPointerLost => {
                 "give back in Pre calls what the Post call was given, and move the pointer only where fSpyed is TRUE"

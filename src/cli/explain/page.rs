@@ -27,7 +27,10 @@ pub(super) fn contents(out: &mut impl Write) -> io::Result<()> {
     for rule in Rule::all() {
         rule_line(out, rule)?;
     }
-    writeln!(out, "\n`olemem explain KIND` and `olemem explain RULE` tell more.")
+    writeln!(
+        out,
+        "\n`olemem explain KIND` and `olemem explain RULE` tell more."
+    )
 }
 
 pub(super) fn kind(out: &mut impl Write, kind: Kind) -> io::Result<()> {
@@ -152,7 +155,10 @@ mod tests {
     fn words_fill_lines_and_no_line_is_too_long() {
         assert_eq!(lines("", 9), [""; 0]);
         assert_eq!(lines("one two  three", 7), ["one two", "three"]);
-        assert_eq!(lines("one extraordinary two", 7), ["one", "extraordinary", "two"]);
+        assert_eq!(
+            lines("one extraordinary two", 7),
+            ["one", "extraordinary", "two"]
+        );
         assert_eq!(lines("é é é é", 3), ["é é", "é é"]);
     }
 }

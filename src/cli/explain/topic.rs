@@ -88,16 +88,10 @@ fn unknown(command: &Command, argument: Option<&Arg>, text: &str) -> Error {
     let text_given = ContextValue::String(text.to_owned());
     error.insert(ContextKind::InvalidValue, text_given);
     if let Some(nearest) = Topic::nearest(text) {
-        error.insert(
-            ContextKind::SuggestedValue,
-            ContextValue::String(nearest),
-        );
+        error.insert(ContextKind::SuggestedValue, ContextValue::String(nearest));
     }
     let list = StyledStr::from("`olemem explain` lists all kinds and rules");
-    error.insert(
-        ContextKind::Suggested,
-        ContextValue::StyledStrs(vec![list]),
-    );
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![list]));
     error
 }
 
@@ -109,7 +103,9 @@ mod tests {
     fn every_topic_is_found_by_its_name() {
         for topic in Topic::all() {
             let name = topic.name();
-            let found: Vec<_> = Topic::all().filter(|other| other.is_called(&name)).collect();
+            let found: Vec<_> = Topic::all()
+                .filter(|other| other.is_called(&name))
+                .collect();
             assert_eq!(found, [topic]);
             assert_eq!(Topic::nearest(&name), Some(name));
         }

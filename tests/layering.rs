@@ -48,6 +48,7 @@ const FLOORS: &[&[&str]] = &[
     &["bstr::convert", "bstr::traits"],
     &["bstr"],
     &["audit::rules"],
+    &["audit::guide"],
     &["audit"],
     &["param"],
     &["export", "sample"],
@@ -594,6 +595,7 @@ mod the_sources {
             ("bstr::traits", "bstr::owned"),
             ("param", "bstr::owned"),
             ("export", "bstr::raw"),
+            ("audit::guide", "audit::rules"),
             ("sample", "param"),
             ("cli", "lib"),
         ] {

@@ -50,7 +50,7 @@ impl Shape {
 /// What the first of the bytes is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Start {
-    /// The first byte of the block; on 64-bit targets four bytes of padding come before the prefix.
+    /// The first byte of the block; on 64-bit targets padding comes before the prefix.
     Block,
     /// The first byte of the prefix.
     Prefix,

@@ -10,14 +10,17 @@ use crate::output;
 
 /// Print a script that completes this command's words in a shell.
 ///
-/// The script goes to standard output; where a shell looks for it is told in the examples. Kinds and rules of
-/// `olemem explain` are completed too.
+/// The script goes to standard output; where a shell looks for it is told in the
+/// examples. Where the shell can, it completes the kinds and rules of `olemem explain`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  \
         olemem completions bash > ~/.local/share/bash-completion/completions/olemem\n  \
         olemem completions zsh > ~/.zfunc/_olemem    (with ~/.zfunc in fpath)\n  \
         olemem completions fish > ~/.config/fish/completions/olemem.fish\n\n\
-        Exit status: 0 on success, 2 for a mistake in the arguments or the output.")]
+        Exit status: 0 on success, 2 for a mistake in the arguments or the output."
+)]
 pub(crate) struct Arguments {
     /// The shell that is to read it.
     shell: Shell,

@@ -26,29 +26,34 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 
 /// Draw the BSTR that some bytes hold, and say what is wrong with it.
 ///
-/// The bytes come from a file, from standard input, or as hexadecimal text. The first of them is taken for the
-/// start of a block: padding (on 64-bit targets), length prefix, payload, terminator. With `--from prefix` it is
-/// taken for the start of the prefix. What follows the block is counted and not looked at.
+/// The bytes come from a file, from standard input, or as hexadecimal text. The first of
+/// them is taken for the start of a block: padding (on 64-bit targets), length prefix,
+/// payload, terminator. With `--from prefix` it is taken for the start of the prefix.
+/// What follows the block is counted and not looked at.
 ///
-/// Wrong are: bytes that end too early, a prefix beyond what a BSTR can have, a terminator that is not zero. An odd
-/// length, nuls in the text and lone surrogates are legal in a BSTR; they are noted, and wrong with `--text`.
-/// Padding and the rest of the block may hold anything.
+/// Wrong are: bytes that end too early, a prefix beyond what a BSTR can have, a
+/// terminator that is not zero. An odd length, nuls in the text and lone surrogates are
+/// legal in a BSTR; they are noted, and wrong with `--text`. Padding and the rest of the
+/// block may hold anything.
 ///
 /// At most 16 MiB are read behind the offset.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  \
         olemem inspect dump.bin\n  \
         olemem inspect --offset 0x1f40 --width 32 core\n  \
         olemem inspect --from prefix --hex '04 00 00 00  4f 00 4b 00  00 00'\n  \
         xxd -p dump.bin | olemem inspect --hex-file -\n\n\
         Exit status: 0 if the bytes hold a well-formed BSTR, 1 if something is wrong\n\
-        with them, 2 for a mistake in the arguments and for files that cannot be read.")]
+        with them, 2 for a mistake in the arguments and for files that cannot be read."
+)]
 pub(crate) struct Arguments {
     /// The bytes as they are; - or nothing is standard input.
     #[arg(value_name = "FILE")]
     file: Option<OsString>,
 
-    /// The bytes as hexadecimal text: pairs of digits, with spaces, commas and 0x as you like.
+    /// The bytes as hexadecimal text; spaces, commas and 0x may stand between them.
     #[arg(long, value_name = "TEXT", conflicts_with = "file")]
     hex: Option<String>,
 
@@ -60,7 +65,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Start::Block)]
     from: Start,
 
-    /// Begin that many bytes into the input; a number, or one in hexadecimal after 0x.
+    /// Begin that many bytes into the input; 0x40 is hexadecimal.
     #[arg(long, value_name = "N", default_value = "0", value_parser = offset)]
     offset: u64,
 
@@ -142,7 +147,10 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let anatomy = Anatomy::of(&input.bytes, arguments.shape(), arguments.from);
     if let Some(needed) = beyond(&input, &anatomy) {
         let said = format!("the prefix says {}", counted(needed, "byte"));
-        return output::unusable(said, format!("no more than {} are read", input::LIMIT));
+        return output::unusable(
+            said,
+            format!("no more than {} bytes are read", input::LIMIT),
+        );
     }
     let findings = judge(&anatomy);
     let good = !findings.iter().any(|finding| arguments.is_wrong(finding));

@@ -38,10 +38,12 @@ struct Arguments {
 enum Command {
     /// Run the documentation's own example on the emulated memory, and show every byte of it.
     ///
-    /// A browser component is called through its vtable: put_StatusText with an [in] string,
-    /// get_StatusText with an [out] string, ExchangeStatusText with an [in,out] string. Each BSTR is
-    /// drawn as it lies in memory, with who allocated and who freed it.
+    /// A browser component is called through its vtable: put_StatusText with an [in]
+    /// string, get_StatusText with an [out] string, ExchangeStatusText with an [in,out]
+    /// string. Each BSTR is drawn as it lies in memory, with who allocated and who freed
+    /// it.
     #[command(
+        verbatim_doc_comment,
         after_help = "Exit status: 0 if every call succeeded and every string was freed, otherwise 1."
     )]
     Demo,

@@ -148,7 +148,7 @@ pub(super) const OVERRUN: Guide = Guide {
 {
     WCHAR *text = CoTaskMemAlloc(5 * sizeof(WCHAR));
     if (text != NULL)
-        memcpy(text, OLESTR("Ready"), sizeof OLESTR("Ready")); /* six units */
+        memcpy(text, OLESTR("Ready"), sizeof OLESTR("Ready")); /* six */
     CoTaskMemFree(text);
 }"#,
     kept: r#"void caller(void)

@@ -207,7 +207,7 @@ mod explain {
                 let lines = code.lines().count();
                 assert!((3..=13).contains(&lines), "{name}: {lines} lines");
                 assert_eq!(code, code.trim(), "{name}");
-                assert!(code.lines().all(|line| line.len() <= 76), "{name}");
+                assert!(code.lines().all(|line| line.len() <= 76), "{name}: {code}");
             }
             assert_ne!(guide.broken, guide.kept, "{name}");
         }

@@ -172,7 +172,10 @@ impl<'a> Knife<'a> {
 mod tests {
     use quickcheck::{Arbitrary, Gen, quickcheck};
 
-    use super::*;
+    use clap::ValueEnum;
+    use olemem::layout::PointerWidth;
+
+    use super::{Anatomy, Endian, Shape, Start};
 
     impl Arbitrary for Shape {
         fn arbitrary(g: &mut Gen) -> Self {

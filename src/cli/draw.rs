@@ -147,8 +147,8 @@ fn prints(c: char) -> bool {
 mod tests {
     use quickcheck::quickcheck;
 
-    use super::*;
-    use crate::anatomy::Start;
+    use super::{Picture, text};
+    use crate::anatomy::{Anatomy, Shape, Start};
 
     quickcheck! {
         fn whatever_is_drawn_stays_on_its_lines(bytes: Vec<u8>, shape: Shape, start: Start, lines: u8) -> bool {

@@ -155,7 +155,7 @@ pub(super) const R30: Guide = Guide {
     how: "It allows something: no block is required.",
     broken: r#"HRESULT put_Title(Browser *self, LPCWSTR title)
 {
-    self->title = CoTaskMemRealloc((void *)title, 64); /* may be a literal */
+    self->title = CoTaskMemRealloc((void *)title, 64); /* a literal? */
     return self->title != NULL ? S_OK : E_OUTOFMEMORY;
 }"#,
     kept: r#"HRESULT put_Title(Browser *self, LPCWSTR title)

@@ -97,7 +97,7 @@ fn unknown(command: &Command, argument: Option<&Arg>, text: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Topic;
 
     #[test]
     fn every_topic_is_found_by_its_name() {

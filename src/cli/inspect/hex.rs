@@ -67,7 +67,7 @@ fn not_hex(word: &[u8]) -> NotHex {
 mod tests {
     use quickcheck::quickcheck;
 
-    use super::*;
+    use super::{NotHex, parse};
 
     quickcheck! {
         fn bytes_are_read_as_they_are_written(bytes: Vec<u8>) -> bool {

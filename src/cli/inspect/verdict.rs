@@ -147,8 +147,8 @@ impl First {
 mod tests {
     use quickcheck::quickcheck;
 
-    use super::*;
-    use crate::anatomy::{Endian, Shape, Start};
+    use super::{Weight, judge};
+    use crate::anatomy::{Anatomy, Endian, Shape, Start};
 
     fn well_formed(payload: &[u8], shape: Shape) -> Vec<u8> {
         let length = u32::try_from(payload.len()).expect("short");

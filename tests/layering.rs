@@ -47,8 +47,15 @@ const FLOORS: &[&[&str]] = &[
     &["bstr::owned", "bstr::pinned"],
     &["bstr::convert", "bstr::traits"],
     &["bstr"],
-    &["audit::rules"],
-    &["audit::guide"],
+    &["audit::rules", "audit::frame", "audit::guard"],
+    &["audit::site", "audit::guide"],
+    &["audit::options"],
+    &["audit::ledger"],
+    &["audit::current", "audit::forking"],
+    &["audit::judge"],
+    &["audit::overseer"],
+    &["audit::report"],
+    &["audit::session"],
     &["audit"],
     &["param"],
     &["export", "sample"],
@@ -72,7 +79,7 @@ const STRANGERS: &[(&str, &str)] = &[
 ];
 
 /// Where `unsafe` may stand.
-const UNSAFE: &[&str] = &["task", "bstr", "param", "export", "sample"];
+const UNSAFE: &[&str] = &["task", "bstr", "audit", "param", "export", "sample"];
 
 /// Files that must forbid it, so that the compiler holds them to it.
 const FORBIDS: &[&str] = &["units", "layout", "guid_text", "image", "wire"];

@@ -45,12 +45,14 @@ pub(super) const R33: Guide = Guide {
 {
     page->title = NULL;
     HRESULT hr = SHStrDupW(self->title, &page->address);
-    if (SUCCEEDED(hr) && !(page->title = SysAllocString(OLESTR("olemem")))) {
-        CoTaskMemFree(page->address);
-        page->address = NULL;
-        hr = E_OUTOFMEMORY;
-    }
-    return hr;
+    if (FAILED(hr))
+        return hr;
+    page->title = SysAllocString(OLESTR("olemem"));
+    if (page->title != NULL)
+        return S_OK;
+    CoTaskMemFree(page->address);
+    page->address = NULL;
+    return E_OUTOFMEMORY;
 }"#,
     source: "win32 Rpc/server-stub-memory-management",
 };

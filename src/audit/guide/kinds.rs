@@ -52,7 +52,7 @@ pub(super) const FAMILY_MISMATCH: Guide = Guide {
 
 pub(super) const INTERIOR_FREE: Guide = Guide {
     title: "a pointer into a block, not to its start, is freed",
-    statement: "The pointer that is freed leads into a live block and is not the one that the allocation gave.",
+    statement: "The pointer that is freed or reallocated leads into a live block and is not the one that the allocation gave.",
     check: Check::Heap,
     how: "Every address is looked up in books beside the blocks, which know where each begins. The free is reported \
           and not carried out.",
@@ -76,7 +76,7 @@ pub(super) const INTERIOR_FREE: Guide = Guide {
 
 pub(super) const FOREIGN_FREE: Guide = Guide {
     title: "a pointer that olemem never handed out is freed",
-    statement: "The memory that is freed came from elsewhere: malloc, new, the stack, a literal.",
+    statement: "The memory that is freed or reallocated came from elsewhere: malloc, new, the stack, a literal.",
     check: Check::Heap,
     how: "The address is in no block that was ever handed out. The free is reported and not carried out.",
     broken: r#"void caller(void)
@@ -143,7 +143,7 @@ pub(super) const OVERRUN: Guide = Guide {
                 rest of its block is not for use.",
     check: Check::Heap,
     how: "Guard bytes stand behind each block's own and are looked at when it is freed or reallocated and when the \
-          session ends. Where blocks have pages of their own the write itself is caught.",
+          session ends, so the report tells where the block came from, not who wrote.",
     broken: r#"void caller(void)
 {
     WCHAR *text = CoTaskMemAlloc(5 * sizeof(WCHAR));
@@ -368,11 +368,11 @@ pub(super) const SPY_POINTER_LOST: Guide = Guide {
 
 pub(super) const LEAK: Guide = Guide {
     title: "a block was never freed",
-    statement: "A block is live when its session ends, or in process mode when the process does. It is told with \
-                the rule of the role it last had, which is R1 as long as no call says what its parameters are.",
+    statement: "A block is live when its session ends. As long as no call says what its parameters are, nobody knows \
+                whose it was to free, and it is told with R1.",
     check: Check::Heap,
     how: "Each live block is one violation; a report in text puts those of one place together. What lives on \
-          purpose is ignored, registered, or suppressed by name.",
+          purpose is left out by audit::ignore.",
     broken: r#"UINT caller(Browser *browser)
 {
     BSTR text = NULL;

@@ -177,7 +177,7 @@ mod tests {
         fn what_is_well_formed_is_not_broken_and_all_less_of_it_is(payload: Vec<u8>, shape: Shape) -> bool {
             let whole = well_formed(&payload, shape);
             // An even payload has a byte less behind it.
-            let size = whole.len() - usize::from(payload.len() % 2 == 0);
+            let size = whole.len() - usize::from(payload.len().is_multiple_of(2));
             !broken(&whole, shape) && (0..size).all(|less| broken(&whole[..less], shape))
         }
     }

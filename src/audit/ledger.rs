@@ -395,6 +395,16 @@ impl Books {
         self.entries.get(&key).copied()
     }
 
+    /// Somebody shows a pointer into a block. One whose session is over has none of its own.
+    pub(super) fn show<T>(&mut self, key: usize, pointer: *const T) {
+        if let Some(entry) = self.entries.get_mut(&key)
+            && entry.session == 0
+        {
+            let real = entry.real.addr();
+            entry.real = pointer.cast::<u8>().cast_mut().with_addr(real);
+        }
+    }
+
     pub(super) fn get_mut(&mut self, key: usize) -> Option<&mut Entry> {
         self.entries.get_mut(&key)
     }

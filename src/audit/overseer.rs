@@ -101,6 +101,8 @@ impl Overseer for Audit {
             && entry.state == State::Cached
         {
             // The cache lets go of it.
+            books.show(key, block);
+            let entry = books.get(key).unwrap_or(entry);
             books.release(key, &entry);
             return;
         }
@@ -154,6 +156,7 @@ impl Overseer for Audit {
         match *event {
             BstrEvent::Cached { bstr, again } => {
                 let key = key(block_at(bstr));
+                books.show(key, bstr);
                 if again {
                     books.refuse(key, Deed::Free, &at);
                 } else if books.get(key).is_some() {
@@ -172,6 +175,7 @@ impl Overseer for Audit {
                 pins,
             } => {
                 let key = key(block_at(bstr));
+                books.show(key, bstr);
                 if !is_live {
                     books.tell_pin(key, Kind::PinOfNonBstr, &at);
                 } else if let Some(entry) = books.get_mut(key) {
@@ -180,6 +184,7 @@ impl Overseer for Audit {
             }
             BstrEvent::Unpinned { bstr, left, .. } => {
                 let key = key(block_at(bstr));
+                books.show(key, bstr);
                 match left {
                     None => books.tell_pin(key, Kind::UnbalancedPin, &at),
                     Some(left) => {
@@ -205,6 +210,7 @@ impl Overseer for Audit {
         let at = Stack::here();
         let mut books = books();
         let start = key(block_at(bstr));
+        books.show(start, bstr);
         match books.get(start) {
             Some(entry) if entry.is_live() => {
                 books.inspect_prefix(start, Deed::Read, &at);
@@ -233,6 +239,7 @@ impl Overseer for Audit {
         let mut books = books();
         let (session, facts, there) = match books.inside(source.addr()) {
             Place::Inside(key, offset) => {
+                books.show(key, source);
                 let Some(entry) = books.get(key) else {
                     return bytes;
                 };
@@ -293,6 +300,7 @@ impl Overseer for Audit {
 
     fn framed(&self, block: *mut u8, len: ByteLen) {
         let mut books = books();
+        books.show(key(block.addr()), block);
         if let Some(entry) = books.get_mut(key(block.addr())) {
             entry.len = Some(len);
             entry.is_prefix_told = false;
@@ -321,6 +329,7 @@ impl Overseer for Audit {
     fn overlaps(&self, bstr: *const u16, source: *const u16) {
         let at = Stack::here();
         let mut books = books();
+        books.show(key(block_at(bstr)), bstr);
         let entry = books.get(key(block_at(bstr)));
         let record = Record {
             kind: Kind::OverlappingSource,
@@ -354,6 +363,7 @@ impl Overseer for Audit {
         let mut books = books();
         // The caller's block, if the spy knew it by that name, is lost with the pointer: one mistake.
         let lost = key(block.addr());
+        books.show(lost, block);
         let entry = books.get(lost);
         if let Some(entry) = books.get_mut(lost) {
             entry.is_ignored = true;

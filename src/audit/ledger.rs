@@ -237,7 +237,7 @@ pub struct Counts {
     pub failed: u64,
     /// Blocks that are live.
     pub live: u64,
-    /// Bytes of live blocks.
+    /// Bytes of live blocks, as `IMalloc::GetSize` tells them.
     pub live_bytes: u64,
     /// The most of them at any time.
     pub peak_bytes: u64,

@@ -18,7 +18,7 @@
 use super::current::current;
 use super::guard::{Shape, total};
 use super::judge::{Judgement, live_facts};
-use super::ledger::{Deed, Detail, Entry, Place, Record, SessionId, State, books, key};
+use super::ledger::{Books, Deed, Detail, Entry, Place, Record, SessionId, State, books, key};
 use super::rules::{Kind, Severity};
 use super::site::{Site, Stack};
 use crate::layout::HEADER;
@@ -39,10 +39,10 @@ impl Overseer for Audit {
             return innermost::alloc_or_fail(size, family);
         }
         let at = Stack::here();
+        let dressed = dress_new(size, family);
         let mut books = books();
         books.count();
-        drop(books);
-        alloc_dressed(size, family, session, &at)
+        enter_dressed(&mut books, dressed, family, session, &at)
     }
 
     unsafe fn resize(&self, block: *mut u8, size: usize, family: Family) -> *mut u8 {
@@ -80,15 +80,15 @@ impl Overseer for Audit {
             unsafe { shape.guard() };
             return block;
         }
-        drop(books);
         // A block that grows moves, so that whoever keeps the old pointer is found out.
-        let new = alloc_dressed(size, family, session_for(entry.session), &at);
+        let session = session_for(entry.session);
+        let new = enter_dressed(&mut books, dress_new(size, family), family, session, &at);
         if new.is_null() {
             return new;
         }
         // SAFETY: so many bytes are in both blocks, and the caller does not use the old one meanwhile.
         unsafe { new.copy_from_nonoverlapping(block, entry.size.min(size)) };
-        self::books().retire(key, &at);
+        books.retire(key, &at);
         new
     }
 
@@ -390,19 +390,15 @@ fn session_for(old: SessionId) -> SessionId {
     if old == 0 { current() } else { old }
 }
 
-/// A new block with guards around it; null if there is none.
-fn alloc_dressed(size: usize, family: Family, session: SessionId, at: &Stack) -> *mut u8 {
-    let fails = innermost::is_to_fail(size);
-    let real = match total(size) {
-        Some(total) if !fails => innermost::alloc(total, family),
-        _ => core::ptr::null_mut(),
-    };
-    let mut books = books();
+/// A new block with guards around it, if there is one.
+fn dress_new(size: usize, family: Family) -> Option<Shape> {
+    let total = total(size)?;
+    if innermost::is_to_fail(size) {
+        return None;
+    }
+    let real = innermost::alloc(total, family);
     if real.is_null() {
-        if let Some(book) = books.session(session) {
-            book.counts.failed += 1;
-        }
-        return real;
+        return None;
     }
     let shape = Shape {
         real,
@@ -412,12 +408,27 @@ fn alloc_dressed(size: usize, family: Family, session: SessionId, at: &Stack) ->
     };
     // SAFETY: the block is new.
     unsafe { shape.dress() };
-    let allocated_at = books.sites.keep(at);
-    if books.enter(Entry::new(&shape, family, allocated_at), session) {
-        shape.block()
-    } else {
+    Some(shape)
+}
+
+/// Enters a new block and gives it; null if there is none, or no memory for its entry.
+fn enter_dressed(
+    books: &mut Books,
+    dressed: Option<Shape>,
+    family: Family,
+    session: SessionId,
+    at: &Stack,
+) -> *mut u8 {
+    if let Some(shape) = dressed {
+        let allocated_at = books.sites.keep(at);
+        if books.enter(Entry::new(&shape, family, allocated_at), session) {
+            return shape.block();
+        }
         // SAFETY: the block is new, and nobody has heard of it.
-        unsafe { innermost::free(real, family) };
-        core::ptr::null_mut()
+        unsafe { innermost::free(shape.real, family) };
     }
+    if let Some(book) = books.session(session) {
+        book.counts.failed += 1;
+    }
+    core::ptr::null_mut()
 }

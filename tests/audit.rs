@@ -34,8 +34,6 @@ mod silence;
 mod sites;
 #[path = "audit/source_over_read.rs"]
 mod source_over_read;
-#[path = "audit/spy_pointer_lost.rs"]
-mod spy_pointer_lost;
 #[path = "audit/terminator_overwritten.rs"]
 mod terminator_overwritten;
 #[path = "audit/underrun.rs"]

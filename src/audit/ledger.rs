@@ -557,8 +557,8 @@ impl Books {
             return Place::WrongFamily(key(other));
         }
         match self.inside(pointer) {
-            Place::PlainInside(..) if is_start(address) => Place::Plain,
-            Place::PlainInside(owner, _) if owner != family && is_start(other) => {
+            Place::PlainInside(..) if self.plain_size(address).is_some() => Place::Plain,
+            Place::PlainInside(owner, _) if owner != family && self.plain_size(other).is_some() => {
                 Place::PlainWrongFamily(owner)
             }
             place => place,
@@ -576,6 +576,13 @@ impl Books {
         } else {
             Place::PlainInside(found.family, address.wrapping_sub(found.start))
         }
+    }
+
+    /// The size of the live block that starts at an address, if it is one that is not audited.
+    pub(super) fn plain_size(&self, address: usize) -> Option<usize> {
+        let found = innermost::containing(address)?;
+        let is_dressed = self.entries.contains_key(&key(address.wrapping_add(FRONT)));
+        (found.start == address && !is_dressed).then_some(found.size)
     }
 
     /// Adds a violation to a session.
@@ -603,11 +610,6 @@ pub(super) fn books() -> Guard<'static, Books> {
 #[inline(never)]
 fn on_violation() {
     core::hint::black_box(());
-}
-
-/// Whether a live block that is not audited starts at an address.
-fn is_start(address: usize) -> bool {
-    innermost::containing(address).is_some_and(|found| found.start == address)
 }
 
 /// The pointer that a block's holder has: a BSTR points behind its header.

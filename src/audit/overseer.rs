@@ -142,9 +142,7 @@ impl Overseer for Audit {
             Some(entry) if entry.is_live() => Some(entry.size),
             Some(entry) if entry.state == State::Cached => Some(entry.size),
             Some(_) => None,
-            None => innermost::containing(block.addr())
-                .filter(|found| found.start == block.addr())
-                .map(|found| found.size),
+            None => books.plain_size(block.addr()),
         }
     }
 
@@ -361,8 +359,11 @@ impl Overseer for Audit {
     fn spy_lost(&self, block: *mut u8) {
         let at = Stack::here();
         let mut books = books();
-        // The caller's block, if the spy knew it by that name, is lost with the pointer: one mistake.
-        let lost = key(block.addr());
+        // The block that the caller meant is lost with the pointer: one mistake.
+        let lost = match books.inside(block.addr()) {
+            Place::Inside(key, _) => key,
+            _ => key(block.addr()),
+        };
         books.show(lost, block);
         let entry = books.get(lost);
         if let Some(entry) = books.get_mut(lost) {

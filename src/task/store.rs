@@ -20,7 +20,7 @@ use crate::task::backing::Backing;
 use crate::task::block::{Family, Found};
 use crate::task::complain::complain;
 use crate::task::depot::Depot;
-use crate::task::dimensions::{MAGAZINE, SEATS};
+use crate::task::dimensions::SEATS;
 use crate::task::large::Large;
 use crate::task::local::{Local, Shelf};
 use crate::task::registry::Registry;
@@ -145,7 +145,7 @@ impl<A: Allocator + Sync> Store<A> {
         // SAFETY: a shelf of the thread's part, which was leaked: `change_slab` gave it to the slab.
         let shelf = unsafe { &*shelf };
         // SAFETY: this thread owns the slab; the slot was live, so it is nowhere else.
-        if !shelf.push(slot) && unsafe { slab.put(slot, MAGAZINE) } {
+        if !shelf.push(slot) && unsafe { slab.put(slot) } {
             // SAFETY: as above.
             unsafe { self.after_put(slab) };
         }

@@ -196,7 +196,7 @@ pub(crate) struct Large<A: Allocator + 'static> {
 
 /// What a thread remembers of the large string that it resized last: a string that grows step by step is asked
 /// about again and again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Memo {
     /// The complement of its address.
     key: usize,

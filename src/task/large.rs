@@ -15,7 +15,7 @@
 use std::alloc::Layout;
 use std::ptr::{self, NonNull};
 
-use allocator_api2::alloc::{AllocError, Allocator};
+use allocator_api2::alloc::Allocator;
 use hashbrown::HashTable;
 
 use crate::task::block::{ALIGN, Family, Found};
@@ -23,6 +23,7 @@ use crate::task::block::{ALIGN, Family, Found};
 use crate::task::lock::Kept;
 use crate::task::slab::NotLive;
 use crate::task::sync::{AtomicPtr, AtomicUsize, Lock, Ordering, array, constructor};
+use crate::task::table_memory::{TableMemory, hash};
 
 /// One live block.
 #[derive(Clone, Copy, Debug)]
@@ -56,29 +57,6 @@ pub(crate) fn layout(size: usize) -> Option<Layout> {
         return None;
     }
     Layout::from_size_align(size.max(1), ALIGN).ok()
-}
-
-/// A table's own memory: the backing's, for the global allocator may stand on us.
-///
-/// hashbrown keeps a pointer into the middle of its allocation, which Valgrind would call possibly lost; so
-/// the start of the newest one is kept here.
-struct TableMemory<A: 'static> {
-    backing: &'static A,
-    start: &'static AtomicPtr<u8>,
-}
-
-// SAFETY: every method is that of the backing, which is there for ever.
-unsafe impl<A: Allocator> Allocator for TableMemory<A> {
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let memory = self.backing.allocate(layout)?;
-        self.start.store(memory.as_ptr().cast(), Ordering::Relaxed);
-        Ok(memory)
-    }
-
-    unsafe fn deallocate(&self, memory: NonNull<u8>, layout: Layout) {
-        // SAFETY: the trait's promise is the precondition.
-        unsafe { self.backing.deallocate(memory, layout) };
-    }
 }
 
 /// Some of the blocks.
@@ -151,13 +129,6 @@ impl<A: Allocator> Table<A> {
         }
         self.entries = Some(smaller);
     }
-}
-
-/// Spreads an address over all 64 bits: hashbrown takes its tag from the top seven and its place from
-/// the bottom.
-fn hash(key: usize) -> u64 {
-    let mixed = (key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    mixed ^ (mixed >> 32)
 }
 
 struct Shard<A: Allocator + 'static> {

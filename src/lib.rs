@@ -110,6 +110,8 @@
 // The page above speaks of the whole crate.
 #![cfg_attr(not(feature = "std"), allow(rustdoc::broken_intra_doc_links))]
 
+#[cfg(all(feature = "audit", any(not(windows), miri)))]
+pub mod audit;
 mod bstr;
 pub mod com;
 pub mod error;

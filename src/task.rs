@@ -21,12 +21,12 @@ mod checker;
 mod complain;
 pub(crate) mod fault;
 #[cfg(all(unix, not(miri)))]
-mod fork;
+pub(crate) mod fork;
 pub mod heap;
 #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
 pub(crate) mod hook;
 #[cfg(any(not(windows), miri))]
-mod lock;
+pub(crate) mod lock;
 #[cfg(any(not(windows), miri))]
 pub(crate) mod mode;
 pub(crate) mod owned;

@@ -49,6 +49,16 @@ const FLOORS: &[&[&str]] = &[
     &["bstr::owned", "bstr::pinned"],
     &["bstr::convert", "bstr::traits"],
     &["bstr"],
+    &["audit::rules", "audit::frame", "audit::guard"],
+    &["audit::site", "audit::guide"],
+    &["audit::options"],
+    &["audit::ledger"],
+    &["audit::current", "audit::forking"],
+    &["audit::judge"],
+    &["audit::overseer"],
+    &["audit::report"],
+    &["audit::session"],
+    &["audit"],
     &["param"],
     &["export", "sample"],
     &["lib"],
@@ -72,7 +82,7 @@ const STRANGERS: &[(&str, &str)] = &[
 ];
 
 /// Where `unsafe` may stand.
-const UNSAFE: &[&str] = &["task", "bstr", "param", "export", "sample"];
+const UNSAFE: &[&str] = &["task", "bstr", "audit", "param", "export", "sample"];
 
 /// Files that must forbid it, so that the compiler holds them to it.
 const FORBIDS: &[&str] = &["units", "layout", "guid_text", "transcode", "image", "wire"];
@@ -300,11 +310,11 @@ fn module(place: &str) -> Vec<String> {
     stem.split('/').map(str::to_owned).collect()
 }
 
-/// The room that a module belongs to: in `task` and `bstr` each file with what is below it, elsewhere
+/// The room that a module belongs to: in `task`, `bstr` and `audit` each file with what is below it, elsewhere
 /// the file at the top with what is below it.
 fn room(module: &[String]) -> String {
     let parts = match module.first().map(String::as_str) {
-        Some("task" | "bstr") => 2,
+        Some("task" | "bstr" | "audit") => 2,
         _ => 1,
     };
     module[..parts.min(module.len())].join("::")
@@ -595,6 +605,7 @@ mod the_sources {
             ("bstr::traits", "bstr::owned"),
             ("param", "bstr::owned"),
             ("export", "bstr::raw"),
+            ("audit::guide", "audit::rules"),
             ("sample", "param"),
             ("cli", "lib"),
         ] {

@@ -225,6 +225,8 @@ enum Fate {
     Cached { instead_of: *mut u8 },
     /// It was there already.
     Again,
+    /// It was there already, and that is not to be.
+    Refused,
     /// It is the heap's to free or to refuse.
     Heap,
 }
@@ -255,6 +257,7 @@ pub(super) unsafe fn free(bstr: *mut u16) {
             }
         }
         Fate::Again => tell_again(bstr),
+        Fate::Refused => heap::refuse_cached("free", block, Family::Bstr),
         // SAFETY: the caller's promise, for the block that the BSTR stands in. The heap judges the address
         // before anything is read there.
         Fate::Heap => unsafe { heap::release(block, Family::Bstr) },
@@ -266,7 +269,7 @@ pub(super) unsafe fn free(bstr: *mut u16) {
 fn decide(model: Model, cached: &mut Cached, block: *mut u8, ready: bool) -> Fate {
     if cached.holds(block) {
         return match model {
-            Model::Adversarial => heap::refuse_cached("free", block, Family::Bstr),
+            Model::Adversarial => Fate::Refused,
             Model::Windows | Model::Off => Fate::Again,
         };
     }

@@ -79,6 +79,8 @@ pub unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
 #[must_use]
 pub unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool {
     if target.is_null() {
+        #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+        crate::task::hook::null_out("SysReAllocString");
         return false;
     }
     // SAFETY: the caller's promise, and `target` is not null.
@@ -107,6 +109,8 @@ pub unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool {
 #[must_use]
 pub unsafe fn realloc_units(target: *mut *mut u16, source: *const u16, len: UnitLen) -> bool {
     if target.is_null() {
+        #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+        crate::task::hook::null_out("SysReAllocStringLen");
         return false;
     }
     // SAFETY: the caller's promise, and `target` is not null.

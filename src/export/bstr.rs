@@ -2,6 +2,7 @@
 
 use crate::bstr::{cache, compare, pin, raw};
 use crate::com::HResult;
+use crate::task::hook;
 use crate::units::{ByteLen, UnitLen};
 
 /// A new BSTR of the units before the first zero. NULL gives NULL; so does running out of memory.
@@ -171,6 +172,7 @@ pub unsafe extern "system" fn VarBstrCat(
     result: *mut *mut u16,
 ) -> HResult {
     if result.is_null() {
+        hook::null_out("VarBstrCat");
         return HResult::E_INVALIDARG;
     }
     // SAFETY: the caller's promise is the precondition.

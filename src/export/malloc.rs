@@ -11,7 +11,7 @@ use crate::com::{
     UnknownVtbl,
 };
 use crate::export::task::{CoTaskMemAlloc, CoTaskMemFree, CoTaskMemRealloc};
-use crate::task::heap;
+use crate::task::{heap, hook};
 
 /// Identifies `IUnknown`.
 #[unsafe(no_mangle)]
@@ -56,7 +56,7 @@ pub unsafe extern "system" fn CoGetMalloc(context: u32, malloc: *mut *mut c_void
         (ptr::null_mut(), HResult::E_INVALIDARG)
     };
     // SAFETY: the caller's promise.
-    unsafe { store(malloc, found, code, HResult::E_INVALIDARG) }
+    unsafe { store("CoGetMalloc", malloc, found, code, HResult::E_INVALIDARG) }
 }
 
 /// Stores and gives `code`; `null` if there is nowhere to store.
@@ -65,12 +65,14 @@ pub unsafe extern "system" fn CoGetMalloc(context: u32, malloc: *mut *mut c_void
 ///
 /// * `out` is an out pointer.
 unsafe fn store(
+    function: &'static str,
     out: *mut *mut c_void,
     value: *mut c_void,
     code: HResult,
     null: HResult,
 ) -> HResult {
     if out.is_null() {
+        hook::null_out(function);
         return null;
     }
     // SAFETY: the caller promises a writable variable, and it is not null.
@@ -100,7 +102,15 @@ unsafe extern "system" fn query_interface(
         (ptr::null_mut(), HResult::E_NOINTERFACE)
     };
     // SAFETY: the caller's promise.
-    unsafe { store(out, found, code, HResult::E_POINTER) }
+    unsafe {
+        store(
+            "IMalloc::QueryInterface",
+            out,
+            found,
+            code,
+            HResult::E_POINTER,
+        )
+    }
 }
 
 extern "system" fn add_ref(_: *mut c_void) -> u32 {

@@ -6,6 +6,7 @@ use std::ffi::CStr;
 
 use crate::com::{Guid, HResult};
 use crate::guid_text;
+use crate::task::hook;
 use crate::task::string::{TaskStr, terminated_len};
 
 /// Stores a new task string of the identifier's text: braces, upper-case digits, 38 units and a zero.
@@ -26,7 +27,7 @@ pub unsafe extern "system" fn StringFromCLSID(clsid: *const Guid, text: *mut *mu
         None => Err(HResult::E_INVALIDARG),
     };
     // SAFETY: the caller's promise.
-    unsafe { store(text, made) }
+    unsafe { store("StringFromCLSID", text, made) }
 }
 
 /// As [`StringFromCLSID`], of which it is another name.
@@ -78,7 +79,7 @@ pub unsafe extern "system" fn StringFromGUID2(
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn ProgIDFromCLSID(_: *const Guid, text: *mut *mut u16) -> HResult {
     // SAFETY: the caller's promise.
-    unsafe { store(text, Err(HResult::REGDB_E_CLASSNOTREG)) }
+    unsafe { store("ProgIDFromCLSID", text, Err(HResult::REGDB_E_CLASSNOTREG)) }
 }
 
 /// Stores a copy of a string in task memory. `E_INVALIDARG` and NULL stored for a NULL source,
@@ -101,7 +102,7 @@ pub unsafe extern "system" fn SHStrDupW(source: *const u16, copy: *mut *mut u16)
         TaskStr::try_from_units(units).map_err(HResult::from)
     };
     // SAFETY: the caller's promise.
-    unsafe { store(copy, made) }
+    unsafe { store("SHStrDupW", copy, made) }
 }
 
 /// As [`SHStrDupW`] from a narrow string, which is read as UTF-8: olemem's ANSI code page, as a Windows
@@ -120,7 +121,7 @@ pub unsafe extern "system" fn SHStrDupA(source: *const u8, copy: *mut *mut u16) 
         TaskStr::try_from_str(&bytes.to_string_lossy()).map_err(HResult::from)
     };
     // SAFETY: the caller's promise.
-    unsafe { store(copy, made) }
+    unsafe { store("SHStrDupA", copy, made) }
 }
 
 /// Stores the string, or NULL and the failure; `E_INVALIDARG` if there is nowhere to store.
@@ -128,8 +129,13 @@ pub unsafe extern "system" fn SHStrDupA(source: *const u8, copy: *mut *mut u16) 
 /// # Safety
 ///
 /// * `out` is an out pointer.
-unsafe fn store(out: *mut *mut u16, made: Result<TaskStr, HResult>) -> HResult {
+unsafe fn store(
+    function: &'static str,
+    out: *mut *mut u16,
+    made: Result<TaskStr, HResult>,
+) -> HResult {
     if out.is_null() {
+        hook::null_out(function);
         return HResult::E_INVALIDARG;
     }
     let (text, code) = match made {

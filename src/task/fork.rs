@@ -10,12 +10,15 @@
 //! constructor registered earlier comes in between. (The C library has no such order to keep: it takes
 //! its own lock after all handlers.)
 //!
+//! The audit's books stand above this file, so it has them kept by [`also`].
+//!
 //! What is known of spyed blocks is kept whole in the same way. The turn of a spy is not waited for, since
 //! a spy's own code runs in it: where another thread had it, the child gives it back.
 
 use std::cell::UnsafeCell;
 use std::hint;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crate::task::aside;
 use crate::task::lock::Kept;
@@ -32,6 +35,31 @@ struct State {
     nested: usize,
 }
 
+/// A lock that somebody else has kept.
+#[derive(Debug)]
+pub(crate) struct Also {
+    /// Takes it, and keeps it; it may have been kept already.
+    pub(crate) keep: fn(),
+    /// Gives it back, in the child if that is said; it may not have been kept.
+    pub(crate) release: fn(in_child: bool),
+}
+
+static ALSO: AtomicPtr<Also> = AtomicPtr::new(ptr::null_mut());
+
+/// Has one more lock kept while the process forks: taken inside the one of what is set aside.
+#[cfg_attr(
+    not(feature = "audit"),
+    expect(dead_code, reason = "the audit's is the only one")
+)]
+pub(crate) fn also(lock: &'static Also) {
+    ALSO.store(ptr::from_ref(lock).cast_mut(), Ordering::Release);
+}
+
+fn others() -> Option<&'static Also> {
+    // SAFETY: null, or made from a `&'static` by `also`.
+    unsafe { ALSO.load(Ordering::Acquire).as_ref() }
+}
+
 /// All locks that the child must find free, in the order in which they are taken.
 struct Locks {
     /// Of what is set aside.
@@ -44,8 +72,12 @@ struct Locks {
 
 impl Locks {
     fn keep() -> Self {
+        let aside = aside::lock().keep();
+        if let Some(others) = others() {
+            (others.keep)();
+        }
         Self {
-            aside: aside::lock().keep(),
+            aside,
             #[cfg(any(feature = "export", feature = "audit"))]
             seat: seat::lock().keep(),
             heap: HEAP.keep(),
@@ -56,6 +88,9 @@ impl Locks {
         HEAP.release(self.heap);
         #[cfg(any(feature = "export", feature = "audit"))]
         self.seat.release();
+        if let Some(others) = others() {
+            (others.release)(false);
+        }
         self.aside.release();
     }
 
@@ -63,6 +98,9 @@ impl Locks {
         HEAP.release_in_child(self.heap);
         #[cfg(any(feature = "export", feature = "audit"))]
         self.seat.release_in_child();
+        if let Some(others) = others() {
+            (others.release)(true);
+        }
         self.aside.release_in_child();
     }
 }

@@ -203,10 +203,57 @@ pub(crate) fn extent(block: *mut u8) -> Option<usize> {
     imp::extent(block)
 }
 
-/// Ends the process with one line: `block` is a freed BSTR that the cache keeps.
+/// The innermost doors, for an overseer: nobody is asked or told.
+#[cfg(all(feature = "audit", any(not(windows), miri)))]
+pub(crate) mod innermost {
+    use super::{Family, imp};
+    pub(crate) use crate::task::block::Found;
+
+    /// A block; null if there is none.
+    pub(crate) fn alloc(size: usize, family: Family) -> *mut u8 {
+        imp::alloc_store(size, family)
+    }
+
+    /// As [`alloc`], unless it is the allocation that is to fail.
+    pub(crate) fn alloc_or_fail(size: usize, family: Family) -> *mut u8 {
+        imp::alloc_or_fail(size, family)
+    }
+
+    /// A block at another size, unless it is the allocation that is to fail. What is no block is refused.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`realloc`](super::realloc) of a block that is not null, to a size that is not zero.
+    pub(crate) unsafe fn resize_or_fail(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { imp::resize_or_fail(block, size, family) }
+    }
+
+    /// Gives a block back. What is no block is refused.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`free`](super::free). Null is refused.
+    pub(crate) unsafe fn free(block: *mut u8, family: Family) {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { imp::free_store(block, family) }
+    }
+
+    /// Whether this allocation is the one that is to fail.
+    pub(crate) fn is_to_fail(size: usize) -> bool {
+        imp::is_to_fail(size)
+    }
+
+    /// The live block that an address lies in.
+    pub(crate) fn containing(address: usize) -> Option<Found> {
+        imp::containing(address)
+    }
+}
+
+/// Ends the process with one line, or tells the overseer: `block` is a freed BSTR that the cache keeps.
 #[cfg(any(not(windows), miri))]
-pub(crate) fn refuse_cached(call: &str, block: *mut u8, family: Family) -> ! {
-    imp::refuse_cached(call, block, family)
+pub(crate) fn refuse_cached(call: &str, block: *mut u8, family: Family) {
+    imp::refuse_cached(call, block, family);
 }
 
 /// Whether a live block starts there.

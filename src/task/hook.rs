@@ -7,6 +7,7 @@
 //! * Nobody listens until [`listen`] is called; until then an operation pays one test of the mode byte.
 //! * An event is raised on the thread of the operation, while no lock of olemem is held: a listener
 //!   may allocate and free. It is then told of that, too.
+//! * One may be seated who does more than listen, the [`Overseer`]: every operation is then its own.
 //! * `Freeing` and `Reallocating` come before the fact: once a block is gone its address may be another
 //!   thread's. The others come after it; a string is not handed out from the cache before `Cached` was told.
 
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use crate::task::block::Family;
 use crate::task::complain::complain;
 use crate::task::mode::{self, Mode};
+use crate::units::ByteLen;
 
 /// What happened to a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,14 +143,96 @@ pub trait Listener: Sync {
     fn bstr(&self, event: &BstrEvent);
 }
 
+/// Somebody whose business every operation is: it carries out what it is asked for, by the innermost doors of
+/// [`heap`](crate::task::heap), or does something else. It must not unwind.
+///
+/// A block that it handed out may look different to the heap. So it stays seated as long as there is one.
+pub(crate) trait Overseer: Sync {
+    /// A block; null if there is none.
+    fn alloc(&self, size: usize, family: Family) -> *mut u8;
+
+    /// A block at another size, which is not zero; null if it stays as it is.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`heap::realloc`](crate::task::heap::realloc) of a block that is not null, but a bad pointer is
+    ///   judged.
+    unsafe fn resize(&self, block: *mut u8, size: usize, family: Family) -> *mut u8;
+
+    /// Gives a block back.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`heap::free`](crate::task::heap::free), but a bad pointer is judged.
+    unsafe fn free(&self, block: *mut u8, family: Family);
+
+    /// The size of a block, asked by a caller.
+    fn measure(&self, block: *mut u8) -> Option<usize>;
+
+    /// Whether a block is there, asked by a caller.
+    fn is_live(&self, block: *mut u8) -> bool;
+
+    /// The size of a live block, asked by olemem itself.
+    fn extent(&self, block: *mut u8) -> Option<usize>;
+
+    /// Spare memory was given back.
+    fn minimized(&self);
+
+    /// Something happened to a BSTR that needs no answer.
+    fn bstr(&self, event: &BstrEvent);
+
+    /// A prefix is about to be read. `false`: it must not be, and the string counts as empty.
+    fn may_read(&self, bstr: *const u16) -> bool;
+
+    /// `bytes` bytes are about to be copied from `source`: how many may be.
+    fn may_copy(&self, source: *const u8, bytes: usize) -> usize;
+
+    /// Whether a live block of that family starts there, which is about to be replaced.
+    fn accepts(&self, block: *mut u8, family: Family) -> bool;
+
+    /// A block is about to be reallocated for a BSTR of so many bytes, which may take as many as it has.
+    fn framing(&self, block: *mut u8, len: ByteLen);
+
+    /// A BSTR stands in a block now, of so many bytes.
+    fn framed(&self, block: *mut u8, len: ByteLen);
+
+    /// A BSTR in the cache is freed or reallocated once more, which was not done.
+    fn refused_cached(&self, block: *mut u8, family: Family);
+
+    /// A reallocation's source lies in the string that it replaces.
+    fn overlaps(&self, bstr: *const u16, source: *const u16);
+
+    /// A null pointer where a result had to be stored.
+    fn null_out(&self, function: &'static str);
+
+    /// A spy handed back a pointer that is no block.
+    fn spy_lost(&self, block: *mut u8);
+}
+
+/// Who is seated.
+enum Who {
+    Listener(&'static dyn Listener),
+    #[cfg_attr(
+        not(feature = "audit"),
+        expect(dead_code, reason = "the audit is the overseer")
+    )]
+    Overseer(&'static dyn Overseer),
+}
+
 /// The place of a listener. A seat lives as long as the program: an event on another thread may still
 /// be on its way to it.
-pub struct Seat(&'static dyn Listener);
+pub struct Seat(Who);
 
 impl Seat {
     /// A seat for `listener`.
     pub const fn new(listener: &'static dyn Listener) -> Self {
-        Self(listener)
+        Self(Who::Listener(listener))
+    }
+
+    /// A seat for an overseer.
+    #[cfg(feature = "audit")]
+    pub(crate) const fn of_overseer(overseer: &'static dyn Overseer) -> Self {
+        Self(Who::Overseer(overseer))
     }
 }
 
@@ -203,10 +287,27 @@ impl Drop for Listening {
     }
 }
 
-fn listener() -> Option<&'static dyn Listener> {
+fn seated() -> Option<&'static Who> {
     let seat = TAKEN.load(Ordering::Acquire);
     // SAFETY: the pointer is null or was made from a `&'static Seat` by `listen`.
-    unsafe { seat.as_ref() }.map(|seat| seat.0)
+    unsafe { seat.as_ref() }.map(|seat| &seat.0)
+}
+
+fn listener() -> Option<&'static dyn Listener> {
+    match seated() {
+        Some(Who::Listener(listener)) => Some(*listener),
+        _ => None,
+    }
+}
+
+/// The overseer, if there is one.
+#[cold]
+#[inline(never)]
+pub(crate) fn overseer() -> Option<&'static dyn Overseer> {
+    match seated() {
+        Some(Who::Overseer(overseer)) => Some(*overseer),
+        _ => None,
+    }
 }
 
 /// Ends the process if a listener unwinds: an operation that is half done must not be left.
@@ -234,9 +335,46 @@ pub(crate) fn raise_block(event: &BlockEvent) {
 #[cold]
 #[inline(never)]
 pub(crate) fn raise_bstr(event: &BstrEvent) {
-    if let Some(listener) = listener() {
-        let guard = NoUnwinding;
-        listener.bstr(event);
-        mem::forget(guard);
+    match seated() {
+        Some(Who::Listener(listener)) => {
+            let guard = NoUnwinding;
+            listener.bstr(event);
+            mem::forget(guard);
+        }
+        Some(Who::Overseer(overseer)) => overseer.bstr(event),
+        None => {}
+    }
+}
+
+/// Tells that a prefix is about to be read; `false` if it must not be.
+#[cold]
+#[inline(never)]
+pub(crate) fn reading(bstr: *const u16) -> bool {
+    if let Some(overseer) = overseer() {
+        return overseer.may_read(bstr);
+    }
+    raise_bstr(&BstrEvent::Read { bstr });
+    true
+}
+
+/// Tells that so many bytes are about to be copied from a source, and how many may be.
+#[cold]
+#[inline(never)]
+pub(crate) fn copying(source: *const u8, bytes: usize) -> usize {
+    if let Some(overseer) = overseer() {
+        return overseer.may_copy(source, bytes);
+    }
+    raise_bstr(&BstrEvent::Source { source, bytes });
+    bytes
+}
+
+/// Tells the overseer that a function was given a null pointer where its result had to be stored.
+#[cold]
+#[inline(never)]
+pub(crate) fn null_out(function: &'static str) {
+    if mode::get().has(Mode::LISTENED)
+        && let Some(overseer) = overseer()
+    {
+        overseer.null_out(function);
     }
 }

@@ -19,10 +19,7 @@ use crate::task::heap;
 use crate::task::mode;
 use crate::task::string::terminated_len;
 #[cfg(any(feature = "export", feature = "audit"))]
-use crate::task::{
-    hook::{self, BstrEvent},
-    mode::Mode,
-};
+use crate::task::{hook, mode::Mode};
 use crate::units::{ByteLen, UNIT_BYTES, UnitLen};
 
 /// # Safety
@@ -104,6 +101,9 @@ unsafe extern "C" fn alloc_from_afar(source: *const u8, len: ByteLen, size: usiz
     }
     // SAFETY: the block is live, of the size for this length, and nobody else's.
     let bstr = unsafe { reframe(block, len) };
+    if !mode::is_quiet() {
+        tell_framed(block, len);
+    }
     if !source.is_null() {
         // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
         // block overlaps nothing.
@@ -128,6 +128,13 @@ fn block_observed(size: usize, len: ByteLen) -> *mut u8 {
 ///
 /// * As for [`realloc`](super::realloc), and `target` is not null.
 pub(super) unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool {
+    if !mode::is_quiet() {
+        // SAFETY: the caller promises that a BSTR pointer is there.
+        let old = unsafe { target.read() };
+        if !old.is_null() && !may_be_replaced(old, source) {
+            return false;
+        }
+    }
     // The new string is made before the old one goes: a failure changes nothing, and a source inside
     // the old string is read while it is there.
     // SAFETY: the caller's promise on the source.
@@ -244,6 +251,9 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     let keeps = source.is_null() || ptr::eq(source, old);
     if !keeps && let Some(left) = heap::bytes_left(block, source.addr()) {
         let available = left.min(bytes.as_usize());
+        if !mode::is_quiet() {
+            tell_overlap(old, source);
+        }
         // SAFETY: so many bytes of the live block are at `source`.
         return unsafe { replace(old, source.cast(), available, bytes) };
     }
@@ -256,6 +266,9 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
         // SAFETY: the caller promises so many readable units at the source, which is elsewhere.
         return unsafe { resize_anew(old, block, source.cast(), size as usize, bytes) };
     }
+    if !mode::is_quiet() {
+        tell_framing(block, bytes);
+    }
     // SAFETY: the caller promises that `old` is live and nothing else uses it.
     let block = unsafe { heap::resize(block, size as usize, Family::Bstr) };
     if block.is_null() {
@@ -263,6 +276,9 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     }
     // SAFETY: the block is live, of the size for this length, and nobody else's.
     let bstr = unsafe { reframe(block, bytes) };
+    if !mode::is_quiet() {
+        tell_framed(block, bytes);
+    }
     if !keeps {
         // SAFETY: the source is outside the old block, so the caller promises `len` readable units;
         // the payload has room for them. A moved block overlaps no memory that is the caller's.
@@ -377,22 +393,85 @@ unsafe extern "C" fn free_from_afar(bstr: *mut u16) {
 /// * As for [`byte_len`](super::byte_len), and `bstr` is not null.
 #[inline]
 pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
-    if !mode::is_quiet() {
-        told_of_reading(bstr);
+    if !mode::is_quiet() && !may_read(bstr) {
+        return ByteLen::ZERO;
     }
     // SAFETY: the caller promises four readable bytes before `bstr`.
     unsafe { prefix::read(bstr) }
 }
 
-/// Tells that a prefix is about to be read.
+/// Tells that a prefix is about to be read; `false` if somebody says that it must not be.
 #[cold]
 #[inline(never)]
-extern "C" fn told_of_reading(bstr: *const u16) {
+extern "C" fn may_read(bstr: *const u16) -> bool {
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::LISTENED) {
-        hook::raise_bstr(&BstrEvent::Read { bstr });
+        return hook::reading(bstr);
     }
     let _ = bstr;
+    true
+}
+
+/// Whether a string that is about to be replaced is one, if there is somebody to judge it. A source that lies in
+/// it is told of.
+#[cold]
+#[inline(never)]
+fn may_be_replaced(old: *mut u16, source: *const u16) -> bool {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::LISTENED) {
+        let block = block_of(old);
+        if hook::overseer().is_some_and(|overseer| !overseer.accepts(block, Family::Bstr)) {
+            return false;
+        }
+        if heap::bytes_left(block, source.addr()).is_some() {
+            tell_overlap(old, source);
+        }
+    }
+    let _ = (old, source);
+    true
+}
+
+/// Tells the overseer for how long a string a block is about to be reallocated.
+#[cold]
+#[inline(never)]
+fn tell_framing(block: *mut u8, len: ByteLen) {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = overseer() {
+        overseer.framing(block, len);
+    }
+    let _ = (block, len);
+}
+
+/// Tells the overseer where a string stands now, and how long it is.
+#[cold]
+#[inline(never)]
+fn tell_framed(block: *mut u8, len: ByteLen) {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = overseer() {
+        overseer.framed(block, len);
+    }
+    let _ = (block, len);
+}
+
+/// Tells the overseer that a source lies in the string that it replaces.
+#[cold]
+#[inline(never)]
+fn tell_overlap(bstr: *const u16, source: *const u16) {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = overseer() {
+        overseer.overlaps(bstr, source);
+    }
+    let _ = (bstr, source);
+}
+
+/// The overseer, if there is one.
+#[cfg(any(feature = "export", feature = "audit"))]
+fn overseer() -> Option<&'static dyn hook::Overseer> {
+    if mode::get().has(Mode::LISTENED) {
+        hook::overseer()
+    } else {
+        None
+    }
 }
 
 /// Writes header and terminator for `len` bytes into a block, and gives the BSTR. The payload is left
@@ -447,9 +526,11 @@ unsafe fn reframe(block: *mut u8, len: ByteLen) -> *mut u16 {
 /// * As for [`fill`](super::fill).
 pub(super) unsafe fn fill(bstr: *mut u16, offset: usize, source: *const u8, bytes: usize) {
     #[cfg(any(feature = "export", feature = "audit"))]
-    if !mode::is_quiet() && mode::get().has(Mode::LISTENED) {
-        hook::raise_bstr(&BstrEvent::Source { source, bytes });
-    }
+    let bytes = if !mode::is_quiet() && mode::get().has(Mode::LISTENED) {
+        hook::copying(source, bytes)
+    } else {
+        bytes
+    };
     // SAFETY: the caller promises room for so many bytes behind the offset.
     let to = unsafe { bstr.cast::<u8>().add(offset) };
     // SAFETY: the caller's promise; a source that overlaps the block is copied as it was.

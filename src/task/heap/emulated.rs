@@ -22,7 +22,7 @@ use crate::task::block::{DidAlloc, Family, Found};
 use crate::task::complain::complain;
 use crate::task::fault;
 #[cfg(any(feature = "export", feature = "audit"))]
-use crate::task::hook::{self, BlockEvent};
+use crate::task::hook::{self, BlockEvent, Overseer};
 use crate::task::mode::Mode;
 use crate::task::process_heap::HEAP;
 use crate::task::store::NotLive;
@@ -60,17 +60,13 @@ extern "C" fn alloc_observed(size: usize, family: Family) -> *mut u8 {
 }
 
 fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
-    let mode = mode::get();
-    let fails = mode.has(Mode::FAILING) && is_to_fail(size);
-    let block = if fails {
-        ptr::null_mut()
-    } else if mode.has(Mode::PASS_THROUGH) {
-        HEAP.alloc_apart(size, family)
-    } else {
-        HEAP.alloc(size, family)
-    };
     #[cfg(any(feature = "export", feature = "audit"))]
-    if mode.has(Mode::LISTENED) {
+    if let Some(overseer) = overseer() {
+        return overseer.alloc(size, family);
+    }
+    let block = alloc_or_fail(size, family);
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Allocated {
             block,
             size,
@@ -78,6 +74,23 @@ fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
         });
     }
     block
+}
+
+/// A block of the store's, unless it is the one that is to fail.
+pub(super) fn alloc_or_fail(size: usize, family: Family) -> *mut u8 {
+    if is_to_fail(size) {
+        ptr::null_mut()
+    } else {
+        alloc_store(size, family)
+    }
+}
+
+pub(super) fn alloc_store(size: usize, family: Family) -> *mut u8 {
+    if mode::get().has(Mode::PASS_THROUGH) {
+        HEAP.alloc_apart(size, family)
+    } else {
+        HEAP.alloc(size, family)
+    }
 }
 
 /// # Safety
@@ -124,7 +137,9 @@ pub(super) unsafe fn resize_large_string_in_place(block: *mut u8, size: usize) -
 #[cold]
 #[inline(never)]
 unsafe fn resize_observed(block: *mut u8, size: usize, family: Family) -> *mut u8 {
-    judge_cached("reallocation", block, family);
+    if is_refused_as_cached("reallocation", block, family) {
+        return ptr::null_mut();
+    }
     // Before it moves: afterwards the address may be another's.
     let pin = take_pin(block);
     // SAFETY: the caller's promise is the precondition.
@@ -159,6 +174,21 @@ fn pin_back(pin: Option<Pin>) {
     mode::set(Mode::PINNED, !aside.pins.is_empty());
 }
 
+/// Whether a spy handed back what is no block, for one of its own or where it had nothing to change. The overseer
+/// is told; without one the heap judges it.
+#[cfg(any(feature = "export", feature = "audit"))]
+fn is_lost(block: *mut u8, actual: *mut u8, is_spyed: bool) -> bool {
+    let Some(overseer) = overseer() else {
+        return false;
+    };
+    let is_changed = is_spyed || !ptr::eq(block, actual);
+    let is_lost = is_changed && overseer.extent(actual).is_none();
+    if is_lost {
+        overseer.spy_lost(block);
+    }
+    is_lost
+}
+
 /// The whole reallocation, of null and to no bytes included, if there is a spy.
 ///
 /// # Safety
@@ -169,18 +199,26 @@ pub(super) unsafe fn realloc_spied(block: *mut u8, size: usize, family: Family) 
     if !mode::get().has(Mode::SPIED) {
         return None;
     }
-    if size == 0 {
-        goes(block, family);
+    if size == 0 && !may_go(block, family) {
+        return Some(ptr::null_mut());
     }
-    let real = |block: *mut u8, size| {
-        if block.is_null() {
+    let is_spyed = seat::lock().find(block).is_some();
+    let real = |actual: *mut u8, size| {
+        if actual.is_null() {
             return alloc_innermost(size, family);
         }
+        if is_lost(block, actual, is_spyed) {
+            return ptr::null_mut();
+        }
         // SAFETY: what the spy handed back for the caller's block, judged before it is touched.
-        unsafe { resize_innermost(block, size, family) }
+        unsafe { resize_innermost(actual, size, family) }
     };
-    // SAFETY: as above.
-    let real_free = |block| unsafe { free_innermost(block, family) };
+    let real_free = |actual| {
+        if !is_lost(block, actual, is_spyed) {
+            // SAFETY: as above.
+            unsafe { free_innermost(actual, family) }
+        }
+    };
     // SAFETY: the caller's promise is the precondition.
     Some(unsafe { spy::realloc(block, size, family, real, real_free) })
 }
@@ -199,34 +237,23 @@ pub(super) unsafe fn realloc_spied(_: *mut u8, _: usize, _: Family) -> Option<*m
 ///
 /// * As for [`resize`].
 unsafe fn resize_innermost(block: *mut u8, size: usize, family: Family) -> *mut u8 {
-    let mode = mode::get();
     #[cfg(any(feature = "export", feature = "audit"))]
-    if mode.has(Mode::LISTENED) {
+    if let Some(overseer) = overseer() {
+        // SAFETY: the caller's promise is the precondition.
+        return unsafe { overseer.resize(block, size, family) };
+    }
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if mode::get().has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Reallocating {
             block,
             size,
             family,
         });
     }
-    // Only a block that grows needs memory.
-    let fails = mode.has(Mode::FAILING)
-        && HEAP.size_of(block.addr()).is_some_and(|held| size > held)
-        && is_to_fail(size);
-    let new = if fails {
-        ptr::null_mut()
-    } else {
-        let resized = if mode.has(Mode::PASS_THROUGH) {
-            // SAFETY: the caller's promise is the precondition.
-            unsafe { HEAP.resize_apart(block, size, family) }
-        } else {
-            // SAFETY: as above.
-            unsafe { HEAP.resize(block, size, family) }
-        };
-        // SAFETY: as above.
-        unsafe { resized_or_refused(resized, block, size, family) }
-    };
+    // SAFETY: the caller's promise is the precondition.
+    let new = unsafe { resize_or_fail(block, size, family) };
     #[cfg(any(feature = "export", feature = "audit"))]
-    if mode.has(Mode::LISTENED) {
+    if mode::get().has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Reallocated {
             old: block,
             new,
@@ -235,6 +262,28 @@ unsafe fn resize_innermost(block: *mut u8, size: usize, family: Family) -> *mut 
         });
     }
     new
+}
+
+/// A block of the store's at another size, unless it is the one that is to fail.
+///
+/// # Safety
+///
+/// * As for [`resize`].
+pub(super) unsafe fn resize_or_fail(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+    // Only a block that grows needs memory.
+    let grows = HEAP.size_of(block.addr()).is_some_and(|held| size > held);
+    if grows && is_to_fail(size) {
+        return ptr::null_mut();
+    }
+    let resized = if mode::get().has(Mode::PASS_THROUGH) {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { HEAP.resize_apart(block, size, family) }
+    } else {
+        // SAFETY: as above.
+        unsafe { HEAP.resize(block, size, family) }
+    };
+    // SAFETY: as above.
+    unsafe { resized_or_refused(resized, block, size, family) }
 }
 
 /// # Safety
@@ -301,11 +350,18 @@ unsafe extern "C" fn free_otherwise(block: *mut u8, family: Family) {
 #[cold]
 #[inline(never)]
 unsafe fn free_observed(block: *mut u8, family: Family) {
-    goes(block, family);
+    if !may_go(block, family) {
+        return;
+    }
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::SPIED) && !block.is_null() {
-        // SAFETY: what the spy handed back for the caller's block, judged before it is touched.
-        let real = |block| unsafe { free_innermost(block, family) };
+        let is_spyed = seat::lock().find(block).is_some();
+        let real = |actual| {
+            if !is_lost(block, actual, is_spyed) {
+                // SAFETY: what the spy handed back for the caller's block, judged before it is touched.
+                unsafe { free_innermost(actual, family) }
+            }
+        };
         // SAFETY: the caller's promise, and `block` is not null.
         return unsafe { spy::free(block, real) };
     }
@@ -318,6 +374,11 @@ unsafe fn free_observed(block: *mut u8, family: Family) {
 /// * As for [`free`].
 unsafe fn free_innermost(block: *mut u8, family: Family) {
     #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = overseer() {
+        // SAFETY: the caller's promise is the precondition.
+        return unsafe { overseer.free(block, family) };
+    }
+    #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Freeing { block, family });
     }
@@ -329,7 +390,7 @@ unsafe fn free_innermost(block: *mut u8, family: Family) {
 ///
 /// * As for [`free`].
 #[inline]
-unsafe fn free_store(block: *mut u8, family: Family) {
+pub(super) unsafe fn free_store(block: *mut u8, family: Family) {
     // SAFETY: the caller's promise is the precondition.
     if unsafe { HEAP.free(block) }.is_err() {
         refuse("free", block, family);
@@ -360,6 +421,10 @@ fn size_of_observed(block: *mut u8) -> Option<usize> {
 }
 
 fn size_of_innermost(block: *mut u8) -> Option<usize> {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = overseer() {
+        return overseer.measure(block);
+    }
     let size = HEAP.size_of(block.addr());
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::LISTENED) {
@@ -404,6 +469,14 @@ fn did_alloc_observed(block: *mut u8) -> i32 {
 }
 
 fn did_alloc_innermost(block: *mut u8) -> DidAlloc {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = overseer() {
+        return if overseer.is_live(block) {
+            DidAlloc::Yes
+        } else {
+            DidAlloc::No
+        };
+    }
     let answer = did_alloc_store(block);
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::LISTENED) {
@@ -440,6 +513,10 @@ fn minimize_observed() {
 fn minimize_innermost() {
     HEAP.minimize();
     #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = overseer() {
+        return overseer.minimized();
+    }
+    #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::LISTENED) {
         hook::raise_block(&BlockEvent::Minimized);
     }
@@ -454,7 +531,27 @@ pub(super) fn extent(block: *mut u8) -> Option<usize> {
     {
         return Some(frame.size);
     }
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = overseer() {
+        return overseer.extent(block);
+    }
     HEAP.size_of(block.addr())
+}
+
+/// The overseer, if there is one.
+#[cfg(any(feature = "export", feature = "audit"))]
+fn overseer() -> Option<&'static dyn Overseer> {
+    if mode::get().has(Mode::LISTENED) {
+        hook::overseer()
+    } else {
+        None
+    }
+}
+
+/// The live block of the store's that an address lies in.
+#[cfg(feature = "audit")]
+pub(super) fn containing(address: usize) -> Option<Found> {
+    HEAP.containing(address)
 }
 
 /// Bytes from `address` to the end of the live block at `block`, if it lies in there.
@@ -465,8 +562,8 @@ pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
 
 /// Whether this allocation is the one that is to fail. One of more than there can be fails by itself, and
 /// does not count.
-fn is_to_fail(size: usize) -> bool {
-    large::layout(size).is_some() && fault::is_to_fail()
+pub(super) fn is_to_fail(size: usize) -> bool {
+    mode::get().has(Mode::FAILING) && large::layout(size).is_some() && fault::is_to_fail()
 }
 
 /// A pointer that is no live block start: one line on standard error, and the end. Returns where a memory
@@ -481,25 +578,34 @@ fn refuse(call: &str, block: *mut u8, family: Family) {
 }
 
 /// A block is about to be freed: it must not be one that the cache keeps, and its pins go with it.
-fn goes(block: *mut u8, family: Family) {
-    judge_cached("free", block, family);
+fn may_go(block: *mut u8, family: Family) -> bool {
+    if is_refused_as_cached("free", block, family) {
+        return false;
+    }
     if take_pin(block).is_some() {
         pin_back(None);
     }
+    true
 }
 
 /// Refuses a freed BSTR that the cache keeps: its block is live, and will be handed out again.
-fn judge_cached(call: &str, block: *mut u8, family: Family) {
-    if mode::get().has(Mode::CACHE) && aside::lock().cached.holds(block) {
+fn is_refused_as_cached(call: &str, block: *mut u8, family: Family) -> bool {
+    let is_cached = mode::get().has(Mode::CACHE) && aside::lock().cached.holds(block);
+    if is_cached {
         refuse_cached(call, block, family);
     }
+    is_cached
 }
 
 /// One line on standard error, and the end. No memory checker could tell it better: to the system
-/// allocator the block is a live one.
+/// allocator the block is a live one. Returns where an overseer is told instead.
 #[cold]
 #[inline(never)]
-pub(super) fn refuse_cached(call: &str, block: *mut u8, family: Family) -> ! {
+pub(super) fn refuse_cached(call: &str, block: *mut u8, family: Family) {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = overseer() {
+        return overseer.refused_cached(block, family);
+    }
     let pointer = caller_pointer(block, family);
     complain(format_args!(
         "{call} of {pointer:#x} as {family}: it is a BSTR that was freed before and is in the cache"

@@ -1,0 +1,136 @@
+//! A place in the program.
+
+use core::fmt;
+use std::path::Path;
+
+/// A place in the program: a function, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Frame {
+    /// Its name, as the language has it.
+    pub function: Option<String>,
+    /// The source file.
+    pub file: Option<String>,
+    /// The line.
+    pub line: Option<u32>,
+    /// The address within the program.
+    pub address: usize,
+}
+
+/// Prefixes of functions that are the languages' own, between olemem and the program.
+const LIBRARY: &[&str] = &[
+    "core::", "alloc::", "std::", "<core::", "<alloc::", "<std::",
+];
+
+/// Names of what is below the program's own functions.
+const RUNTIME: &[&str] = &[
+    "__libc_start_call_main",
+    "__libc_start_main",
+    "_start",
+    "start_thread",
+];
+
+impl Frame {
+    pub(super) fn of(address: usize, symbol: &backtrace::Symbol) -> Self {
+        Self {
+            function: symbol.name().map(|name| format!("{name:#}")),
+            file: symbol.filename().map(|file| file.display().to_string()),
+            line: symbol.lineno(),
+            address,
+        }
+    }
+
+    pub(super) fn unknown(address: usize) -> Self {
+        Self {
+            function: None,
+            file: None,
+            line: None,
+            address,
+        }
+    }
+
+    /// Whether it is olemem's own, or the standard library's on the way there.
+    pub(super) fn is_inside(&self) -> bool {
+        let name = self.function.as_deref().unwrap_or("");
+        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
+        let is_ours = self.file.as_deref().is_some_and(|file| {
+            file.starts_with(sources) || (file.starts_with("src/") && name.contains("olemem"))
+        });
+        is_ours
+            || is_of_crate(name, "olemem")
+            || is_of_crate(name, "backtrace")
+            || self.is_library()
+            || EXPORTS.contains(&name)
+    }
+
+    /// Whether the program's own functions end above it.
+    pub(super) fn is_runtime(&self) -> bool {
+        let name = self.function.as_deref().unwrap_or("");
+        RUNTIME.contains(&name) || name.contains("__rust_begin_short_backtrace")
+    }
+
+    /// Whether it is the standard library's.
+    pub(super) fn is_library(&self) -> bool {
+        let name = self.function.as_deref().unwrap_or("");
+        LIBRARY.iter().any(|prefix| name.starts_with(prefix)) || name.starts_with("<fn(")
+    }
+}
+
+/// Whether a function is one of a crate's, or implements a trait for one of its types.
+fn is_of_crate(function: &str, name: &str) -> bool {
+    let rest = function.trim_start_matches('<').trim_start_matches('&');
+    rest.strip_prefix(name)
+        .is_some_and(|rest| rest.starts_with("::"))
+}
+
+/// The C functions, which have no crate in their names.
+const EXPORTS: &[&str] = &[
+    "SysAllocString",
+    "SysAllocStringLen",
+    "SysAllocStringByteLen",
+    "SysReAllocString",
+    "SysReAllocStringLen",
+    "SysFreeString",
+    "SysStringLen",
+    "SysStringByteLen",
+    "SysAddRefString",
+    "SysReleaseString",
+    "VarBstrCat",
+    "VarBstrCmp",
+    "CoTaskMemAlloc",
+    "CoTaskMemRealloc",
+    "CoTaskMemFree",
+    "CoGetMalloc",
+    "StringFromCLSID",
+    "StringFromIID",
+    "ProgIDFromCLSID",
+    "SHStrDupW",
+    "SHStrDupA",
+];
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.function {
+            Some(function) => f.write_str(function)?,
+            None => write!(f, "{:#x}", self.address)?,
+        }
+        if let Some(file) = &self.file {
+            write!(f, " at {}", short(file))?;
+            if let Some(line) = self.line {
+                write!(f, ":{line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A path from the current directory, if it is below it.
+fn short(file: &str) -> String {
+    let path = Path::new(file);
+    std::env::current_dir()
+        .ok()
+        .and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}

@@ -1,0 +1,282 @@
+//! What is right and wrong with a pointer, and with the bytes around a block: the verdicts, and what becomes of a
+//! freed block.
+
+use super::current::current;
+use super::ledger::{Books, Deed, Detail, Entry, Facts, Place, Record, SessionId, State, held};
+use super::rules::{Kind, Severity};
+use super::site::{Site, Stack};
+use crate::task::block::Family;
+use crate::task::heap::innermost;
+
+impl Books {
+    /// What a pointer is to a function that wants a live block: its key, or what is wrong with it. What is wrong is
+    /// recorded.
+    pub(super) fn judge(
+        &mut self,
+        block: *mut u8,
+        family: Family,
+        deed: Deed,
+        at: &Stack,
+    ) -> Judgement {
+        let place = self.place(block, family);
+        if let Place::Start(key) | Place::WrongFamily(key) | Place::Inside(key, _) = place {
+            self.show(key, block);
+        }
+        let (kind, known, detail) = match place {
+            Place::Plain => return Judgement::Plain,
+            Place::Start(key) => match self.get(key) {
+                Some(entry) if entry.is_live() => {
+                    if entry.family != family {
+                        let session = entry.session;
+                        let facts = live_facts(&entry);
+                        self.tell(
+                            session,
+                            Record {
+                                kind: Kind::FamilyMismatch,
+                                severity: Severity::Warning,
+                                deed,
+                                detail: Detail::Dressed,
+                                block: Some(facts),
+                                at: Site::default(),
+                            },
+                            at,
+                        );
+                    }
+                    return Judgement::Live(key);
+                }
+                _ => (gone(deed), Some(key), Detail::As(family)),
+            },
+            Place::WrongFamily(key) => match self.get(key) {
+                Some(entry) if entry.is_live() => {
+                    (Kind::FamilyMismatch, Some(key), Detail::As(family))
+                }
+                _ => (gone(deed), Some(key), Detail::As(family)),
+            },
+            Place::Inside(key, offset) => match self.get(key) {
+                Some(entry) if entry.is_live() => {
+                    let detail = Detail::Offset(offset - entry.first().cast_signed(), family);
+                    (Kind::InteriorFree, Some(key), detail)
+                }
+                _ => (gone(deed), Some(key), Detail::As(family)),
+            },
+            Place::PlainWrongFamily(owner) => (Kind::FamilyMismatch, None, Detail::As(owner)),
+            Place::PlainInside(owner, offset) => {
+                let first = held(0, owner);
+                let offset = offset.cast_signed() - first.cast_signed();
+                (Kind::InteriorFree, None, Detail::Offset(offset, family))
+            }
+            Place::Nowhere => (Kind::ForeignFree, None, Detail::As(family)),
+        };
+        let entry = known.and_then(|key| self.get(key));
+        let session = entry.map_or(0, |entry| entry.session);
+        let facts = entry.map(|entry| {
+            if entry.is_live() {
+                live_facts(&entry)
+            } else {
+                Facts::of_freed(&entry)
+            }
+        });
+        let record = Record {
+            kind,
+            severity: kind.severity(),
+            deed,
+            detail,
+            block: facts,
+            at: Site::default(),
+        };
+        if self.tell(session, record, at) || known.is_some() {
+            Judgement::Bad
+        } else {
+            Judgement::Nobodys
+        }
+    }
+
+    /// Records a violation in the session of a block, or, where that is over, in the calling thread's. `false` if
+    /// there is neither.
+    pub(super) fn tell(&mut self, session: SessionId, mut record: Record, at: &Stack) -> bool {
+        let session = if self.session(session).is_some() {
+            session
+        } else {
+            current()
+        };
+        if self.session(session).is_none() {
+            return false;
+        }
+        record.at = self.sites.keep(at);
+        self.record(session, record);
+        true
+    }
+
+    /// Counts an operation of this thread's.
+    pub(super) fn count(&mut self) {
+        if let Some(book) = self.session(current()) {
+            book.counts.operations += 1;
+        }
+    }
+
+    /// Looks at the bytes around a live block, and at what makes it a BSTR, and records what is wrong.
+    pub(super) fn inspect(&mut self, key: usize, deed: Deed, at: &Stack) {
+        let Some(entry) = self.get(key) else {
+            return;
+        };
+        let shape = entry.shape();
+        let found = |books: &mut Self, kind: Kind, detail| {
+            let record = Record {
+                kind,
+                severity: kind.severity(),
+                deed,
+                detail,
+                block: Some(live_facts(&entry)),
+                at: Site::default(),
+            };
+            books.tell(entry.session, record, at);
+        };
+        // SAFETY: the block is dressed, and a correct program does not write there.
+        let before = unsafe { shape.damage_before() };
+        // SAFETY: as above.
+        let behind = unsafe { shape.damage_behind() };
+        if let Some(damage) = before {
+            let away = -damage.nearest.cast_signed();
+            found(self, Kind::Underrun, Detail::Written(away, damage.found));
+        }
+        if let Some(damage) = behind {
+            let away = damage.nearest.cast_signed();
+            found(self, Kind::Overrun, Detail::Written(away, damage.found));
+        }
+        if before.is_some() || behind.is_some() {
+            // SAFETY: nobody but a stray pointer uses the guards. What was told is not told again.
+            unsafe { shape.guard() };
+            return;
+        }
+        if self.inspect_prefix(key, deed, at) {
+            // SAFETY: it was made a BSTR.
+            let prefix = unsafe { shape.prefix() };
+            // SAFETY: the prefix is no more than what the block was made for.
+            if !unsafe { shape.is_terminated(prefix) } {
+                found(self, Kind::TerminatorOverwritten, Detail::Nothing);
+            }
+        }
+    }
+
+    /// Looks at the prefix of a BSTR, and records if it is too large: once. `true` if there is a sound one.
+    pub(super) fn inspect_prefix(&mut self, key: usize, deed: Deed, at: &Stack) -> bool {
+        let Some(entry) = self.get(key) else {
+            return false;
+        };
+        let Some(made) = entry.len else {
+            return false;
+        };
+        // SAFETY: the block was made a BSTR, and whoever calls is not writing to it.
+        let prefix = unsafe { entry.shape().prefix() };
+        if prefix <= made {
+            return true;
+        }
+        if !entry.is_prefix_told {
+            if let Some(entry) = self.get_mut(key) {
+                entry.is_prefix_told = true;
+            }
+            let record = Record {
+                kind: Kind::PrefixCorrupted,
+                severity: Severity::Error,
+                deed,
+                detail: Detail::Short {
+                    wanted: prefix.as_usize(),
+                    there: made.as_usize(),
+                },
+                block: Some(live_facts(&entry)),
+                at: Site::default(),
+            };
+            self.tell(entry.session, record, at);
+        }
+        false
+    }
+
+    /// Takes a live block from its holder: into the quarantine of its session, or back to the heap.
+    pub(super) fn retire(&mut self, key: usize, at: &Stack) {
+        let Some(entry) = self.get(key) else {
+            return;
+        };
+        let freed_at = self.sites.keep(at);
+        if self.session(entry.session).is_none() {
+            self.release(key, &entry);
+            return;
+        }
+        self.freed(key, State::Quarantined, freed_at);
+        // SAFETY: its holder has freed it.
+        unsafe { entry.shape().undress() };
+        self.quarantine(key);
+    }
+
+    /// Gives a block back to the heap that is in no quarantine.
+    pub(super) fn release(&mut self, key: usize, entry: &Entry) {
+        self.forget(key);
+        // SAFETY: the block is live to the heap, its holder has freed it, and it is in no book any more.
+        unsafe { innermost::free(entry.shape().real, entry.family) };
+    }
+
+    /// Records that a block that was freed is used once more; `false` if there is no such block.
+    pub(super) fn refuse(&mut self, key: usize, deed: Deed, at: &Stack) -> bool {
+        let Some(entry) = self.get(key) else {
+            return false;
+        };
+        let kind = gone(deed);
+        let record = Record {
+            kind,
+            severity: kind.severity(),
+            deed,
+            detail: Detail::As(entry.family),
+            block: Some(Facts::of_freed(&entry)),
+            at: Site::default(),
+        };
+        self.tell(entry.session, record, at);
+        true
+    }
+
+    /// Records what is wrong with a pin.
+    pub(super) fn tell_pin(&mut self, key: usize, kind: Kind, at: &Stack) {
+        let entry = self.get(key);
+        let block = entry.map(|entry| {
+            if entry.is_live() {
+                live_facts(&entry)
+            } else {
+                Facts::of_freed(&entry)
+            }
+        });
+        let record = Record {
+            kind,
+            severity: kind.severity(),
+            deed: Deed::Read,
+            detail: Detail::Nothing,
+            block,
+            at: Site::default(),
+        };
+        self.tell(entry.map_or(0, |entry| entry.session), record, at);
+    }
+}
+
+/// What is told of a block that somebody holds.
+pub(super) fn live_facts(entry: &Entry) -> Facts {
+    // SAFETY: whoever gives a block to a function does not write to it meanwhile; at the end of a session its
+    // blocks are left alone.
+    unsafe { Facts::of_live(entry) }
+}
+
+/// What it is to do this with a block that was freed.
+fn gone(deed: Deed) -> Kind {
+    match deed {
+        Deed::Free => Kind::DoubleFree,
+        _ => Kind::UseAfterFree,
+    }
+}
+
+/// What a pointer is.
+pub(super) enum Judgement {
+    /// An audited, live block.
+    Live(usize),
+    /// A live block that is not audited.
+    Plain,
+    /// None, and that was recorded.
+    Bad,
+    /// None, and there is no session that it concerns.
+    Nobodys,
+}

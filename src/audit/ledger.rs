@@ -1,0 +1,699 @@
+//! The books: which blocks there are, whose they are, and what was found.
+//!
+//! ```text
+//!  Books ─┬─ entries     one a block that is live or in quarantine, by the complemented address that its
+//!         │              holder knows
+//!         ├─ sessions    counts, violations, the quarantine's two ends
+//!         └─ sites       stacks, each once
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. Every block that was handed out dressed has an entry until it is really freed. Whether its session is over
+//!    changes nothing about that.
+//! 2. A block in quarantine is undressed, belongs to an open session, and is in that session's queue exactly
+//!    once. It is a live block to the heap, so its address is nobody else's.
+//! 3. What is here asks the system for memory, never the global allocator, which may stand on olemem.
+//! 4. Addresses of live blocks are kept complemented, so that leak checkers do not take them for references.
+
+use core::hash::{BuildHasher, Hasher};
+use core::ptr;
+
+use allocator_api2::alloc::System;
+use allocator_api2::vec::Vec;
+use hashbrown::HashMap;
+
+use super::guard::{BACK, FRONT, Shape};
+use super::options::Options;
+use super::rules::{Kind, Severity};
+use super::site::{Site, Sites};
+use crate::layout::HEADER;
+use crate::task::block::Family;
+use crate::task::heap::innermost;
+use crate::task::hook::Listening;
+use crate::task::lock::{Guard, Lock};
+use crate::units::ByteLen;
+
+/// A session's number; they are never used again. 0 is none.
+pub(super) type SessionId = u64;
+
+/// Where a block is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Somebody's.
+    Live,
+    /// Freed while it was pinned: it stays until the last pin goes.
+    Deferred,
+    /// Freed, and in its session's quarantine.
+    Quarantined,
+    /// Freed, and kept by the model of the Windows cache.
+    Cached,
+}
+
+/// What is known of a block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// The heap's block, complemented.
+    real: *mut u8,
+    pub(super) size: usize,
+    room: usize,
+    pub(super) len: Option<ByteLen>,
+    pub(super) family: Family,
+    pub(super) state: State,
+    /// The session that its violations belong to; 0 if that is over, or never was.
+    pub(super) session: SessionId,
+    /// Its number within the session, counted by allocations.
+    pub(super) id: u64,
+    /// The length of the BSTR that a reallocation is for, which comes next.
+    pub(super) wanted: Option<ByteLen>,
+    /// Pins that were not taken back.
+    pub(super) pins: usize,
+    /// Not to be reported as leaked.
+    pub(super) is_ignored: bool,
+    /// Its prefix was reported.
+    pub(super) is_prefix_told: bool,
+    pub(super) allocated_at: Site,
+    pub(super) freed_at: Site,
+    /// The next in the quarantine, by the key.
+    next: usize,
+}
+
+impl Entry {
+    pub(super) fn new(shape: &Shape, family: Family, allocated_at: Site) -> Self {
+        Self {
+            real: veil(shape.real),
+            size: shape.size,
+            room: shape.room,
+            len: shape.len,
+            family,
+            state: State::Live,
+            session: 0,
+            id: 0,
+            wanted: None,
+            pins: 0,
+            is_ignored: false,
+            is_prefix_told: false,
+            allocated_at,
+            freed_at: Site::default(),
+            next: 0,
+        }
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        Shape {
+            real: veil(self.real),
+            size: self.size,
+            room: self.room,
+            len: self.len,
+        }
+    }
+
+    /// Bytes that it takes of the heap's.
+    fn held(&self) -> usize {
+        FRONT + self.room + BACK
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.state, State::Live | State::Deferred)
+    }
+
+    /// Offset of what its holder's pointer addresses from its start.
+    pub(super) fn first(&self) -> usize {
+        if self.len.is_some() { HEADER } else { 0 }
+    }
+
+    /// Bytes that its holder thinks of: a BSTR's payload, or the block.
+    pub(super) fn bytes(&self) -> usize {
+        self.len.map_or(self.size, ByteLen::as_usize)
+    }
+}
+
+/// The pointer with its address complemented, or back.
+fn veil(pointer: *mut u8) -> *mut u8 {
+    pointer.map_addr(|address| !address)
+}
+
+/// Where an address leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The start of an audited block, live or not.
+    Start(usize),
+    /// The pointer of an audited block, as the other family has it.
+    WrongFamily(usize),
+    /// Into the heap's block of an audited block: so many bytes from its start.
+    Inside(usize, isize),
+    /// The start of a live block that is not audited.
+    Plain,
+    /// The pointer of such a block, as the other family has it.
+    PlainWrongFamily(Family),
+    /// Into such a block.
+    PlainInside(Family, usize),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// What is told of a block in a violation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) id: u64,
+    pub(super) family: Family,
+    pub(super) bytes: usize,
+    pub(super) is_bstr: bool,
+    /// The first bytes of its contents.
+    pub(super) preview: [u8; PREVIEW],
+    pub(super) previewed: usize,
+    pub(super) allocated_at: Site,
+    /// `None` while it is live.
+    pub(super) freed_at: Option<Site>,
+}
+
+/// Bytes of a block's contents that a report shows.
+pub(super) const PREVIEW: usize = 64;
+
+/// What the program was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// It freed.
+    Free,
+    /// It reallocated.
+    Realloc,
+    /// It asked for a size.
+    Measure,
+    /// It read a string's length or contents.
+    Read,
+    /// It copied from it.
+    Copy,
+    /// It ended, or its session.
+    End,
+}
+
+/// Numbers of a violation, for its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// None are needed.
+    Nothing,
+    /// The family that the call was for.
+    As(Family),
+    /// So many bytes from a block's start.
+    Offset(isize, Family),
+    /// A byte that should not have been written, so far away, and what stands there.
+    Written(isize, u8),
+    /// So many bytes were asked for where there are fewer.
+    Short {
+        /// Asked for.
+        wanted: usize,
+        /// There.
+        there: usize,
+    },
+    /// So many pins.
+    Pins(usize),
+    /// The name of a function.
+    Function(&'static str),
+    /// It is dressed up as the other family's, which is legal.
+    Dressed,
+}
+
+/// A violation, as it was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record {
+    pub(super) kind: Kind,
+    pub(super) severity: Severity,
+    pub(super) deed: Deed,
+    pub(super) detail: Detail,
+    pub(super) block: Option<Facts>,
+    pub(super) at: Site,
+}
+
+/// Numbers of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls that allocate, reallocate or free.
+    pub operations: u64,
+    /// Blocks that were allocated, those of reallocations that moved included.
+    pub allocated: u64,
+    /// Blocks that were freed.
+    pub freed: u64,
+    /// Allocations that failed.
+    pub failed: u64,
+    /// Blocks that are live.
+    pub live: u64,
+    /// Bytes of live blocks, as `IMalloc::GetSize` tells them.
+    pub live_bytes: u64,
+    /// The most of them at any time.
+    pub peak_bytes: u64,
+    /// Bytes that were ever asked for.
+    pub total_bytes: u64,
+}
+
+impl Counts {
+    fn comes(&mut self, size: usize) {
+        self.allocated += 1;
+        self.live += 1;
+        self.total_bytes += size as u64;
+        self.live_bytes += size as u64;
+        self.peak_bytes = self.peak_bytes.max(self.live_bytes);
+    }
+
+    fn goes(&mut self, size: usize) {
+        self.freed += 1;
+        self.live -= 1;
+        self.live_bytes -= size as u64;
+    }
+}
+
+/// A session, as the books have it.
+#[derive(Debug)]
+pub(super) struct SessionBook {
+    pub(super) id: SessionId,
+    /// The session that its thread was in before.
+    pub(super) outer: SessionId,
+    pub(super) options: Options,
+    pub(super) counts: Counts,
+    pub(super) records: Vec<Record, System>,
+    /// Violations for which there was no memory.
+    pub(super) dropped: u64,
+    /// Blocks with smaller numbers were the parent's, before a fork.
+    first_own: u64,
+    /// The oldest in quarantine, by the key; 0 if none is.
+    oldest: usize,
+    newest: usize,
+    quarantined: usize,
+}
+
+/// All of it, behind one lock.
+pub(super) struct Books {
+    entries: HashMap<usize, Entry, Scramble, System>,
+    pub(super) sessions: Vec<SessionBook, System>,
+    pub(super) sites: Sites,
+    last_session: SessionId,
+    /// The session that covers threads without one of their own; 0 if none does.
+    pub(super) process: SessionId,
+    /// The seat, while there is anything to oversee.
+    pub(super) listening: Option<Listening>,
+}
+
+// SAFETY: the pointers in it are addresses of blocks, which any thread may use that holds the lock.
+unsafe impl Send for Books {}
+
+impl Books {
+    pub(super) const fn new() -> Self {
+        Self {
+            entries: HashMap::with_hasher_in(Scramble, System),
+            sessions: Vec::new_in(System),
+            sites: Sites::new(),
+            last_session: 0,
+            process: 0,
+            listening: None,
+        }
+    }
+
+    // --------------------------------------------------------------------------------- sessions
+
+    /// Opens a session; `None` if there is no memory.
+    pub(super) fn open(&mut self, options: Options, outer: SessionId) -> Option<SessionId> {
+        self.sessions.try_reserve(1).ok()?;
+        self.last_session += 1;
+        self.sessions.push(SessionBook {
+            id: self.last_session,
+            outer,
+            options,
+            counts: Counts::default(),
+            records: Vec::new_in(System),
+            dropped: 0,
+            first_own: 0,
+            oldest: 0,
+            newest: 0,
+            quarantined: 0,
+        });
+        Some(self.last_session)
+    }
+
+    pub(super) fn session(&mut self, id: SessionId) -> Option<&mut SessionBook> {
+        self.sessions.iter_mut().rev().find(|book| book.id == id)
+    }
+
+    /// Closes a session: what it holds back goes to the heap, what is live is its no more.
+    pub(super) fn close(&mut self, id: SessionId) -> Option<SessionBook> {
+        self.session(id)?;
+        self.drain(id, 0);
+        for entry in self.entries.values_mut() {
+            if entry.session == id {
+                entry.session = 0;
+                // From here on its holder's pointer is the only way to it.
+                entry.real = ptr::without_provenance_mut(entry.real.addr());
+            }
+        }
+        let index = self.sessions.iter().position(|book| book.id == id)?;
+        let book = self.sessions.remove(index);
+        for other in &mut self.sessions {
+            if other.outer == id {
+                other.outer = book.outer;
+            }
+        }
+        if self.process == id {
+            self.process = 0;
+        }
+        Some(book)
+    }
+
+    /// Whether nobody needs an overseer any more.
+    pub(super) fn is_idle(&self) -> bool {
+        self.sessions.is_empty() && self.entries.is_empty()
+    }
+
+    /// In the child of a fork: what there is belongs to the parent.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn inherit(&mut self) {
+        for book in &mut self.sessions {
+            book.first_own = book.counts.allocated;
+            book.records.clear();
+            book.dropped = 0;
+        }
+    }
+
+    // ---------------------------------------------------------------------------------- entries
+
+    /// Enters a new block; `false` if there is no memory.
+    #[must_use]
+    pub(super) fn enter(&mut self, mut entry: Entry, session: SessionId) -> bool {
+        if self.entries.try_reserve(1).is_err() {
+            return false;
+        }
+        if let Some(book) = self.session(session) {
+            book.counts.comes(entry.size);
+            entry.id = book.counts.allocated;
+            entry.session = session;
+        } else {
+            entry.real = ptr::without_provenance_mut(entry.real.addr());
+        }
+        let key = key(entry.shape().block().addr());
+        self.entries.insert(key, entry);
+        true
+    }
+
+    pub(super) fn get(&self, key: usize) -> Option<Entry> {
+        self.entries.get(&key).copied()
+    }
+
+    /// Somebody shows a pointer into a block. One whose session is over has none of its own.
+    pub(super) fn show<T>(&mut self, key: usize, pointer: *const T) {
+        if let Some(entry) = self.entries.get_mut(&key)
+            && entry.session == 0
+        {
+            let real = entry.real.addr();
+            entry.real = pointer.cast::<u8>().cast_mut().with_addr(real);
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, key: usize) -> Option<&mut Entry> {
+        self.entries.get_mut(&key)
+    }
+
+    /// A block that was in the cache is somebody's again.
+    pub(super) fn revive(&mut self, key: usize, session: SessionId, allocated_at: Site) {
+        let Some(mut entry) = self.get(key) else {
+            return;
+        };
+        entry.state = State::Live;
+        entry.session = 0;
+        entry.is_ignored = false;
+        entry.is_prefix_told = false;
+        entry.allocated_at = allocated_at;
+        if let Some(book) = self.session(session) {
+            book.counts.comes(entry.size);
+            entry.id = book.counts.allocated;
+            entry.session = session;
+        }
+        self.entries.insert(key, entry);
+    }
+
+    /// The holder's size of a block changed.
+    pub(super) fn resized(&mut self, key: usize, size: usize) {
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
+        let (old, session) = (entry.size, entry.session);
+        entry.size = size;
+        entry.len = None;
+        if let Some(book) = self.session(session) {
+            let counts = &mut book.counts;
+            counts.live_bytes = counts.live_bytes - old as u64 + size as u64;
+        }
+    }
+
+    /// A live block is freed: its session no longer counts it.
+    pub(super) fn freed(&mut self, key: usize, state: State, freed_at: Site) {
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
+        entry.state = state;
+        entry.freed_at = freed_at;
+        let (session, size) = (entry.session, entry.size);
+        if let Some(book) = self.session(session) {
+            book.counts.goes(size);
+        }
+    }
+
+    /// Forgets a block, which is the heap's again.
+    pub(super) fn forget(&mut self, key: usize) {
+        self.entries.remove(&key);
+    }
+
+    /// The live blocks of a session that are its own, in the order of their numbers.
+    pub(super) fn live_in(&self, id: SessionId) -> Vec<usize, System> {
+        let first_own = self
+            .sessions
+            .iter()
+            .find(|book| book.id == id)
+            .map_or(0, |book| book.first_own);
+        let is_own = |entry: &Entry| entry.session == id && entry.is_live() && entry.id > first_own;
+        let mut live = Vec::new_in(System);
+        if live.try_reserve(self.entries.len()).is_ok() {
+            let keys = self.entries.iter().filter(|(_, entry)| is_own(entry));
+            live.extend(keys.map(|(key, _)| *key));
+        }
+        live.sort_unstable_by_key(|key| self.get(*key).map(|entry| entry.id));
+        live
+    }
+
+    // ------------------------------------------------------------------------------- quarantine
+
+    /// Keeps a freed block that was undressed, and lets go of the oldest that there is no room for.
+    pub(super) fn quarantine(&mut self, key: usize) {
+        let Some(entry) = self.entries.get(&key) else {
+            return;
+        };
+        let (session, bytes) = (entry.session, entry.held());
+        let Some(book) = self.session(session) else {
+            return;
+        };
+        let newest = core::mem::replace(&mut book.newest, key);
+        if newest == 0 {
+            book.oldest = key;
+        }
+        book.quarantined += bytes;
+        let limit = book.options.quarantine;
+        if newest != 0
+            && let Some(before) = self.entries.get_mut(&newest)
+        {
+            before.next = key;
+        }
+        self.drain(session, limit);
+    }
+
+    /// Gives the oldest blocks of a session's quarantine to the heap until no more than `limit` bytes are left.
+    fn drain(&mut self, session: SessionId, limit: usize) {
+        while let Some(book) = self.session(session)
+            && book.quarantined > limit
+        {
+            let key = book.oldest;
+            let Some(entry) = self.entries.remove(&key) else {
+                return;
+            };
+            if let Some(book) = self.session(session) {
+                book.quarantined -= entry.held();
+                book.oldest = entry.next;
+                if entry.next == 0 {
+                    book.newest = 0;
+                }
+            }
+            // SAFETY: a block in quarantine was undressed, and only a stray pointer could write to it.
+            if let Some(offset) = unsafe { entry.shape().written_after() } {
+                let offset = offset - entry.first().cast_signed();
+                let facts = Some(Facts::of_freed(&entry));
+                self.record(
+                    session,
+                    Record {
+                        kind: Kind::WriteAfterFree,
+                        severity: Severity::Error,
+                        deed: Deed::End,
+                        detail: Detail::Written(offset, 0),
+                        block: facts,
+                        at: Site::default(),
+                    },
+                );
+            }
+            // SAFETY: the block is live to the heap, was freed by its holder, and is in no book any more.
+            unsafe { innermost::free(entry.shape().real, entry.family) };
+        }
+    }
+
+    // -------------------------------------------------------------------------------- judgement
+
+    /// Where a pointer leads that was given to a function of a family; `block` is the block that it would be.
+    pub(super) fn place(&self, block: *mut u8, family: Family) -> Place {
+        let address = block.addr();
+        if self.entries.contains_key(&key(address)) {
+            return Place::Start(key(address));
+        }
+        let pointer = held(address, family);
+        let other = match family {
+            Family::Bstr => pointer,
+            Family::Task => pointer.wrapping_sub(HEADER),
+        };
+        if let Some(entry) = self.entries.get(&key(other))
+            && entry.family != family
+        {
+            return Place::WrongFamily(key(other));
+        }
+        match self.inside(pointer) {
+            Place::PlainInside(..) if self.plain_size(address).is_some() => Place::Plain,
+            Place::PlainInside(owner, _) if owner != family && self.plain_size(other).is_some() => {
+                Place::PlainWrongFamily(owner)
+            }
+            place => place,
+        }
+    }
+
+    /// The block that an address lies in: [`Place::Inside`], [`Place::PlainInside`] or [`Place::Nowhere`].
+    pub(super) fn inside(&self, address: usize) -> Place {
+        let Some(found) = innermost::containing(address) else {
+            return Place::Nowhere;
+        };
+        let start = found.start.wrapping_add(FRONT);
+        if self.entries.contains_key(&key(start)) {
+            Place::Inside(key(start), address.wrapping_sub(start).cast_signed())
+        } else {
+            Place::PlainInside(found.family, address.wrapping_sub(found.start))
+        }
+    }
+
+    /// The size of the live block that starts at an address, if it is one that is not audited.
+    pub(super) fn plain_size(&self, address: usize) -> Option<usize> {
+        let found = innermost::containing(address)?;
+        let is_dressed = self.entries.contains_key(&key(address.wrapping_add(FRONT)));
+        (found.start == address && !is_dressed).then_some(found.size)
+    }
+
+    /// Adds a violation to a session.
+    pub(super) fn record(&mut self, session: SessionId, record: Record) {
+        let Some(book) = self.session(session) else {
+            return;
+        };
+        if book.records.try_reserve(1).is_ok() {
+            book.records.push(record);
+        } else {
+            book.dropped += 1;
+        }
+        on_violation();
+    }
+}
+
+static BOOKS: Lock<Books> = Lock::new(Books::new());
+
+/// The books. Nothing but the heap's innermost doors may be called meanwhile.
+pub(super) fn books() -> Guard<'static, Books> {
+    BOOKS.lock()
+}
+
+/// Called at each violation: a place for a debugger to stop at.
+#[inline(never)]
+fn on_violation() {
+    core::hint::black_box(());
+}
+
+/// The pointer that a block's holder has: a BSTR points behind its header.
+pub(super) fn held(block: usize, family: Family) -> usize {
+    match family {
+        Family::Bstr => block.wrapping_add(HEADER),
+        Family::Task => block,
+    }
+}
+
+/// The key of the block that starts at an address.
+pub(super) fn key(start: usize) -> usize {
+    !start
+}
+
+impl Facts {
+    /// What is told of a freed block: its contents are gone.
+    pub(super) fn of_freed(entry: &Entry) -> Self {
+        Self {
+            id: entry.id,
+            family: entry.family,
+            bytes: entry.bytes(),
+            is_bstr: entry.len.is_some(),
+            preview: [0; PREVIEW],
+            previewed: 0,
+            allocated_at: entry.allocated_at,
+            freed_at: Some(entry.freed_at),
+        }
+    }
+
+    /// What is told of a live block.
+    ///
+    /// # Safety
+    ///
+    /// * Its holder is not writing to it.
+    pub(super) unsafe fn of_live(entry: &Entry) -> Self {
+        let mut facts = Self {
+            freed_at: None,
+            ..Self::of_freed(entry)
+        };
+        let shape = entry.shape();
+        let (offset, most) = match entry.len {
+            Some(made) => {
+                // SAFETY: the caller's promise; it was made a BSTR.
+                let len = unsafe { shape.prefix() }.min(made);
+                facts.bytes = len.as_usize();
+                (HEADER, facts.bytes.min(PREVIEW))
+            }
+            None => (0, PREVIEW),
+        };
+        // SAFETY: the caller's promise.
+        facts.previewed = unsafe { shape.peek(offset, &mut facts.preview[..most]) };
+        facts
+    }
+}
+
+/// The hash of keys that are addresses: a multiplication spreads them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scramble;
+
+impl BuildHasher for Scramble {
+    type Hasher = Scrambled;
+
+    fn build_hasher(&self) -> Scrambled {
+        Scrambled(0)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scrambled(u64);
+
+impl Hasher for Scrambled {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_usize((*byte).into());
+        }
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        let product = (self.0 ^ number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = product ^ (product >> 32);
+    }
+}

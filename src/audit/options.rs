@@ -1,0 +1,70 @@
+//! What a session does.
+
+use super::site::Backtrace;
+
+/// What a session may allocate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Blocks, those of reallocations that moved included.
+    pub allocations: u64,
+    /// Bytes of all of them together.
+    pub bytes: u64,
+}
+
+/// What a session does. Made by [`Session::options`](super::Session::options).
+///
+/// # Examples
+///
+/// ```
+/// use olemem::Bstr;
+/// use olemem::audit::{Backtrace, Session};
+///
+/// let session = Session::options()
+///     .quarantine(64 << 20)
+///     .backtrace(Backtrace::Off)
+///     .begin();
+/// drop(Bstr::from("text"));
+/// session.finish().assert_clean();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub(super) quarantine: usize,
+    pub(super) backtrace: Backtrace,
+    pub(super) budget: Option<Budget>,
+}
+
+impl Default for Options {
+    /// A quarantine of 1 MiB, and stacks.
+    fn default() -> Self {
+        Self {
+            quarantine: 1 << 20,
+            backtrace: Backtrace::Full,
+            budget: None,
+        }
+    }
+}
+
+impl Options {
+    /// How many bytes of freed blocks are kept: 1 MiB, unless this says otherwise, their guards included, so that using them late is noticed. With 0
+    /// none is.
+    #[must_use]
+    pub const fn quarantine(mut self, bytes: usize) -> Self {
+        self.quarantine = bytes;
+        self
+    }
+
+    /// How much of the stack is kept with each allocation and free.
+    #[must_use]
+    pub const fn backtrace(mut self, backtrace: Backtrace) -> Self {
+        self.backtrace = backtrace;
+        self
+    }
+
+    /// Allows so many allocations, of so many bytes together. What goes beyond is reported, and the report is not
+    /// clean.
+    #[must_use]
+    pub const fn at_most(mut self, allocations: u64, bytes: u64) -> Self {
+        self.budget = Some(Budget { allocations, bytes });
+        self
+    }
+}

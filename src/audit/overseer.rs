@@ -1,0 +1,435 @@
+//! Who sits at the seam while sessions are open: every operation on every block comes by here.
+//!
+//! ```text
+//!  heap's innermost door ─► Audit ── a session? no ─► the block, plain
+//!                             │ yes
+//!                             ▼
+//!                  place the pointer (ledger) ─► look at the guards ─► record what is wrong
+//!                             │
+//!                             ▼
+//!           allocate and dress │ undress and keep in quarantine │ swallow a bad call
+//! ```
+//!
+//! * A bad call is recorded and swallowed, if a session is there that it concerns: that of the block, or that
+//!   of the calling thread. Otherwise it is what it would be without an audit.
+//! * The books' lock is taken inside the one of what the BSTR functions set aside, and outside the heap's. Nothing
+//!   but the heap's innermost doors is called while it is held.
+
+use super::current::current;
+use super::guard::{Shape, total};
+use super::judge::{Judgement, live_facts};
+use super::ledger::{Books, Deed, Detail, Entry, Place, Record, SessionId, State, books, key};
+use super::rules::{Kind, Severity};
+use super::site::{Site, Stack};
+use crate::layout::HEADER;
+use crate::task::block::Family;
+use crate::task::heap::innermost;
+use crate::task::hook::{BstrEvent, Overseer, Seat};
+use crate::units::ByteLen;
+
+/// The seat that the audit takes while there is anything to oversee.
+pub(super) static SEAT: Seat = Seat::of_overseer(&Audit);
+
+struct Audit;
+
+impl Overseer for Audit {
+    fn alloc(&self, size: usize, family: Family) -> *mut u8 {
+        let session = current();
+        if session == 0 {
+            return innermost::alloc_or_fail(size, family);
+        }
+        let at = Stack::here();
+        let dressed = dress_new(size, family);
+        let mut books = books();
+        books.count();
+        enter_dressed(&mut books, dressed, family, session, &at)
+    }
+
+    unsafe fn resize(&self, block: *mut u8, size: usize, family: Family) -> *mut u8 {
+        let at = Stack::here();
+        let mut books = books();
+        books.count();
+        let key = match books.judge(block, family, Deed::Realloc, &at) {
+            Judgement::Live(key) => key,
+            Judgement::Bad => return core::ptr::null_mut(),
+            Judgement::Plain | Judgement::Nobodys => {
+                drop(books);
+                // SAFETY: a live block, or one that is refused.
+                return unsafe { innermost::resize_or_fail(block, size, family) };
+            }
+        };
+        books.inspect(key, Deed::Realloc, &at);
+        let Some(entry) = books.get(key) else {
+            return core::ptr::null_mut();
+        };
+        let grows = match (entry.wanted, entry.len) {
+            (Some(wanted), Some(len)) => wanted > len,
+            _ => size > entry.size,
+        };
+        if let Some(entry) = books.get_mut(key) {
+            entry.wanted = None;
+        }
+        if !grows {
+            books.resized(key, size);
+            let shape = Shape {
+                size,
+                len: None,
+                ..entry.shape()
+            };
+            // SAFETY: its holder gave up what is behind the new size, and the padding is written anew.
+            unsafe { shape.guard() };
+            return block;
+        }
+        // A block that grows moves, so that whoever keeps the old pointer is found out.
+        let session = session_for(entry.session);
+        let new = enter_dressed(&mut books, dress_new(size, family), family, session, &at);
+        if new.is_null() {
+            return new;
+        }
+        // SAFETY: so many bytes are in both blocks, and the caller does not use the old one meanwhile.
+        unsafe { new.copy_from_nonoverlapping(block, entry.size.min(size)) };
+        books.retire(key, &at);
+        new
+    }
+
+    unsafe fn free(&self, block: *mut u8, family: Family) {
+        let at = Stack::here();
+        let mut books = books();
+        books.count();
+        if let Place::Start(key) = books.place(block, family)
+            && let Some(entry) = books.get(key)
+            && entry.state == State::Cached
+        {
+            // The cache lets go of it.
+            books.show(key, block);
+            let entry = books.get(key).unwrap_or(entry);
+            books.release(key, &entry);
+            return;
+        }
+        match books.judge(block, family, Deed::Free, &at) {
+            Judgement::Live(key) => {
+                books.inspect(key, Deed::Free, &at);
+                books.retire(key, &at);
+            }
+            Judgement::Bad => {}
+            Judgement::Plain | Judgement::Nobodys => {
+                drop(books);
+                // SAFETY: a live block, or one that is refused.
+                unsafe { innermost::free(block, family) };
+            }
+        }
+    }
+
+    fn measure(&self, block: *mut u8) -> Option<usize> {
+        let at = Stack::here();
+        let mut books = books();
+        match books.judge(block, Family::Task, Deed::Measure, &at) {
+            Judgement::Live(key) => books.get(key).map(|entry| entry.size),
+            Judgement::Bad => None,
+            Judgement::Plain | Judgement::Nobodys => innermost::containing(block.addr())
+                .filter(|found| found.start == block.addr())
+                .map(|found| found.size),
+        }
+    }
+
+    fn is_live(&self, block: *mut u8) -> bool {
+        self.extent(block).is_some()
+    }
+
+    fn extent(&self, block: *mut u8) -> Option<usize> {
+        let books = books();
+        match books.get(key(block.addr())) {
+            Some(entry) if entry.is_live() => Some(entry.size),
+            Some(entry) if entry.state == State::Cached => Some(entry.size),
+            Some(_) => None,
+            None => books.plain_size(block.addr()),
+        }
+    }
+
+    fn minimized(&self) {}
+
+    fn bstr(&self, event: &BstrEvent) {
+        let at = Stack::here();
+        let mut books = books();
+        match *event {
+            BstrEvent::Cached { bstr, again } => {
+                let key = key(block_at(bstr));
+                books.show(key, bstr);
+                if again {
+                    books.refuse(key, Deed::Free, &at);
+                } else if books.get(key).is_some() {
+                    books.inspect(key, Deed::Free, &at);
+                    let freed_at = books.sites.keep(&at);
+                    books.freed(key, State::Cached, freed_at);
+                }
+            }
+            BstrEvent::Reused { bstr, .. } => {
+                let allocated_at = books.sites.keep(&at);
+                books.revive(key(block_at(bstr)), current(), allocated_at);
+            }
+            BstrEvent::Pinned {
+                bstr,
+                is_live,
+                pins,
+            } => {
+                let key = key(block_at(bstr));
+                books.show(key, bstr);
+                if !is_live {
+                    books.tell_pin(key, Kind::PinOfNonBstr, &at);
+                } else if let Some(entry) = books.get_mut(key) {
+                    entry.pins = pins;
+                }
+            }
+            BstrEvent::Unpinned { bstr, left, .. } => {
+                let key = key(block_at(bstr));
+                books.show(key, bstr);
+                match left {
+                    None => books.tell_pin(key, Kind::UnbalancedPin, &at),
+                    Some(left) => {
+                        if let Some(entry) = books.get_mut(key) {
+                            entry.pins = left;
+                        }
+                    }
+                }
+            }
+            BstrEvent::FreeDeferred { bstr, again: false } => {
+                let freed_at = books.sites.keep(&at);
+                if let Some(entry) = books.get_mut(key(block_at(bstr))) {
+                    entry.state = State::Deferred;
+                    entry.freed_at = freed_at;
+                }
+            }
+            // They have doors of their own here, or are no mistake.
+            _ => {}
+        }
+    }
+
+    fn may_read(&self, bstr: *const u16) -> bool {
+        let at = Stack::here();
+        let mut books = books();
+        let start = key(block_at(bstr));
+        books.show(start, bstr);
+        match books.get(start) {
+            Some(entry) if entry.is_live() => {
+                books.inspect_prefix(start, Deed::Read, &at);
+                true
+            }
+            Some(_) => {
+                books.refuse(start, Deed::Read, &at);
+                false
+            }
+            // What is no block may still be a BSTR: in static storage, on the stack, within a struct.
+            None => match books.inside(bstr.addr()) {
+                Place::Inside(key, _) if books.get(key).is_some_and(|entry| !entry.is_live()) => {
+                    books.refuse(key, Deed::Read, &at);
+                    false
+                }
+                _ => true,
+            },
+        }
+    }
+
+    fn may_copy(&self, source: *const u8, bytes: usize) -> usize {
+        if bytes == 0 {
+            return 0;
+        }
+        let at = Stack::here();
+        let mut books = books();
+        let (session, facts, there) = match books.inside(source.addr()) {
+            Place::Inside(key, offset) => {
+                books.show(key, source);
+                let Some(entry) = books.get(key) else {
+                    return bytes;
+                };
+                if !entry.is_live() {
+                    books.refuse(key, Deed::Copy, &at);
+                    return 0;
+                }
+                let end = entry.shape().own_end().cast_signed();
+                let there = if offset < 0 { 0 } else { (end - offset).max(0) };
+                (
+                    entry.session,
+                    Some(live_facts(&entry)),
+                    there.unsigned_abs(),
+                )
+            }
+            Place::PlainInside(..) => {
+                let Some(found) = innermost::containing(source.addr()) else {
+                    return bytes;
+                };
+                (0, None, found.start + found.size - source.addr())
+            }
+            _ => return bytes,
+        };
+        if bytes <= there {
+            return bytes;
+        }
+        let record = Record {
+            kind: Kind::SourceOverRead,
+            severity: Severity::Error,
+            deed: Deed::Copy,
+            detail: Detail::Short {
+                wanted: bytes,
+                there,
+            },
+            block: facts,
+            at: Site::default(),
+        };
+        if books.tell(session, record, &at) {
+            there
+        } else {
+            bytes
+        }
+    }
+
+    fn accepts(&self, block: *mut u8, family: Family) -> bool {
+        let at = Stack::here();
+        !matches!(
+            books().judge(block, family, Deed::Realloc, &at),
+            Judgement::Bad
+        )
+    }
+
+    fn framing(&self, block: *mut u8, len: ByteLen) {
+        if let Some(entry) = books().get_mut(key(block.addr())) {
+            entry.wanted = Some(len);
+        }
+    }
+
+    fn framed(&self, block: *mut u8, len: ByteLen) {
+        let mut books = books();
+        books.show(key(block.addr()), block);
+        if let Some(entry) = books.get_mut(key(block.addr())) {
+            entry.len = Some(len);
+            entry.is_prefix_told = false;
+            // SAFETY: the block is new to its holder, who has not got it yet.
+            unsafe { entry.shape().guard() };
+        }
+    }
+
+    fn refused_cached(&self, block: *mut u8, family: Family) {
+        let at = Stack::here();
+        let mut books = books();
+        let _ = family;
+        if !books.refuse(key(block.addr()), Deed::Free, &at) {
+            let record = Record {
+                kind: Kind::DoubleFree,
+                severity: Severity::Error,
+                deed: Deed::Free,
+                detail: Detail::As(family),
+                block: None,
+                at: Site::default(),
+            };
+            books.tell(0, record, &at);
+        }
+    }
+
+    fn overlaps(&self, bstr: *const u16, source: *const u16) {
+        let at = Stack::here();
+        let mut books = books();
+        books.show(key(block_at(bstr)), bstr);
+        let entry = books.get(key(block_at(bstr)));
+        let record = Record {
+            kind: Kind::OverlappingSource,
+            severity: Severity::Error,
+            deed: Deed::Realloc,
+            detail: Detail::Offset(
+                source.addr().wrapping_sub(bstr.addr()).cast_signed(),
+                Family::Bstr,
+            ),
+            block: entry.as_ref().map(live_facts),
+            at: Site::default(),
+        };
+        books.tell(entry.map_or(0, |entry| entry.session), record, &at);
+    }
+
+    fn null_out(&self, function: &'static str) {
+        let at = Stack::here();
+        let record = Record {
+            kind: Kind::NullOutPointer,
+            severity: Severity::Error,
+            deed: Deed::Copy,
+            detail: Detail::Function(function),
+            block: None,
+            at: Site::default(),
+        };
+        books().tell(0, record, &at);
+    }
+
+    fn spy_lost(&self, block: *mut u8) {
+        let at = Stack::here();
+        let mut books = books();
+        // The block that the caller meant is lost with the pointer: one mistake.
+        let lost = match books.inside(block.addr()) {
+            Place::Inside(key, _) => key,
+            _ => key(block.addr()),
+        };
+        books.show(lost, block);
+        let entry = books.get(lost);
+        if let Some(entry) = books.get_mut(lost) {
+            entry.is_ignored = true;
+        }
+        let record = Record {
+            kind: Kind::SpyPointerLost,
+            severity: Severity::Error,
+            deed: Deed::Free,
+            detail: Detail::Nothing,
+            block: entry.as_ref().map(live_facts),
+            at: Site::default(),
+        };
+        books.tell(entry.map_or(0, |entry| entry.session), record, &at);
+    }
+}
+
+/// The address of the block that a BSTR would stand in.
+fn block_at(bstr: *const u16) -> usize {
+    bstr.addr().wrapping_sub(HEADER)
+}
+
+/// The session that a block belongs to that takes another's place.
+fn session_for(old: SessionId) -> SessionId {
+    if old == 0 { current() } else { old }
+}
+
+/// A new block with guards around it, if there is one.
+fn dress_new(size: usize, family: Family) -> Option<Shape> {
+    let total = total(size)?;
+    if innermost::is_to_fail(size) {
+        return None;
+    }
+    let real = innermost::alloc(total, family);
+    if real.is_null() {
+        return None;
+    }
+    let shape = Shape {
+        real,
+        size,
+        room: size,
+        len: None,
+    };
+    // SAFETY: the block is new.
+    unsafe { shape.dress() };
+    Some(shape)
+}
+
+/// Enters a new block and gives it; null if there is none, or no memory for its entry.
+fn enter_dressed(
+    books: &mut Books,
+    dressed: Option<Shape>,
+    family: Family,
+    session: SessionId,
+    at: &Stack,
+) -> *mut u8 {
+    if let Some(shape) = dressed {
+        let allocated_at = books.sites.keep(at);
+        if books.enter(Entry::new(&shape, family, allocated_at), session) {
+            return shape.block();
+        }
+        // SAFETY: the block is new, and nobody has heard of it.
+        unsafe { innermost::free(shape.real, family) };
+    }
+    if let Some(book) = books.session(session) {
+        book.counts.failed += 1;
+    }
+    core::ptr::null_mut()
+}

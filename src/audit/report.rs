@@ -1,0 +1,416 @@
+//! What a session found, as data and as text.
+
+use core::fmt;
+
+use super::frame::Frame;
+use super::ledger::{Counts, Deed, Detail, Facts, PREVIEW, Record, SessionBook};
+use super::options::Budget;
+use super::rules::{Kind, Rule, Severity};
+use super::site::Stack;
+use crate::task::block::Family;
+
+mod message;
+
+/// A session that ended, as the books had it, and its stacks.
+pub(super) struct Closed {
+    pub(super) book: SessionBook,
+    /// Of each violation: where the block was allocated, where it was freed, where it happened.
+    pub(super) stacks: Vec<[Stack; 3]>,
+}
+
+/// A block, as it was when its violation was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Block {
+    /// Its number within the session: the first that was allocated is 1.
+    pub id: u64,
+    /// Whose it is.
+    pub family: Family,
+    /// Bytes that its holder thinks of: of a BSTR those that its length counts.
+    pub bytes: usize,
+    /// The beginning of a BSTR's text, with escapes; nothing if it was freed, or is no BSTR.
+    pub preview: Option<String>,
+}
+
+/// A broken rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// What kind it is.
+    pub kind: Kind,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What happened, in one sentence.
+    pub message: String,
+    /// The block, if one is known.
+    pub block: Option<Block>,
+    /// Where the block was allocated, innermost first. Empty without a block or without stacks.
+    pub allocated_at: Vec<Frame>,
+    /// Where it was freed, if it was.
+    pub freed_at: Vec<Frame>,
+    /// Where the violation happened. Empty if it was found when the session ended.
+    pub at: Vec<Frame>,
+}
+
+impl Violation {
+    /// The rules that it breaks.
+    #[must_use]
+    pub const fn rules(&self) -> &'static [Rule] {
+        self.kind.rules()
+    }
+
+    /// What to do instead.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        self.kind.help()
+    }
+
+    fn new(record: &Record, stacks: &[Stack; 3]) -> Self {
+        let [allocated_at, freed_at, at] = stacks.each_ref().map(Stack::resolve);
+        Self {
+            kind: record.kind,
+            severity: record.severity,
+            message: message::of(record),
+            block: record.block.as_ref().map(Block::new),
+            allocated_at,
+            freed_at,
+            at,
+        }
+    }
+}
+
+impl Block {
+    fn new(facts: &Facts) -> Self {
+        Self {
+            id: facts.id,
+            family: facts.family,
+            bytes: facts.bytes,
+            preview: (facts.is_bstr && facts.previewed > 0).then(|| preview(facts)),
+        }
+    }
+}
+
+/// The beginning of a BSTR's text, with escapes for what does not print and dots for what was left out.
+fn preview(facts: &Facts) -> String {
+    let units = facts.preview[..facts.previewed]
+        .chunks_exact(2)
+        .map(|unit| u16::from_ne_bytes([unit[0], unit[1]]));
+    let mut text = String::new();
+    for decoded in char::decode_utf16(units) {
+        match decoded {
+            Ok(c) => text.extend(c.escape_debug()),
+            Err(lone) => text.push_str(&format!("\\u{{{:x}}}", lone.unpaired_surrogate())),
+        }
+    }
+    if facts.bytes > PREVIEW {
+        text.push('…');
+    }
+    text
+}
+
+/// What a session found.
+///
+/// `Display` tells the story of every violation; [`Severity::Error`] ones make it unclean.
+#[derive(Clone, Debug)]
+pub struct Report {
+    counts: Counts,
+    budget: Option<Budget>,
+    violations: Vec<Violation>,
+    dropped: u64,
+}
+
+impl Report {
+    pub(super) fn new(closed: Option<Closed>) -> Self {
+        let Some(Closed { book, stacks }) = closed else {
+            return Self {
+                counts: Counts::default(),
+                budget: None,
+                violations: Vec::new(),
+                dropped: 0,
+            };
+        };
+        let mut records: Vec<_> = book.records.iter().zip(&stacks).collect();
+        // As found; leaks last, by block.
+        records.sort_by_key(|(record, _)| {
+            let leak = record.kind == Kind::Leak;
+            let id = record.block.map_or(0, |block| block.id);
+            (leak, if leak { id } else { 0 })
+        });
+        Self {
+            counts: book.counts,
+            budget: book.options.budget,
+            violations: records
+                .into_iter()
+                .map(|(record, stacks)| Violation::new(record, stacks))
+                .collect(),
+            dropped: book.dropped,
+        }
+    }
+
+    /// The violations in the order in which they were found; leaks last, by the number of their block.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// The session's numbers, when it ended.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// How many violations are of a severity.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        let is_so = |violation: &&Violation| violation.severity == severity;
+        self.violations.iter().filter(is_so).count()
+    }
+
+    /// Violations that could not be kept, for want of memory.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Whether the session saw anything at all.
+    #[must_use]
+    pub const fn has_recorded(&self) -> bool {
+        self.counts.operations > 0
+    }
+
+    /// Whether more was allocated than the session allowed.
+    #[must_use]
+    pub fn exceeds_budget(&self) -> bool {
+        self.budget.is_some_and(|budget| {
+            self.counts.allocated > budget.allocations || self.counts.total_bytes > budget.bytes
+        })
+    }
+
+    /// Whether no rule was broken, something was recorded, and no budget exceeded. Warnings do not count.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.has_recorded()
+            && self.count(Severity::Error) == 0
+            && self.dropped == 0
+            && !self.exceeds_budget()
+    }
+
+    /// Panics with the whole story unless the report is clean.
+    ///
+    /// # Panics
+    ///
+    /// See above.
+    #[track_caller]
+    pub fn assert_clean(&self) {
+        assert!(self.is_clean(), "\n{self}");
+    }
+
+    /// Panics with the whole story unless just these kinds were found, warnings included, in any order, each as
+    /// often as it is said.
+    ///
+    /// # Panics
+    ///
+    /// See above.
+    #[track_caller]
+    pub fn assert_kinds(&self, kinds: impl IntoIterator<Item = Kind>) {
+        let mut wanted: Vec<Kind> = kinds.into_iter().collect();
+        let mut found: Vec<Kind> = self.violations.iter().map(|v| v.kind).collect();
+        wanted.sort_unstable();
+        found.sort_unstable();
+        assert!(
+            wanted == found,
+            "\nexpected {}, found {}\n\n{self}",
+            names(&wanted),
+            names(&found)
+        );
+    }
+
+    /// Panics if more was allocated.
+    ///
+    /// # Panics
+    ///
+    /// See above.
+    #[track_caller]
+    pub fn assert_at_most(&self, allocations: u64, bytes: u64) {
+        let Counts {
+            allocated,
+            total_bytes,
+            ..
+        } = self.counts;
+        assert!(
+            allocated <= allocations && total_bytes <= bytes,
+            "{allocated} allocations of {total_bytes} bytes together, where {allocations} of {bytes} are allowed"
+        );
+    }
+}
+
+impl<'a> IntoIterator for &'a Report {
+    type Item = &'a Violation;
+    type IntoIter = core::slice::Iter<'a, Violation>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.violations.iter()
+    }
+}
+
+fn names(kinds: &[Kind]) -> String {
+    if kinds.is_empty() {
+        return "nothing".to_owned();
+    }
+    let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+    names.join(", ")
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for violation in grouped(&self.violations) {
+            writeln!(f, "{violation}")?;
+        }
+        self.summary(f)
+    }
+}
+
+/// Violations that are told together: leaks of one site, of which the first stands for all.
+struct Told<'a> {
+    first: &'a Violation,
+    /// All of them.
+    count: usize,
+    bytes: usize,
+}
+
+fn grouped(violations: &[Violation]) -> Vec<Told<'_>> {
+    let mut told: Vec<Told<'_>> = Vec::new();
+    for violation in violations {
+        let bytes = violation.block.as_ref().map_or(0, |block| block.bytes);
+        let same = told.iter_mut().find(|group| {
+            violation.kind == Kind::Leak
+                && group.first.kind == Kind::Leak
+                && !violation.allocated_at.is_empty()
+                && group.first.allocated_at == violation.allocated_at
+        });
+        match same {
+            Some(group) => {
+                group.count += 1;
+                group.bytes += bytes;
+            }
+            None => told.push(Told {
+                first: violation,
+                count: 1,
+                bytes,
+            }),
+        }
+    }
+    told
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = Told {
+            first: self,
+            count: 1,
+            bytes: 0,
+        };
+        told.fmt(f)
+    }
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let violation = self.first;
+        let Violation {
+            kind,
+            severity,
+            message,
+            block,
+            ..
+        } = violation;
+        writeln!(f, "{severity}[{kind}]: {message}")?;
+        if let Some(block) = block {
+            write!(f, "  block {block}")?;
+            if self.count > 1 {
+                let (others, bytes) = (self.count - 1, self.bytes);
+                write!(f, ", and {others} more from there, {bytes} bytes together")?;
+            }
+            writeln!(f)?;
+        }
+        for (what, frames) in [
+            ("allocated at", &violation.allocated_at),
+            ("freed at", &violation.freed_at),
+            ("happened at", &violation.at),
+        ] {
+            if !frames.is_empty() {
+                writeln!(f, "  {what}")?;
+            }
+            for frame in frames {
+                writeln!(f, "    {frame}")?;
+            }
+        }
+        if let [first, rest @ ..] = violation.rules() {
+            write!(f, "  rule: {first}")?;
+            for rule in rest {
+                write!(f, ", {rule}")?;
+            }
+            writeln!(f)?;
+        }
+        writeln!(f, "  help: {}", violation.help())
+    }
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            id, family, bytes, ..
+        } = self;
+        write!(f, "{id}: {family}, {}", plural(*bytes as u64, "byte"))?;
+        match &self.preview {
+            Some(preview) => write!(f, ", \"{preview}\""),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Report {
+    /// The last lines: what was seen, and how it ended.
+    fn summary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.has_recorded() && self.violations.is_empty() {
+            return f.write_str("olemem: recorded nothing");
+        }
+        let counts = self.counts;
+        if let Some(budget) = self.budget
+            && self.exceeds_budget()
+        {
+            writeln!(
+                f,
+                "over budget: {} of {} together, where {} of {} are allowed\n",
+                plural(counts.allocated, "allocation"),
+                plural(counts.total_bytes, "byte"),
+                budget.allocations,
+                plural(budget.bytes, "byte"),
+            )?;
+        }
+        write!(
+            f,
+            "olemem: {}, {}; {} ({} allocated, {} freed, {} live, at most {} at a time)",
+            plural(self.count(Severity::Error) as u64, "error"),
+            plural(self.count(Severity::Warning) as u64, "warning"),
+            plural(counts.operations, "operation"),
+            counts.allocated,
+            counts.freed,
+            counts.live,
+            plural(counts.peak_bytes, "byte"),
+        )?;
+        if self.dropped > 0 {
+            write!(f, "; {} violations could not be kept", self.dropped)?;
+        }
+        Ok(())
+    }
+}
+
+/// A number of things.
+fn plural(count: u64, thing: &str) -> String {
+    if count == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{count} {thing}s")
+    }
+}

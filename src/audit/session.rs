@@ -1,0 +1,313 @@
+//! Sessions: whose blocks are watched, and from when to when.
+
+use core::marker::PhantomData;
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+
+use super::current::{current, enter};
+use super::judge::live_facts;
+use super::ledger::{Deed, Detail, Record, SessionBook, SessionId, State, books, key};
+use super::options::Options;
+use super::overseer::SEAT;
+use super::report::{Closed, Report};
+use super::rules::Kind;
+use super::site::{self, Backtrace, Site, Stack};
+use crate::layout::HEADER;
+use crate::task::hook;
+
+impl Options {
+    /// Begins a session of this thread's.
+    ///
+    /// # Panics
+    ///
+    /// As [`Session::begin`].
+    pub fn begin(self) -> Session {
+        let mut books = books();
+        if books.listening.is_none() {
+            #[cfg(all(unix, not(miri)))]
+            super::forking::watch();
+            match hook::listen(&SEAT) {
+                Ok(listening) => books.listening = Some(listening),
+                Err(taken) => {
+                    drop(books);
+                    panic!("no session can begin: {taken}");
+                }
+            }
+        }
+        let Some(id) = books.open(self, current()) else {
+            drop(books);
+            panic!("no memory for a session");
+        };
+        refresh(&books.sessions);
+        drop(books);
+        enter(id);
+        Session {
+            id,
+            is_finished: false,
+        }
+    }
+}
+
+/// The deepest stack that any session asks for is kept.
+fn refresh(sessions: &[SessionBook]) {
+    let deepest = sessions.iter().map(|book| book.options.backtrace).max();
+    site::want(deepest.unwrap_or(Backtrace::Off));
+}
+
+/// A stretch of the program whose blocks are watched: those that are allocated by the thread that began it, and by
+/// threads that [join](Session::joiner).
+///
+/// * Parallel sessions do not see each other's blocks. A block belongs to the session in which it was allocated,
+///   whoever frees it.
+/// * A session within a session takes over its thread until it ends. Blocks of the outer one are still judged, in
+///   the outer one's report.
+/// * It may be finished on another thread. The one that began it is then in none, until it begins or ends another.
+/// * Dropped without [`finish`](Self::finish), it panics unless the report is clean; while the thread is panicking
+///   the report goes to standard error instead.
+/// * What is allocated before it, or in no session, is not watched, and may be freed within it. A block that
+///   outlives its session is reported as leaked, and is sound all the same: it may be used and freed later.
+///
+/// # Examples
+///
+/// ```
+/// use olemem::audit::{Kind, Session};
+/// use olemem::{Bstr, raw};
+///
+/// let session = Session::begin();
+/// let text = Bstr::from("twice").into_raw();
+/// // SAFETY: the string is live.
+/// unsafe { raw::free(text) };
+/// // SAFETY: the audit swallows this one: nothing is touched.
+/// unsafe { raw::free(text) };
+/// let report = session.finish();
+/// report.assert_kinds([Kind::DoubleFree]);
+/// ```
+#[derive(Debug)]
+#[must_use = "a session that is dropped at once has seen nothing"]
+pub struct Session {
+    id: SessionId,
+    is_finished: bool,
+}
+
+impl Session {
+    /// Begins a session with the usual [`Options`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory for it.
+    pub fn begin() -> Self {
+        Options::default().begin()
+    }
+
+    /// Begins with other options: see there.
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    /// A ticket for other threads.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use olemem::Bstr;
+    /// use olemem::audit::{Kind, Session};
+    ///
+    /// let session = Session::begin();
+    /// let joiner = session.joiner();
+    /// let thread = std::thread::spawn(move || {
+    ///     let _joined = joiner.join();
+    ///     Bstr::from("never freed").into_raw().addr()
+    /// });
+    /// thread.join().unwrap();
+    /// session.finish().assert_kinds([Kind::Leak]);
+    /// ```
+    #[must_use]
+    pub fn joiner(&self) -> Joiner {
+        Joiner { id: self.id }
+    }
+
+    /// Ends the session: everything that is still live is reported as leaked, freed blocks are looked at once
+    /// more and given back.
+    #[must_use = "the report says what was found"]
+    pub fn finish(mut self) -> Report {
+        self.end()
+    }
+
+    fn end(&mut self) -> Report {
+        self.is_finished = true;
+        let report = close(self.id);
+        Report::new(report)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.is_finished {
+            return;
+        }
+        let report = self.end();
+        if thread::panicking() {
+            if !report.violations().is_empty() {
+                eprintln!("{report}");
+            }
+        } else {
+            report.assert_clean();
+        }
+    }
+}
+
+/// Ends a session.
+fn close(id: SessionId) -> Option<Closed> {
+    let mut books = books();
+    for key in books.live_in(id) {
+        let at = Stack::default();
+        books.inspect(key, Deed::End, &at);
+        let Some(entry) = books.get(key) else {
+            continue;
+        };
+        if entry.is_ignored {
+            continue;
+        }
+        let (kind, detail) = if entry.pins > 0 || entry.state == State::Deferred {
+            (Kind::UnbalancedPin, Detail::Pins(entry.pins))
+        } else {
+            (Kind::Leak, Detail::Nothing)
+        };
+        let facts = live_facts(&entry);
+        books.record(
+            id,
+            Record {
+                kind,
+                severity: kind.severity(),
+                deed: Deed::End,
+                detail,
+                block: Some(facts),
+                at: Site::default(),
+            },
+        );
+    }
+    let outer = books.session(id).map_or(0, |book| book.outer);
+    let book = books.close(id)?;
+    if current() == id {
+        enter(outer);
+    }
+    refresh(&books.sessions);
+    // While the lock is held, so that the next session finds the seat free.
+    if books.is_idle() {
+        books.listening = None;
+    }
+    drop(books);
+    // The stacks of closed sessions stay in the books, by number.
+    let mut stacks = Vec::with_capacity(book.records.len());
+    for record in &book.records {
+        let books = self::books();
+        let of = |site: Option<Site>| books.sites.get(site.unwrap_or_default());
+        let found = [
+            of(record.block.map(|block| block.allocated_at)),
+            of(record.block.and_then(|block| block.freed_at)),
+            of(Some(record.at)),
+        ];
+        drop(books);
+        stacks.push(found);
+    }
+    Some(Closed { book, stacks })
+}
+
+/// Lets other threads join a session. Made by [`Session::joiner`]; one serves any number of threads.
+#[derive(Clone, Debug)]
+pub struct Joiner {
+    id: SessionId,
+}
+
+impl Joiner {
+    /// Has this thread take part until the guard is dropped. If the session is over, nothing happens.
+    pub fn join(&self) -> Joined {
+        Joined {
+            before: enter(self.id),
+            this_thread: PhantomData,
+        }
+    }
+}
+
+/// Takes part in a session until it is dropped. Made by [`Joiner::join`].
+#[derive(Debug)]
+#[must_use = "dropping the guard ends the taking part"]
+pub struct Joined {
+    before: SessionId,
+    /// It is the thread's.
+    this_thread: PhantomData<*const ()>,
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        enter(self.before);
+    }
+}
+
+/// Runs code in a session, and panics with the whole story unless it broke no rule and freed what it allocated.
+///
+/// What it gives is dropped outside of the session only if it is not of olemem's memory: a string that is to
+/// outlive the closure is a leak of its own. If the closure panics, its panic goes on, and the report goes to
+/// standard error.
+///
+/// # Examples
+///
+/// ```
+/// use olemem::{Bstr, audit};
+///
+/// audit::check(|_| {
+///     let text = Bstr::from("freed when dropped");
+///     assert_eq!(text.len(), 18);
+/// });
+/// ```
+///
+/// # Panics
+///
+/// If a rule was broken, a block leaked, or nothing was recorded at all.
+pub fn check<T>(code: impl FnOnce(&Session) -> T) -> T {
+    let session = Session::begin();
+    match panic::catch_unwind(AssertUnwindSafe(|| code(&session))) {
+        Ok(result) => {
+            session.finish().assert_clean();
+            result
+        }
+        Err(cause) => {
+            let report = session.finish();
+            if !report.violations().is_empty() {
+                eprintln!("{report}");
+            }
+            panic::resume_unwind(cause)
+        }
+    }
+}
+
+/// Says that a block is meant to live on: it is not reported as leaked. Any pointer of olemem's, a BSTR or task
+/// memory; `false` if no audited, live block is there.
+///
+/// # Examples
+///
+/// ```
+/// use olemem::audit::{self, Session};
+/// use olemem::{Bstr, raw};
+///
+/// let session = Session::begin();
+/// let kept = Bstr::from("for ever").into_raw();
+/// assert!(audit::ignore(kept));
+/// session.finish().assert_clean();
+/// # // SAFETY: live, and its last use.
+/// # unsafe { raw::free(kept) };
+/// ```
+pub fn ignore<T>(pointer: *const T) -> bool {
+    let mut books = books();
+    let address = pointer.addr();
+    let candidates = [address, address.wrapping_sub(HEADER)];
+    for start in candidates {
+        if let Some(entry) = books.get_mut(key(start))
+            && entry.is_live()
+        {
+            entry.is_ignored = true;
+            return true;
+        }
+    }
+    false
+}

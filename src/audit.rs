@@ -39,6 +39,8 @@
 //!
 //! What is not in a session is as it ever was. The seam that the audit listens at costs nothing while there is none.
 
+#[cfg(all(unix, not(miri)))]
+mod crash;
 mod current;
 #[cfg(all(unix, not(miri)))]
 mod forking;
@@ -48,10 +50,20 @@ mod judge;
 mod ledger;
 mod options;
 mod overseer;
+#[cfg(all(unix, not(miri)))]
+mod process;
+#[doc(hidden)]
+#[cfg(all(unix, not(miri)))]
+pub mod records;
 mod report;
 mod rules;
 mod session;
+#[cfg(all(unix, not(miri)))]
+mod settings;
+#[cfg(all(unix, not(miri)))]
+mod signals;
 mod site;
+mod suppress;
 
 pub use frame::Frame;
 pub use guard::{FREED, FRESH, GUARD};
@@ -61,3 +73,4 @@ pub use report::{Block, Report, Violation};
 pub use rules::{Kind, Rule, Severity, UnknownKind};
 pub use session::{Joined, Joiner, Session, check, ignore};
 pub use site::Backtrace;
+pub use suppress::{BadLine, Suppressions};

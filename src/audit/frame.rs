@@ -76,6 +76,18 @@ impl Frame {
     }
 }
 
+/// Cuts olemem's own frames away, and what the language's runtime has below `main` and below a thread's function.
+pub(super) fn trim(frames: &mut Vec<Frame>) {
+    let inner = frames.iter().take_while(|frame| frame.is_inside()).count();
+    frames.drain(..inner);
+    if let Some(outermost) = frames.iter().position(Frame::is_runtime) {
+        frames.truncate(outermost);
+        while frames.last().is_some_and(Frame::is_library) {
+            frames.pop();
+        }
+    }
+}
+
 /// Whether a function is one of a crate's, or implements a trait for one of its types.
 fn is_of_crate(function: &str, name: &str) -> bool {
     let rest = function.trim_start_matches('<').trim_start_matches('&');

@@ -238,6 +238,19 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// What was counted since; what is live is as it is.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            operations: self.operations - before.operations,
+            allocated: self.allocated - before.allocated,
+            freed: self.freed - before.freed,
+            failed: self.failed - before.failed,
+            total_bytes: self.total_bytes - before.total_bytes,
+            ..self
+        }
+    }
+
     fn comes(&mut self, size: usize) {
         self.allocated += 1;
         self.live += 1;
@@ -264,8 +277,8 @@ pub(super) struct SessionBook {
     pub(super) records: Vec<Record, System>,
     /// Violations for which there was no memory.
     pub(super) dropped: u64,
-    /// Blocks with smaller numbers were the parent's, before a fork.
-    first_own: u64,
+    /// What the parent had counted, before a fork: blocks with numbers up to its allocations are the parent's.
+    pub(super) inherited: Counts,
     /// The oldest in quarantine, by the key; 0 if none is.
     oldest: usize,
     newest: usize,
@@ -312,7 +325,7 @@ impl Books {
             counts: Counts::default(),
             records: Vec::new_in(System),
             dropped: 0,
-            first_own: 0,
+            inherited: Counts::default(),
             oldest: 0,
             newest: 0,
             quarantined: 0,
@@ -356,7 +369,7 @@ impl Books {
     /// In the child of a fork: what there is belongs to the parent.
     pub(super) fn inherit(&mut self) {
         for book in &mut self.sessions {
-            book.first_own = book.counts.allocated;
+            book.inherited = book.counts;
             book.records.clear();
             book.dropped = 0;
         }
@@ -440,13 +453,25 @@ impl Books {
         self.entries.remove(&key);
     }
 
+    /// Shows each live block of a session, in no order. It asks for no memory.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn each_live(&self, id: SessionId, mut show: impl FnMut(&Entry)) {
+        let book = self.sessions.iter().find(|book| book.id == id);
+        let first_own = book.map_or(0, |book| book.inherited.allocated);
+        for entry in self.entries.values() {
+            if entry.session == id && entry.is_live() && entry.id > first_own {
+                show(entry);
+            }
+        }
+    }
+
     /// The live blocks of a session that are its own, in the order of their numbers.
     pub(super) fn live_in(&self, id: SessionId) -> Vec<usize, System> {
         let first_own = self
             .sessions
             .iter()
             .find(|book| book.id == id)
-            .map_or(0, |book| book.first_own);
+            .map_or(0, |book| book.inherited.allocated);
         let is_own = |entry: &Entry| entry.session == id && entry.is_live() && entry.id > first_own;
         let mut live = Vec::new_in(System);
         if live.try_reserve(self.entries.len()).is_ok() {
@@ -568,7 +593,7 @@ impl Books {
         } else {
             book.dropped += 1;
         }
-        on_violation();
+        olemem_on_violation();
     }
 }
 
@@ -579,9 +604,16 @@ pub(super) fn books() -> Guard<'static, Books> {
     BOOKS.lock()
 }
 
-/// Called at each violation: a place for a debugger to stop at.
+/// The books, unless somebody is at work on them.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn books_at_rest() -> Option<Guard<'static, Books>> {
+    BOOKS.try_lock()
+}
+
+/// Called at each violation: a place for a debugger to stop at, by a name that it can find.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 #[inline(never)]
-fn on_violation() {
+extern "C" fn olemem_on_violation() {
     core::hint::black_box(());
 }
 

@@ -1,0 +1,505 @@
+//! Process mode: `OLEMEM=check` has the whole process watched, from the first allocation to the end.
+//!
+//! ```text
+//!  the first allocation ─► task::mode ─► begin: a session that all threads are in
+//!  each operation ───────► Watcher ─► Audit, and then: was that the first violation?
+//!  exit ─────────────────► the last of the destructors ─► the report, or a record for `olemem check`
+//!  a fatal signal ───────► crashed ─► a record without memory being asked for
+//! ```
+//!
+//! * The report comes after the destructors of the program's globals. An exit handler that is set at the first
+//!   allocation would come before them, and blame them for what they are about to free.
+//! * A forked child reports what it did itself, and nothing if it did nothing.
+//! * Where `olemem check` has named a folder, each process leaves there, under its number and the time of its
+//!   beginning: a note that it began; a record, when it ended; or a text, when a signal ended it.
+
+use core::cell::Cell;
+use core::ffi::{CStr, c_int};
+use core::fmt::{self, Write};
+use std::fs;
+use std::io::{self, IsTerminal, Write as _};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use super::crash;
+use super::current::cover_process;
+use super::ledger::{SessionId, books};
+use super::overseer::Audit;
+use super::report::Report;
+use super::rules::Severity;
+use super::session;
+use super::settings::{Format, Settings, as_path};
+use super::signals;
+use super::suppress::Suppressions;
+use crate::task::block::Family;
+use crate::task::complain::complain;
+use crate::task::fault;
+use crate::task::hook::{BstrEvent, Overseer, Seat};
+use crate::task::mode::Step;
+use crate::units::ByteLen;
+
+/// A process that is watched.
+struct Watched {
+    settings: Settings,
+    session: SessionId,
+    /// When it began, in nanoseconds: numbers of processes are used again, and a process may become another
+    /// program.
+    stamp: u128,
+    /// The first process; others are its forks.
+    first: u32,
+}
+
+static WATCHED: OnceLock<Option<Watched>> = OnceLock::new();
+
+/// The process that has left a note, and the one that has reported; children of a fork find their parent's number.
+static NOTED: AtomicU32 = AtomicU32::new(0);
+static REPORTED: AtomicU32 = AtomicU32::new(0);
+
+/// Violations that `halt=first` has looked at.
+static SEEN: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Whether this thread is looking at violations: what it does for that is not looked at.
+    static LOOKS: Cell<bool> = const { Cell::new(false) };
+}
+
+fn watched() -> Option<&'static Watched> {
+    WATCHED.get()?.as_ref()
+}
+
+/// Called by the mode byte, which stands below the audit and knows this function by its name alone.
+#[unsafe(no_mangle)]
+extern "Rust" fn olemem_check_process(value: &'static CStr, step: Step) {
+    match step {
+        Step::Begin => {
+            // Whoever comes second waits, so that its first block is watched as well.
+            WATCHED.get_or_init(|| begin(Settings::read(value)));
+        }
+        Step::Complain => {
+            Settings::complain(value, |what| complain(what));
+            if watched().is_none() {
+                complain(format_args!(
+                    "OLEMEM: nothing is checked: somebody listens at the seam, or there is no memory"
+                ));
+            }
+            at_exit::watch();
+        }
+    }
+}
+
+fn begin(settings: Settings) -> Option<Watched> {
+    let session = session::begin_for_process(settings.options, &SEAT)?;
+    if settings.fail_at > 0 {
+        fault::fail_nth_of_process(settings.fail_at);
+    }
+    let watched = Watched {
+        settings,
+        session,
+        stamp: now(),
+        first: process::id(),
+    };
+    signals::watch(crashed);
+    cover_process(session);
+    watched.note();
+    Some(watched)
+}
+
+fn now() -> u128 {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
+    since.unwrap_or_default().as_nanos()
+}
+
+// --------------------------------------------------------------------------------------- paths
+
+/// A path for the system, without memory being asked for.
+struct Path {
+    bytes: [u8; 4352],
+    len: usize,
+}
+
+impl Path {
+    const fn new() -> Self {
+        Self {
+            bytes: [0; 4352],
+            len: 0,
+        }
+    }
+
+    /// Adds to it; what does not fit is an error. One byte is left for the zero.
+    fn add(&mut self, bytes: &[u8]) -> fmt::Result {
+        let end = self.len + bytes.len();
+        if end >= self.bytes.len() {
+            return Err(fmt::Error);
+        }
+        self.bytes[self.len..end].copy_from_slice(bytes);
+        self.len = end;
+        Ok(())
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Opens it to write to, made anew; a negative number if that cannot be.
+    fn create(&self) -> c_int {
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
+        // SAFETY: there are zeros behind the bytes, the last one in any case.
+        unsafe { libc::open(self.bytes.as_ptr().cast(), flags, 0o644) }
+    }
+}
+
+impl Write for Path {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.add(text.as_bytes())
+    }
+}
+
+impl Watched {
+    /// Where something of this process goes in the folder of `olemem check`, if there is one.
+    fn in_records(&self, what: &str) -> Option<Path> {
+        let folder = self.settings.records.as_ref()?;
+        let mut path = Path::new();
+        path.add(folder).ok()?;
+        write!(path, "/{}-{}.{what}", process::id(), self.stamp).ok()?;
+        Some(path)
+    }
+
+    /// Where the report of this process goes, if it is not standard error: `%p` is its number. A forked child has a
+    /// file of its own in any case.
+    fn report_path(&self) -> Option<Path> {
+        let said = self.settings.report.as_ref()?;
+        let process = process::id();
+        let mut path = Path::new();
+        let mut has_number = false;
+        let mut rest = said.as_slice();
+        while let Some(at) = rest.windows(2).position(|two| two == b"%p") {
+            path.add(&rest[..at]).ok()?;
+            write!(path, "{process}").ok()?;
+            rest = &rest[at + 2..];
+            has_number = true;
+        }
+        path.add(rest).ok()?;
+        if !has_number && process != self.first {
+            write!(path, ".{process}").ok()?;
+        }
+        Some(path)
+    }
+
+    /// Leaves a note for `olemem check` that this process is watched.
+    fn note(&self) {
+        if NOTED.swap(process::id(), Ordering::Relaxed) == process::id() {
+            return;
+        }
+        let Some(file) = self.in_records("begun").map(|path| path.create()) else {
+            return;
+        };
+        if file < 0 {
+            return;
+        }
+        let mut name = [0; 4096];
+        let name = program(&mut name);
+        // A note without a name tells as much.
+        // SAFETY: so many bytes are there.
+        let _ = unsafe { libc::write(file, name.as_ptr().cast(), name.len()) };
+        // SAFETY: it was opened above.
+        unsafe { libc::close(file) };
+    }
+}
+
+/// The path of the program, as far as the system tells it without memory being asked for.
+fn program(name: &mut [u8; 4096]) -> &[u8] {
+    // SAFETY: the name is a string, and so many bytes may be written there.
+    let len = unsafe {
+        libc::readlink(
+            c"/proc/self/exe".as_ptr(),
+            name.as_mut_ptr().cast(),
+            name.len(),
+        )
+    };
+    &name[..usize::try_from(len).unwrap_or(0)]
+}
+
+// ------------------------------------------------------------------------------------- the end
+
+/// The process ends: what was found is told.
+fn finish() {
+    let Some(watched) = watched() else {
+        return;
+    };
+    if REPORTED.swap(process::id(), Ordering::Relaxed) == process::id() {
+        return;
+    }
+    cover_process(0);
+    let Some(report) = session::end_of_process(watched.session) else {
+        return;
+    };
+    let is_fork = process::id() != watched.first;
+    if is_fork && !report.has_recorded() && report.violations().is_empty() {
+        return;
+    }
+    let errors = watched.deliver(report);
+    if errors > 0 && watched.settings.exit_code != 0 {
+        // SAFETY: a null stream means all of them.
+        unsafe { libc::fflush(core::ptr::null_mut()) };
+        // SAFETY: all that is left undone are destructors behind ours.
+        unsafe { libc::_exit(watched.settings.exit_code.into()) };
+    }
+}
+
+impl Watched {
+    /// Hands a report on, and tells how many errors there are.
+    fn deliver(&self, mut report: Report) -> usize {
+        if let Some(path) = self.in_records("json") {
+            let name = std::env::current_exe().unwrap_or_default();
+            let text = report.to_wire(process::id(), &name.to_string_lossy());
+            let path = as_path(path.as_bytes());
+            // Whole, or not at all.
+            let unfinished = PathBuf::from(path).with_extension("unfinished");
+            let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, path));
+            if let Err(error) = written {
+                complain(format_args!("{}: {error}", path.display()));
+            }
+            return report.count(Severity::Error);
+        }
+        let suppressed = self.suppress(&mut report);
+        let path = self.report_path();
+        let text = match self.settings.format {
+            Format::Json => report.to_json(),
+            Format::Sarif => report.to_sarif(),
+            Format::Text if path.is_none() && wants_colour() => format!("{}\n", report.painted()),
+            Format::Text => format!("{report}\n"),
+        };
+        let is_written = path.is_some_and(|path| {
+            let path = as_path(path.as_bytes());
+            match fs::write(path, &text) {
+                Ok(()) => true,
+                Err(error) => {
+                    complain(format_args!(
+                        "report={}: {error}; the report follows",
+                        path.display()
+                    ));
+                    false
+                }
+            }
+        });
+        if !is_written {
+            // Nothing sensible is left to do if standard error is closed.
+            let _ = io::stderr().write_all(text.as_bytes());
+        }
+        if suppressed > 0 {
+            complain(format_args!("suppressed: {suppressed}"));
+        }
+        report.count(Severity::Error)
+    }
+
+    /// What is to be suppressed, which is nothing if the file cannot be read.
+    fn suppressions(&self) -> Suppressions {
+        let Some(path) = self.settings.suppress.as_ref().map(|path| as_path(path)) else {
+            return Suppressions::default();
+        };
+        let text = fs::read_to_string(path).map_err(|error| error.to_string());
+        let known = text.and_then(|text| Suppressions::parse(&text).map_err(|bad| bad.to_string()));
+        known.unwrap_or_else(|why| {
+            complain(format_args!(
+                "suppress={}: {why}; nothing is suppressed",
+                path.display()
+            ));
+            Suppressions::default()
+        })
+    }
+
+    fn suppress(&self, report: &mut Report) -> usize {
+        report.suppress(&self.suppressions())
+    }
+}
+
+/// Whether standard error is a terminal that shows colours, and nobody minds: <https://no-color.org>.
+fn wants_colour() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal()
+        && !is_set("NO_COLOR")
+        && std::env::var_os("TERM").is_some_and(|term| term.as_bytes() != b"dumb")
+}
+
+/// A signal is about to end the process. Nothing but what a handler of a signal may do.
+fn crashed(signal: c_int) {
+    let Some(watched) = watched() else {
+        return;
+    };
+    if REPORTED.load(Ordering::Relaxed) == process::id() {
+        return;
+    }
+    let path = watched
+        .in_records("crash")
+        .or_else(|| watched.report_path());
+    let file = path.map_or(libc::STDERR_FILENO, |path| path.create());
+    if file < 0 {
+        return;
+    }
+    let mut name = [0; 4096];
+    let name = program(&mut name);
+    let process = process::id().cast_signed();
+    crash::write(file, process, signal, name, watched.session);
+    if file != libc::STDERR_FILENO {
+        // SAFETY: it was opened above.
+        unsafe { libc::close(file) };
+    }
+}
+
+/// The last thing that is done when the process ends in an orderly way.
+mod at_exit {
+    use core::hint;
+
+    /// Runs [`finish`](super::finish) after all destructors of this program or library: an array of destructors is
+    /// run from its end, and this is the first by its number. What the program has `atexit` do, or its destructors
+    /// of globals in C++, was done before.
+    #[cfg(not(target_vendor = "apple"))]
+    #[used]
+    #[unsafe(link_section = ".fini_array.00000")]
+    static AT_EXIT: extern "C" fn() = at_exit;
+
+    /// Sets the handler when the program or library is loaded: what is set later is done earlier.
+    #[cfg(target_vendor = "apple")]
+    #[used]
+    #[unsafe(link_section = "__DATA,__mod_init_func")]
+    static AT_EXIT: extern "C" fn() = {
+        extern "C" fn at_load() {
+            // It fails for lack of memory only.
+            // SAFETY: a function of the program.
+            let _ = unsafe { libc::atexit(at_exit) };
+        }
+        at_load
+    };
+
+    extern "C" fn at_exit() {
+        super::finish();
+    }
+
+    /// The reference keeps the record in a static link.
+    pub(super) fn watch() {
+        hint::black_box(&AT_EXIT);
+    }
+}
+
+// --------------------------------------------------------------------------------- halt=first
+
+/// Looks at what was found since the last look, and ends the process if it is not suppressed.
+#[cold]
+#[inline(never)]
+fn look(watched: &Watched) {
+    let seen = SEEN.load(Ordering::Relaxed);
+    let book = books()
+        .session(watched.session)
+        .map(|book| book.records.len());
+    if book.is_none_or(|found| found <= seen) {
+        return;
+    }
+    if LOOKS.try_with(|looks| looks.replace(true)) != Ok(false) {
+        return;
+    }
+    // What follows may allocate by way of olemem.
+    if let Some(mut report) = session::so_far(watched.session, seen) {
+        let all = report.violations().len();
+        if watched.suppress(&mut report) < all {
+            // One thread's will do.
+            if REPORTED.swap(process::id(), Ordering::Relaxed) != process::id() {
+                watched.deliver(report);
+            }
+            process::abort();
+        }
+        SEEN.fetch_max(seen + all, Ordering::Relaxed);
+    }
+    let _ = LOOKS.try_with(|looks| looks.set(false));
+}
+
+/// The audit's seat in process mode.
+static SEAT: Seat = Seat::of_overseer(&Watcher);
+
+/// The audit, and a look at what it found.
+struct Watcher;
+
+impl Watcher {
+    fn after<T>(result: T) -> T {
+        if let Some(watched) = watched() {
+            if NOTED.load(Ordering::Relaxed) != process::id() {
+                // A forked child that has to do with olemem.
+                watched.note();
+            }
+            if watched.settings.halts {
+                look(watched);
+            }
+        }
+        result
+    }
+}
+
+impl Overseer for Watcher {
+    fn alloc(&self, size: usize, family: Family) -> *mut u8 {
+        Self::after(Audit.alloc(size, family))
+    }
+
+    unsafe fn resize(&self, block: *mut u8, size: usize, family: Family) -> *mut u8 {
+        // SAFETY: the caller's promise is the precondition.
+        Self::after(unsafe { Audit.resize(block, size, family) })
+    }
+
+    unsafe fn free(&self, block: *mut u8, family: Family) {
+        // SAFETY: the caller's promise is the precondition.
+        Self::after(unsafe { Audit.free(block, family) });
+    }
+
+    fn measure(&self, block: *mut u8) -> Option<usize> {
+        Self::after(Audit.measure(block))
+    }
+
+    fn is_live(&self, block: *mut u8) -> bool {
+        Audit.is_live(block)
+    }
+
+    fn extent(&self, block: *mut u8) -> Option<usize> {
+        Audit.extent(block)
+    }
+
+    fn minimized(&self) {
+        Audit.minimized();
+    }
+
+    fn bstr(&self, event: &BstrEvent) {
+        Self::after(Audit.bstr(event));
+    }
+
+    fn may_read(&self, bstr: *const u16) -> bool {
+        Self::after(Audit.may_read(bstr))
+    }
+
+    fn may_copy(&self, source: *const u8, bytes: usize) -> usize {
+        Self::after(Audit.may_copy(source, bytes))
+    }
+
+    fn accepts(&self, block: *mut u8, family: Family) -> bool {
+        Self::after(Audit.accepts(block, family))
+    }
+
+    fn framed(&self, block: *mut u8, len: ByteLen) {
+        Audit.framed(block, len);
+    }
+
+    fn refused_cached(&self, block: *mut u8, family: Family) {
+        Self::after(Audit.refused_cached(block, family));
+    }
+
+    fn overlaps(&self, bstr: *const u16, source: *const u16) {
+        Self::after(Audit.overlaps(bstr, source));
+    }
+
+    fn null_out(&self, function: &'static str) {
+        Self::after(Audit.null_out(function));
+    }
+
+    fn spy_lost(&self, block: *mut u8) {
+        Self::after(Audit.spy_lost(block));
+    }
+}

@@ -1,0 +1,276 @@
+//! A report as JSON: `docs/report.schema.json` says how it looks.
+//!
+//! Each process of `olemem check` hands in its report as JSON too, with what a merged report needs besides: the
+//! [`Wire`] form. Both are written by the same code.
+
+use serde_core::ser::{Serialize, SerializeStruct, Serializer};
+use serde_json::Value;
+
+use super::{Block, Counts, Family, Frame, Kind, Report, Severity, Violation};
+
+/// The name of the form.
+const SCHEMA: &str = "olemem-report/1";
+
+impl Report {
+    /// The report as JSON, of the form `olemem-report/1`: `docs/report.schema.json` describes it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use olemem::Bstr;
+    /// use olemem::audit::Session;
+    ///
+    /// let session = Session::begin();
+    /// drop(Bstr::from("text"));
+    /// let json = session.finish().to_json();
+    /// assert!(json.contains(r#""schema": "olemem-report/1""#));
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = text(&Plain(self));
+        text.push('\n');
+        text
+    }
+
+    /// As JSON in the form that one process hands to another.
+    #[cfg(all(unix, not(miri)))]
+    pub(in crate::audit) fn to_wire(&self, process: u32, program: &str) -> String {
+        text(&Wire {
+            report: self,
+            process,
+            program,
+        })
+    }
+
+    /// Reads what [`to_wire`](Self::to_wire) wrote: the report, the number of the process, and its program.
+    #[cfg(all(unix, not(miri)))]
+    pub(in crate::audit) fn from_wire(text: &str) -> Option<(Self, u32, String)> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let number = |key: &str| value["counts"][key].as_u64();
+        let counts = Counts {
+            operations: number("operations")?,
+            allocated: number("allocated")?,
+            freed: number("freed")?,
+            failed: number("failed")?,
+            live: number("live")?,
+            live_bytes: number("live_bytes")?,
+            peak_bytes: number("peak_bytes")?,
+            total_bytes: number("total_bytes")?,
+        };
+        let violations = value["violations"].as_array()?;
+        let report = Self {
+            counts,
+            budget: None,
+            violations: violations.iter().map(violation).collect::<Option<_>>()?,
+            dropped: value["dropped"].as_u64()?,
+        };
+        let process = value["process"].as_u64()?.try_into().ok()?;
+        Some((report, process, value["program"].as_str()?.to_owned()))
+    }
+}
+
+fn text(what: &impl Serialize) -> String {
+    // Strings, numbers and lists of them cannot fail to be written to memory.
+    serde_json::to_string_pretty(what).unwrap_or_default()
+}
+
+#[cfg(all(unix, not(miri)))]
+fn violation(value: &Value) -> Option<Violation> {
+    let kind: Kind = value["kind"].as_str()?.parse().ok()?;
+    let severity = if value["severity"] == Severity::Warning.name() {
+        Severity::Warning
+    } else {
+        Severity::Error
+    };
+    Some(Violation {
+        kind,
+        severity,
+        message: value["message"].as_str()?.to_owned(),
+        block: block(&value["block"]),
+        allocated_at: frames(&value["allocated_at"])?,
+        freed_at: frames(&value["freed_at"])?,
+        at: frames(&value["at"])?,
+    })
+}
+
+#[cfg(all(unix, not(miri)))]
+fn block(value: &Value) -> Option<Block> {
+    Some(Block {
+        id: value["id"].as_u64()?,
+        family: if value["family"] == name(Family::Bstr) {
+            Family::Bstr
+        } else {
+            Family::Task
+        },
+        bytes: value["bytes"].as_u64()?.try_into().ok()?,
+        preview: value["preview"].as_str().map(str::to_owned),
+    })
+}
+
+#[cfg(all(unix, not(miri)))]
+fn frames(value: &Value) -> Option<Vec<Frame>> {
+    let frame = |value: &Value| {
+        Some(Frame {
+            function: value["function"].as_str().map(str::to_owned),
+            file: value["file"].as_str().map(str::to_owned),
+            line: value["line"].as_u64().and_then(|line| line.try_into().ok()),
+            address: value["address"].as_u64()?.try_into().ok()?,
+        })
+    };
+    value.as_array()?.iter().map(frame).collect()
+}
+
+/// The name of a family in reports.
+pub(super) fn name(family: Family) -> &'static str {
+    match family {
+        Family::Bstr => "bstr",
+        Family::Task => "task",
+    }
+}
+
+// ------------------------------------------------------------------------------------- writing
+
+/// What users see.
+struct Plain<'a>(&'a Report);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Report", 3)?;
+        object.serialize_field("schema", SCHEMA)?;
+        object.serialize_field("summary", &Summary(self.0))?;
+        object.serialize_field("violations", &Violations(self.0, false))?;
+        object.end()
+    }
+}
+
+/// What a process hands in.
+#[cfg(all(unix, not(miri)))]
+struct Wire<'a> {
+    report: &'a Report,
+    process: u32,
+    program: &'a str,
+}
+
+#[cfg(all(unix, not(miri)))]
+impl Serialize for Wire<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Wire", 5)?;
+        object.serialize_field("process", &self.process)?;
+        object.serialize_field("program", self.program)?;
+        object.serialize_field("counts", &All(self.report.counts))?;
+        object.serialize_field("dropped", &self.report.dropped)?;
+        object.serialize_field("violations", &Violations(self.report, true))?;
+        object.end()
+    }
+}
+
+#[cfg(all(unix, not(miri)))]
+struct All(Counts);
+
+#[cfg(all(unix, not(miri)))]
+impl Serialize for All {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counts = self.0;
+        let mut object = serializer.serialize_struct("Counts", 8)?;
+        object.serialize_field("operations", &counts.operations)?;
+        object.serialize_field("allocated", &counts.allocated)?;
+        object.serialize_field("freed", &counts.freed)?;
+        object.serialize_field("failed", &counts.failed)?;
+        object.serialize_field("live", &counts.live)?;
+        object.serialize_field("live_bytes", &counts.live_bytes)?;
+        object.serialize_field("peak_bytes", &counts.peak_bytes)?;
+        object.serialize_field("total_bytes", &counts.total_bytes)?;
+        object.end()
+    }
+}
+
+struct Summary<'a>(&'a Report);
+
+impl Serialize for Summary<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counts = self.0.counts;
+        let mut object = serializer.serialize_struct("Summary", 7)?;
+        object.serialize_field("operations", &counts.operations)?;
+        object.serialize_field("allocated", &counts.allocated)?;
+        object.serialize_field("freed", &counts.freed)?;
+        object.serialize_field("live", &counts.live)?;
+        object.serialize_field("peak_bytes", &counts.peak_bytes)?;
+        object.serialize_field("errors", &self.0.count(Severity::Error))?;
+        object.serialize_field("warnings", &self.0.count(Severity::Warning))?;
+        object.end()
+    }
+}
+
+/// All violations; with the addresses of frames or without.
+struct Violations<'a>(&'a Report, bool);
+
+impl Serialize for Violations<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let violations = &self.0.violations;
+        serializer.collect_seq(violations.iter().map(|violation| One(violation, self.1)))
+    }
+}
+
+struct One<'a>(&'a Violation, bool);
+
+impl Serialize for One<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(violation, with_addresses) = *self;
+        let rules: Vec<String> = violation.rules().iter().map(ToString::to_string).collect();
+        let mut object = serializer.serialize_struct("Violation", 10)?;
+        object.serialize_field("kind", violation.kind.name())?;
+        object.serialize_field("severity", violation.severity.name())?;
+        object.serialize_field("rule", &rules)?;
+        object.serialize_field("message", &violation.message)?;
+        object.serialize_field("help", violation.help())?;
+        // There are no annotated calls yet.
+        object.serialize_field("call", &None::<()>)?;
+        object.serialize_field("block", &violation.block.as_ref().map(OfBlock))?;
+        for (key, frames) in [
+            ("allocated_at", &violation.allocated_at),
+            ("freed_at", &violation.freed_at),
+            ("at", &violation.at),
+        ] {
+            object.serialize_field(key, &Frames(frames, with_addresses))?;
+        }
+        object.end()
+    }
+}
+
+struct OfBlock<'a>(&'a Block);
+
+impl Serialize for OfBlock<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let block = self.0;
+        let mut object = serializer.serialize_struct("Block", 4)?;
+        object.serialize_field("id", &block.id)?;
+        object.serialize_field("family", name(block.family))?;
+        object.serialize_field("bytes", &block.bytes)?;
+        object.serialize_field("preview", &block.preview)?;
+        object.end()
+    }
+}
+
+struct Frames<'a>(&'a [Frame], bool);
+
+impl Serialize for Frames<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|frame| OfFrame(frame, self.1)))
+    }
+}
+
+struct OfFrame<'a>(&'a Frame, bool);
+
+impl Serialize for OfFrame<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(frame, with_address) = *self;
+        let mut object = serializer.serialize_struct("Frame", 3 + usize::from(with_address))?;
+        object.serialize_field("function", &frame.function)?;
+        object.serialize_field("file", &frame.file)?;
+        object.serialize_field("line", &frame.line)?;
+        if with_address {
+            object.serialize_field("address", &frame.address)?;
+        }
+        object.end()
+    }
+}

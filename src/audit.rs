@@ -46,6 +46,7 @@ mod current;
 mod forking;
 mod frame;
 mod guard;
+mod guide;
 mod judge;
 mod ledger;
 mod options;
@@ -67,6 +68,7 @@ mod suppress;
 
 pub use frame::Frame;
 pub use guard::{FREED, FRESH, GUARD};
+pub use guide::{Check, Guide};
 pub use ledger::Counts;
 pub use options::{Budget, Options};
 pub use report::{Block, Report, Violation};

@@ -64,6 +64,8 @@ pub(super) struct Entry {
     pub(super) session: SessionId,
     /// Its number within the session, counted by allocations.
     pub(super) id: u64,
+    /// The length of the BSTR that a reallocation is for, which comes next.
+    pub(super) wanted: Option<ByteLen>,
     /// Pins that were not taken back.
     pub(super) pins: usize,
     /// Not to be reported as leaked.
@@ -87,6 +89,7 @@ impl Entry {
             state: State::Live,
             session: 0,
             id: 0,
+            wanted: None,
             pins: 0,
             is_ignored: false,
             is_prefix_told: false,
@@ -112,6 +115,11 @@ impl Entry {
 
     pub(super) fn is_live(&self) -> bool {
         matches!(self.state, State::Live | State::Deferred)
+    }
+
+    /// Offset of what its holder's pointer addresses from its start.
+    pub(super) fn first(&self) -> usize {
+        if self.len.is_some() { HEADER } else { 0 }
     }
 
     /// Bytes that its holder thinks of: a BSTR's payload, or the block.
@@ -367,6 +375,7 @@ impl Books {
     }
 
     /// In the child of a fork: what there is belongs to the parent.
+    #[cfg(all(unix, not(miri)))]
     pub(super) fn inherit(&mut self) {
         for book in &mut self.sessions {
             book.inherited = book.counts;
@@ -525,6 +534,7 @@ impl Books {
             }
             // SAFETY: a block in quarantine was undressed, and only a stray pointer could write to it.
             if let Some(offset) = unsafe { entry.shape().written_after() } {
+                let offset = offset - entry.first().cast_signed();
                 let facts = Some(Facts::of_freed(&entry));
                 self.record(
                     session,

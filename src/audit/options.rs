@@ -11,7 +11,7 @@ pub struct Budget {
     pub bytes: u64,
 }
 
-/// What a session does. Made by [`Session::options`].
+/// What a session does. Made by [`Session::options`](super::Session::options).
 ///
 /// # Examples
 ///

@@ -63,7 +63,14 @@ impl Overseer for Audit {
         let Some(entry) = books.get(key) else {
             return core::ptr::null_mut();
         };
-        if size <= entry.size {
+        let grows = match (entry.wanted, entry.len) {
+            (Some(wanted), Some(len)) => wanted > len,
+            _ => size > entry.size,
+        };
+        if let Some(entry) = books.get_mut(key) {
+            entry.wanted = None;
+        }
+        if !grows {
             books.resized(key, size);
             let shape = Shape {
                 size,
@@ -80,9 +87,8 @@ impl Overseer for Audit {
         if new.is_null() {
             return new;
         }
-        // SAFETY: so many bytes are in the old block, which the caller does not use meanwhile; the new one is
-        // larger, and another.
-        unsafe { new.copy_from_nonoverlapping(block, entry.size) };
+        // SAFETY: so many bytes are in both blocks, and the caller does not use the old one meanwhile.
+        unsafe { new.copy_from_nonoverlapping(block, entry.size.min(size)) };
         self::books().retire(key, &at);
         new
     }
@@ -278,6 +284,12 @@ impl Overseer for Audit {
             books().judge(block, family, Deed::Realloc, &at),
             Judgement::Bad
         )
+    }
+
+    fn framing(&self, block: *mut u8, len: ByteLen) {
+        if let Some(entry) = books().get_mut(key(block.addr())) {
+            entry.wanted = Some(len);
+        }
     }
 
     fn framed(&self, block: *mut u8, len: ByteLen) {

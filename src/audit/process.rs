@@ -483,6 +483,10 @@ impl Overseer for Watcher {
         Self::after(Audit.accepts(block, family))
     }
 
+    fn framing(&self, block: *mut u8, len: ByteLen) {
+        Audit.framing(block, len);
+    }
+
     fn framed(&self, block: *mut u8, len: ByteLen) {
         Audit.framed(block, len);
     }

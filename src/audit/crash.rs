@@ -5,6 +5,7 @@
 //! olemem-crash/1
 //! process 4711 signal 11
 //! program /bin/program
+//! sources /olemem/src/
 //! counts 12 5 4 0 1 18 96 120
 //! found overrun error free written 3 65
 //! block 7 bstr 18 string
@@ -91,7 +92,7 @@ pub(super) fn write(file: i32, process: i32, signal: i32, program: &[u8], sessio
     let _ = writeln!(out, "{FIRST_LINE}\nprocess {process} signal {signal}");
     let _ = out.write_str("program ");
     out.bytes(program);
-    let _ = out.write_str("\n");
+    let _ = writeln!(out, "\nsources {}", frame::SOURCES);
     match wait_for_books() {
         Some(mut books) => {
             let _ = write_books(&mut out, &mut books, session);
@@ -306,6 +307,8 @@ struct Reader {
     process: u32,
     signal: i32,
     program: String,
+    /// Where that olemem's sources are.
+    sources: String,
     counts: Counts,
     is_partial: bool,
     found: Vec<(Record, [Vec<usize>; 3])>,
@@ -326,7 +329,7 @@ impl Reader {
             for address in addresses {
                 frames.extend(resolve(maps, *address));
             }
-            frame::trim(&mut frames);
+            frame::trim(&mut frames, &self.sources);
             frames
         };
         self.live.sort_by_key(|(facts, _)| facts.id);
@@ -361,6 +364,7 @@ impl Reader {
                 self.signal = next()?.parse().ok()?;
             }
             "program" => rest.clone_into(&mut self.program),
+            "sources" => rest.clone_into(&mut self.sources),
             "busy" => self.is_partial = true,
             "counts" => {
                 let mut number = || next()?.parse().ok();
@@ -447,7 +451,7 @@ fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
 mod tests {
     use super::*;
 
-    const WRITTEN: &str = "olemem-crash/1\nprocess 12 signal 11\nprogram /a b\ncounts 1 2 3 4 5 6 7 8\n\
+    const WRITTEN: &str = "olemem-crash/1\nprocess 12 signal 11\nprogram /a b\nsources /o/\ncounts 1 2 3 4 5 6 7 8\n\
         found overrun error free written 3 65\nblock 7 bstr 18 string\nallocated 10 11\nat 20\n\
         found double-free error free as task\nblock 6 task 4 plain\nallocated 10\nfreed 12\nat 20\n\
         live 9 task 24 plain\nallocated 30\nlive 8 bstr 2 string\nallocated\n\

@@ -254,7 +254,7 @@ impl Watched {
     fn deliver(&self, mut report: Report) -> usize {
         if let Some(path) = self.in_records("json") {
             let name = std::env::current_exe().unwrap_or_default();
-            let text = report.to_wire(process::id(), &name.to_string_lossy());
+            let text = report.to_wire(&name.to_string_lossy());
             let path = as_path(path.as_bytes());
             // Whole, or not at all.
             let unfinished = PathBuf::from(path).with_extension("unfinished");
@@ -290,7 +290,8 @@ impl Watched {
             let _ = io::stderr().write_all(text.as_bytes());
         }
         if suppressed > 0 {
-            complain(format_args!("suppressed: {suppressed}"));
+            let plural = if suppressed == 1 { "" } else { "s" };
+            complain(format_args!("{suppressed} violation{plural} suppressed"));
         }
         report.count(Severity::Error)
     }

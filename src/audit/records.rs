@@ -1,5 +1,6 @@
 //! What the processes of one run left for `olemem check`. Of use to the command alone.
 
+use std::collections::BTreeSet;
 use std::ffi::c_int;
 use std::fs;
 use std::io;
@@ -41,36 +42,41 @@ pub struct Process {
 ///
 /// If something cannot be read. A record that was cut short counts as none.
 pub fn read(folder: &Path, resolve: &mut Resolve<'_>) -> io::Result<Vec<Process>> {
-    let mut processes = Vec::new();
+    let mut stems = BTreeSet::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "begun")
-        {
-            continue;
+        let is_whole = path.extension().is_some_and(|extension| {
+            ["begun", "json", "crash"]
+                .iter()
+                .any(|one| extension == *one)
+        });
+        if is_whole {
+            stems.insert(path.with_extension(""));
         }
-        let name = path.file_stem().and_then(|stem| stem.to_str());
-        let Some((id, began)) = name.and_then(|name| name.split_once('-')) else {
+    }
+    let mut processes = Vec::new();
+    for stem in stems {
+        let name = stem.file_name().and_then(|name| name.to_str());
+        let numbers = name.and_then(|name| {
+            let (id, began) = name.split_once('-')?;
+            Some((id.parse().ok()?, began.parse().ok()?))
+        });
+        let Some((id, began)) = numbers else {
             continue;
         };
-        let (Ok(id), Ok(began)) = (id.parse(), began.parse()) else {
-            continue;
-        };
-        let program = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
         let mut process = Process {
             id,
             began,
-            program,
+            program: text(&stem.with_extension("begun"))?.unwrap_or_default(),
             ending: Ending::Vanished,
         };
         // A process that lived through a signal has a report as well, which is what counts.
-        if let Some(text) = text(&path.with_extension("json"))? {
-            if let Some((report, _, program)) = Report::from_wire(&text) {
+        if let Some(text) = text(&stem.with_extension("json"))? {
+            if let Some((report, program)) = Report::from_wire(&text) {
                 process.ending = Ending::Reported(report);
                 process.program = program;
             }
-        } else if let Some(text) = text(&path.with_extension("crash"))?
+        } else if let Some(text) = text(&stem.with_extension("crash"))?
             && let Ok(crash) = Crash::read(&text, resolve)
         {
             process.ending = Ending::Crashed(crash);

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::frame::Frame;
+use super::frame::{self, Frame};
 use super::ledger::{Counts, Deed, Detail, Facts, PREVIEW, Record, SessionBook};
 use super::options::Budget;
 use super::rules::{Kind, Rule, Severity};
@@ -339,7 +339,7 @@ fn grouped(violations: &[Violation]) -> Vec<Told<'_>> {
             violation.kind == Kind::Leak
                 && group.first.kind == Kind::Leak
                 && !violation.allocated_at.is_empty()
-                && group.first.allocated_at == violation.allocated_at
+                && frame::is_same_site(&group.first.allocated_at, &violation.allocated_at)
         });
         match same {
             Some(group) => {

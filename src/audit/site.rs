@@ -100,7 +100,7 @@ impl Stack {
                 frames.push(Frame::unknown(address));
             }
         }
-        frame::trim(&mut frames);
+        frame::trim(&mut frames, frame::SOURCES);
         frames
     }
 }

@@ -260,9 +260,9 @@ impl Arguments {
 struct Found {
     report: Report,
     suppressed: usize,
-    /// Whether a report was handed in by any process.
+    /// Whether the program, or at least one of its children, handed in what it did.
     is_covered: bool,
-    /// Whether several processes did so: then it is said which found what.
+    /// What is not in the report.
     notes: Vec<String>,
 }
 
@@ -271,6 +271,7 @@ impl Found {
         let mut notes = Vec::new();
         let mut reports = Vec::new();
         let mut is_main_covered = true;
+        let mut is_main_told = false;
         // The latest under that number: a program may have become another one.
         let last_of_main = processes.iter().rposition(|process| process.id == main);
         let count = processes.len();
@@ -289,7 +290,9 @@ impl Found {
                     reports.push(report);
                 }
                 Ending::Crashed(crash) => {
-                    notes.push(story(&crash));
+                    let is_main = Some(index) == last_of_main;
+                    is_main_told |= is_main;
+                    notes.push(story(&crash, is_main && status.signal().is_none()));
                     reports.push(crash.report);
                 }
                 _ => {
@@ -307,7 +310,9 @@ impl Found {
                 }
             }
         }
-        if let Some(signal) = status.signal() {
+        if let Some(signal) = status.signal()
+            && !is_main_told
+        {
             notes.push(format!("the program was killed by {}", name(signal)));
         }
         let is_any = !reports.is_empty();
@@ -332,10 +337,9 @@ impl Found {
         for note in &self.notes {
             notes += &format!("olemem: {note}\n");
         }
-        match self.suppressed {
-            0 => {}
-            1 => notes += "olemem: 1 violation suppressed\n",
-            count => notes += &format!("olemem: {count} violations suppressed\n"),
+        if self.suppressed > 0 {
+            let count = plural(self.suppressed as u64, "violation");
+            notes += &format!("olemem: {count} suppressed\n");
         }
         let text = match arguments.format {
             Format::Text => {
@@ -391,17 +395,31 @@ impl Found {
 /// What one of several processes found.
 fn numbers(id: u32, program: &str, report: &Report) -> String {
     format!(
-        "process {id} ({program}): {} errors, {} warnings, {} operations",
-        report.count(Severity::Error),
-        report.count(Severity::Warning),
-        report.counts().operations
+        "process {id} ({program}): {}, {}, {}",
+        plural(report.count(Severity::Error) as u64, "error"),
+        plural(report.count(Severity::Warning) as u64, "warning"),
+        plural(report.counts().operations, "operation")
     )
 }
 
+/// A number of things.
+fn plural(count: u64, thing: &str) -> String {
+    if count == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{count} {thing}s")
+    }
+}
+
 /// What a process that was killed held, by the sites of its blocks.
-fn story(crash: &Crash) -> String {
+fn story(crash: &Crash, lived_on: bool) -> String {
+    let met = if lived_on {
+        "ended by itself after"
+    } else {
+        "was killed by"
+    };
     let mut story = format!(
-        "process {} ({}) was killed by {}",
+        "process {} ({}) {met} {}",
         crash.process,
         crash.program,
         name(crash.signal)
@@ -412,8 +430,9 @@ fn story(crash: &Crash) -> String {
     }
     let counts = crash.report.counts();
     story += &format!(
-        "; live then: {} blocks, {} bytes",
-        counts.live, counts.live_bytes
+        "; live then: {}, {}",
+        plural(counts.live, "block"),
+        plural(counts.live_bytes, "byte")
     );
     let mut told: Vec<&[olemem::audit::Frame]> = Vec::new();
     for live in &crash.live {

@@ -34,17 +34,16 @@ impl Report {
 
     /// As JSON in the form that one process hands to another.
     #[cfg(all(unix, not(miri)))]
-    pub(in crate::audit) fn to_wire(&self, process: u32, program: &str) -> String {
+    pub(in crate::audit) fn to_wire(&self, program: &str) -> String {
         text(&Wire {
             report: self,
-            process,
             program,
         })
     }
 
-    /// Reads what [`to_wire`](Self::to_wire) wrote: the report, the number of the process, and its program.
+    /// Reads what [`to_wire`](Self::to_wire) wrote: the report, and the program of the process.
     #[cfg(all(unix, not(miri)))]
-    pub(in crate::audit) fn from_wire(text: &str) -> Option<(Self, u32, String)> {
+    pub(in crate::audit) fn from_wire(text: &str) -> Option<(Self, String)> {
         let value: Value = serde_json::from_str(text).ok()?;
         let number = |key: &str| value["counts"][key].as_u64();
         let counts = Counts {
@@ -64,8 +63,7 @@ impl Report {
             violations: violations.iter().map(violation).collect::<Option<_>>()?,
             dropped: value["dropped"].as_u64()?,
         };
-        let process = value["process"].as_u64()?.try_into().ok()?;
-        Some((report, process, value["program"].as_str()?.to_owned()))
+        Some((report, value["program"].as_str()?.to_owned()))
     }
 }
 
@@ -147,15 +145,13 @@ impl Serialize for Plain<'_> {
 #[cfg(all(unix, not(miri)))]
 struct Wire<'a> {
     report: &'a Report,
-    process: u32,
     program: &'a str,
 }
 
 #[cfg(all(unix, not(miri)))]
 impl Serialize for Wire<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Wire", 5)?;
-        object.serialize_field("process", &self.process)?;
+        let mut object = serializer.serialize_struct("Wire", 4)?;
         object.serialize_field("program", self.program)?;
         object.serialize_field("counts", &All(self.report.counts))?;
         object.serialize_field("dropped", &self.report.dropped)?;

@@ -13,7 +13,7 @@ use super::report::{Closed, Report};
 use super::rules::Kind;
 use super::site::{self, Backtrace, Site, Stack};
 use crate::layout::HEADER;
-use crate::task::hook;
+use crate::task::{hook, mode};
 
 impl Options {
     /// Begins a session of this thread's.
@@ -22,6 +22,8 @@ impl Options {
     ///
     /// As [`Session::begin`].
     pub fn begin(self) -> Session {
+        // If the whole process is to be watched that comes first, or the seat would be taken.
+        mode::get();
         let mut books = books();
         if books.listening.is_none() {
             #[cfg(all(unix, not(miri)))]

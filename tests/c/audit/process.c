@@ -97,6 +97,15 @@ static void crash(void) {
     *(int volatile *)8 = 1;
 }
 
+static __attribute__((noinline)) int overflow(int depth) {
+    char volatile frame[4096];
+    frame[0] = (char)depth;
+    if (depth < 0) {
+        return 0;
+    }
+    return overflow(depth + 1) + frame[0];
+}
+
 static void chained(int signal) {
     static char const text[] = "the program's own handler\n";
     (void)signal;
@@ -202,6 +211,9 @@ int main(int count, char **arguments) {
     } else if (strcmp(what, "term") == 0) {
         hold();
         raise(SIGTERM);
+    } else if (strcmp(what, "overflow") == 0) {
+        hold();
+        return overflow(0);
     } else if (strcmp(what, "handler") == 0) {
         signal(SIGSEGV, chained);
         hold();
@@ -213,6 +225,7 @@ int main(int count, char **arguments) {
         setenv("FREE_LATE", "1", 1);
         hold();
     } else if (strcmp(what, "chdir") == 0) {
+        use();
         if (chdir("/") != 0) {
             return 1;
         }

@@ -24,12 +24,16 @@ mod overrun;
 mod pins;
 #[path = "audit/prefix_corrupted.rs"]
 mod prefix_corrupted;
+#[path = "audit/property.rs"]
+mod property;
+#[path = "audit/sessions.rs"]
+mod sessions;
 #[path = "audit/silence.rs"]
 mod silence;
+#[path = "audit/sites.rs"]
+mod sites;
 #[path = "audit/source_over_read.rs"]
 mod source_over_read;
-#[path = "audit/spy_pointer_lost.rs"]
-mod spy_pointer_lost;
 #[path = "audit/terminator_overwritten.rs"]
 mod terminator_overwritten;
 #[path = "audit/underrun.rs"]

@@ -237,7 +237,7 @@ pub struct Counts {
     pub failed: u64,
     /// Blocks that are live.
     pub live: u64,
-    /// Bytes of live blocks.
+    /// Bytes of live blocks, as `IMalloc::GetSize` tells them.
     pub live_bytes: u64,
     /// The most of them at any time.
     pub peak_bytes: u64,
@@ -408,6 +408,16 @@ impl Books {
         self.entries.get(&key).copied()
     }
 
+    /// Somebody shows a pointer into a block. One whose session is over has none of its own.
+    pub(super) fn show<T>(&mut self, key: usize, pointer: *const T) {
+        if let Some(entry) = self.entries.get_mut(&key)
+            && entry.session == 0
+        {
+            let real = entry.real.addr();
+            entry.real = pointer.cast::<u8>().cast_mut().with_addr(real);
+        }
+    }
+
     pub(super) fn get_mut(&mut self, key: usize) -> Option<&mut Entry> {
         self.entries.get_mut(&key)
     }
@@ -572,8 +582,8 @@ impl Books {
             return Place::WrongFamily(key(other));
         }
         match self.inside(pointer) {
-            Place::PlainInside(..) if is_start(address) => Place::Plain,
-            Place::PlainInside(owner, _) if owner != family && is_start(other) => {
+            Place::PlainInside(..) if self.plain_size(address).is_some() => Place::Plain,
+            Place::PlainInside(owner, _) if owner != family && self.plain_size(other).is_some() => {
                 Place::PlainWrongFamily(owner)
             }
             place => place,
@@ -591,6 +601,13 @@ impl Books {
         } else {
             Place::PlainInside(found.family, address.wrapping_sub(found.start))
         }
+    }
+
+    /// The size of the live block that starts at an address, if it is one that is not audited.
+    pub(super) fn plain_size(&self, address: usize) -> Option<usize> {
+        let found = innermost::containing(address)?;
+        let is_dressed = self.entries.contains_key(&key(address.wrapping_add(FRONT)));
+        (found.start == address && !is_dressed).then_some(found.size)
     }
 
     /// Adds a violation to a session.
@@ -625,11 +642,6 @@ pub(super) fn books_at_rest() -> Option<Guard<'static, Books>> {
 #[inline(never)]
 extern "C" fn olemem_on_violation() {
     core::hint::black_box(());
-}
-
-/// Whether a live block that is not audited starts at an address.
-fn is_start(address: usize) -> bool {
-    innermost::containing(address).is_some_and(|found| found.start == address)
 }
 
 /// The pointer that a block's holder has: a BSTR points behind its header.

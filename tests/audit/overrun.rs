@@ -70,14 +70,14 @@ error[overrun]: byte 1 behind a BSTR was overwritten, by 0x00
 /// Of every length, odd ones included; far away, too.
 #[test]
 fn broken_strings_of_every_length() {
-    for len in 0..if cfg!(miri) { 6 } else { 70_u32 } {
-        for far in [0, 31] {
+    for len in 0..if cfg!(miri) { 6 } else { 70 } {
+        for far in [0_u32, 31] {
             let report = watched(|| {
                 // SAFETY: a null source needs nothing.
                 let text = unsafe { raw::alloc_bytes(std::ptr::null(), ByteLen::new(len)) };
                 let end = len + if len.is_multiple_of(2) { 2 } else { 3 };
                 // SAFETY: a guard byte.
-                unsafe { poke(text, (end + far) as isize, 1) };
+                unsafe { poke(text, (end + far).cast_signed() as isize, 1) };
                 free(text);
             });
             report.assert_kinds([Kind::Overrun]);

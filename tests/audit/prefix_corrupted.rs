@@ -12,7 +12,7 @@ error[prefix-corrupted]: a BSTR's prefix says 4096 bytes, where there are 8
 fn corrupt(text: *mut u16, bytes: u32) {
     // SAFETY: the prefix of a string.
     unsafe {
-        text.byte_sub(4)
+        text.wrapping_byte_sub(4)
             .cast::<[u8; 4]>()
             .write(bytes.to_ne_bytes())
     };

@@ -12,7 +12,7 @@ fn kept() {
         // SAFETY: four units, and the terminator.
         free(unsafe { raw::alloc_units(text, UnitLen::new(5)) });
         // SAFETY: the last two of them.
-        free(unsafe { raw::alloc_units(text.add(3), UnitLen::new(2)) });
+        free(unsafe { raw::alloc_units(text.wrapping_add(3), UnitLen::new(2)) });
         free(text);
     }));
 }
@@ -47,7 +47,7 @@ fn broken_task_memory() {
     let report = watched(|| {
         let block = task(10);
         // SAFETY: the audit cuts the copy short.
-        free(unsafe { raw::alloc_bytes(block.add(8), ByteLen::new(3)) });
+        free(unsafe { raw::alloc_bytes(block.wrapping_add(8), ByteLen::new(3)) });
         free_task(block);
     });
     assert_told(

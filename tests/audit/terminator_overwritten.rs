@@ -17,12 +17,12 @@ fn kept() {
         let text = string("text");
         // SAFETY: the prefix of a string of four units, and the second unit: shorter by three.
         unsafe {
-            text.byte_sub(4)
+            text.wrapping_byte_sub(4)
                 .cast::<[u8; 4]>()
                 .write(2_u32.to_ne_bytes())
         };
         // SAFETY: within the string.
-        unsafe { text.add(1).write(0) };
+        unsafe { text.wrapping_add(1).write(0) };
         free(text);
     }));
 }
@@ -32,7 +32,7 @@ fn broken_by_a_longer_text() {
     let report = watched(|| {
         let text = string("text");
         // SAFETY: the terminator.
-        unsafe { text.add(4).write(0x58) };
+        unsafe { text.wrapping_add(4).write(0x58) };
         free(text);
     });
     assert_told(
@@ -53,7 +53,7 @@ fn broken_by_shortening() {
         let text = string("text");
         // SAFETY: the prefix of a string of four units.
         unsafe {
-            text.byte_sub(4)
+            text.wrapping_byte_sub(4)
                 .cast::<[u8; 4]>()
                 .write(2_u32.to_ne_bytes())
         };

@@ -16,7 +16,6 @@
 //! 3. What is here asks the system for memory, never the global allocator, which may stand on olemem.
 //! 4. Addresses of live blocks are kept complemented, so that leak checkers do not take them for references.
 
-use core::hash::{BuildHasher, Hasher};
 use core::ptr;
 
 use allocator_api2::alloc::System;
@@ -33,6 +32,12 @@ use crate::task::heap::innermost;
 use crate::task::hook::Listening;
 use crate::task::lock::{Guard, Lock};
 use crate::units::ByteLen;
+
+mod counts;
+mod scramble;
+
+pub use counts::Counts;
+use scramble::Scramble;
 
 /// A session's number; they are never used again. 0 is none.
 pub(super) type SessionId = u64;
@@ -222,56 +227,6 @@ pub(super) struct Record {
     pub(super) detail: Detail,
     pub(super) block: Option<Facts>,
     pub(super) at: Site,
-}
-
-/// Numbers of a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Calls that allocate, reallocate or free.
-    pub operations: u64,
-    /// Blocks that were allocated, those of reallocations that moved included.
-    pub allocated: u64,
-    /// Blocks that were freed.
-    pub freed: u64,
-    /// Allocations that failed.
-    pub failed: u64,
-    /// Blocks that are live.
-    pub live: u64,
-    /// Bytes of live blocks, as `IMalloc::GetSize` tells them.
-    pub live_bytes: u64,
-    /// The most of them at any time.
-    pub peak_bytes: u64,
-    /// Bytes that were ever asked for.
-    pub total_bytes: u64,
-}
-
-impl Counts {
-    /// What was counted since; what is live is as it is.
-    #[cfg(all(unix, not(miri)))]
-    pub(super) fn since(self, before: Self) -> Self {
-        Self {
-            operations: self.operations - before.operations,
-            allocated: self.allocated - before.allocated,
-            freed: self.freed - before.freed,
-            failed: self.failed - before.failed,
-            total_bytes: self.total_bytes - before.total_bytes,
-            ..self
-        }
-    }
-
-    fn comes(&mut self, size: usize) {
-        self.allocated += 1;
-        self.live += 1;
-        self.total_bytes += size as u64;
-        self.live_bytes += size as u64;
-        self.peak_bytes = self.peak_bytes.max(self.live_bytes);
-    }
-
-    fn goes(&mut self, size: usize) {
-        self.freed += 1;
-        self.live -= 1;
-        self.live_bytes -= size as u64;
-    }
 }
 
 /// A session, as the books have it.
@@ -695,37 +650,5 @@ impl Facts {
         // SAFETY: the caller's promise.
         facts.previewed = unsafe { shape.peek(offset, &mut facts.preview[..most]) };
         facts
-    }
-}
-
-/// The hash of keys that are addresses: a multiplication spreads them.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Scramble;
-
-impl BuildHasher for Scramble {
-    type Hasher = Scrambled;
-
-    fn build_hasher(&self) -> Scrambled {
-        Scrambled(0)
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Scrambled(u64);
-
-impl Hasher for Scrambled {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_usize((*byte).into());
-        }
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        let product = (self.0 ^ number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 = product ^ (product >> 32);
     }
 }

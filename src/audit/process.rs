@@ -13,33 +13,34 @@
 //! * Where `olemem check` has named a folder, each process leaves there, under its number and the time of its
 //!   beginning: a note that it began; a record, when it ended; or a text, when a signal ended it.
 
-use core::cell::Cell;
 use core::ffi::{CStr, c_int};
-use core::fmt::{self, Write};
+use core::fmt::Write;
 use std::fs;
 use std::io::{self, IsTerminal, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::crash;
 use super::current::cover_process;
-use super::ledger::{SessionId, books};
-use super::overseer::Audit;
+use super::ledger::SessionId;
 use super::report::Report;
 use super::rules::Severity;
 use super::session;
 use super::settings::{Format, Settings, as_path};
 use super::signals;
 use super::suppress::Suppressions;
-use crate::task::block::Family;
 use crate::task::complain::complain;
 use crate::task::fault;
-use crate::task::hook::{BstrEvent, Overseer, Seat};
 use crate::task::mode::Step;
-use crate::units::ByteLen;
+
+mod at_exit;
+mod path;
+mod watcher;
+
+use path::Path;
 
 /// A process that is watched.
 struct Watched {
@@ -58,14 +59,6 @@ static WATCHED: OnceLock<Option<Watched>> = OnceLock::new();
 static NOTED: AtomicU32 = AtomicU32::new(0);
 static REPORTED: AtomicU32 = AtomicU32::new(0);
 
-/// Violations that `halt=first` has looked at.
-static SEEN: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    /// Whether this thread is looking at violations: what it does for that is not looked at.
-    static LOOKS: Cell<bool> = const { Cell::new(false) };
-}
-
 fn watched() -> Option<&'static Watched> {
     WATCHED.get()?.as_ref()
 }
@@ -79,7 +72,7 @@ extern "Rust" fn olemem_check_process(value: &'static CStr, step: Step) {
             WATCHED.get_or_init(|| begin(Settings::read(value)));
         }
         Step::Complain => {
-            Settings::complain(value, |what| complain(what));
+            Settings::complain(value, complain);
             if watched().is_none() {
                 complain(format_args!(
                     "OLEMEM: nothing is checked: somebody listens at the seam, or there is no memory"
@@ -91,7 +84,7 @@ extern "Rust" fn olemem_check_process(value: &'static CStr, step: Step) {
 }
 
 fn begin(settings: Settings) -> Option<Watched> {
-    let session = session::begin_for_process(settings.options, &SEAT)?;
+    let session = session::begin_for_process(settings.options, &watcher::SEAT)?;
     if settings.fail_at > 0 {
         fault::fail_nth_of_process(settings.fail_at);
     }
@@ -110,51 +103,6 @@ fn begin(settings: Settings) -> Option<Watched> {
 fn now() -> u128 {
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
     since.unwrap_or_default().as_nanos()
-}
-
-// --------------------------------------------------------------------------------------- paths
-
-/// A path for the system, without memory being asked for.
-struct Path {
-    bytes: [u8; 4352],
-    len: usize,
-}
-
-impl Path {
-    const fn new() -> Self {
-        Self {
-            bytes: [0; 4352],
-            len: 0,
-        }
-    }
-
-    /// Adds to it; what does not fit is an error. One byte is left for the zero.
-    fn add(&mut self, bytes: &[u8]) -> fmt::Result {
-        let end = self.len + bytes.len();
-        if end >= self.bytes.len() {
-            return Err(fmt::Error);
-        }
-        self.bytes[self.len..end].copy_from_slice(bytes);
-        self.len = end;
-        Ok(())
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    /// Opens it to write to, made anew; a negative number if that cannot be.
-    fn create(&self) -> c_int {
-        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
-        // SAFETY: there are zeros behind the bytes, the last one in any case.
-        unsafe { libc::open(self.bytes.as_ptr().cast(), flags, 0o644) }
-    }
-}
-
-impl Write for Path {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.add(text.as_bytes())
-    }
 }
 
 impl Watched {
@@ -347,164 +295,5 @@ fn crashed(signal: c_int) {
     if file != libc::STDERR_FILENO {
         // SAFETY: it was opened above.
         unsafe { libc::close(file) };
-    }
-}
-
-/// The last thing that is done when the process ends in an orderly way.
-mod at_exit {
-    use core::hint;
-
-    /// Runs [`finish`](super::finish) after all destructors of this program or library: an array of destructors is
-    /// run from its end, and this is the first by its number. What the program has `atexit` do, or its destructors
-    /// of globals in C++, was done before.
-    #[cfg(not(target_vendor = "apple"))]
-    #[used]
-    #[unsafe(link_section = ".fini_array.00000")]
-    static AT_EXIT: extern "C" fn() = at_exit;
-
-    /// Sets the handler when the program or library is loaded: what is set later is done earlier.
-    #[cfg(target_vendor = "apple")]
-    #[used]
-    #[unsafe(link_section = "__DATA,__mod_init_func")]
-    static AT_EXIT: extern "C" fn() = {
-        extern "C" fn at_load() {
-            // It fails for lack of memory only.
-            // SAFETY: a function of the program.
-            let _ = unsafe { libc::atexit(at_exit) };
-        }
-        at_load
-    };
-
-    extern "C" fn at_exit() {
-        super::finish();
-    }
-
-    /// The reference keeps the record in a static link.
-    pub(super) fn watch() {
-        hint::black_box(&AT_EXIT);
-    }
-}
-
-// --------------------------------------------------------------------------------- halt=first
-
-/// Looks at what was found since the last look, and ends the process if it is not suppressed.
-#[cold]
-#[inline(never)]
-fn look(watched: &Watched) {
-    let seen = SEEN.load(Ordering::Relaxed);
-    let book = books()
-        .session(watched.session)
-        .map(|book| book.records.len());
-    if book.is_none_or(|found| found <= seen) {
-        return;
-    }
-    if LOOKS.try_with(|looks| looks.replace(true)) != Ok(false) {
-        return;
-    }
-    // What follows may allocate by way of olemem.
-    if let Some(mut report) = session::so_far(watched.session, seen) {
-        let all = report.violations().len();
-        if watched.suppress(&mut report) < all {
-            // One thread's will do.
-            if REPORTED.swap(process::id(), Ordering::Relaxed) != process::id() {
-                watched.deliver(report);
-            }
-            process::abort();
-        }
-        SEEN.fetch_max(seen + all, Ordering::Relaxed);
-    }
-    let _ = LOOKS.try_with(|looks| looks.set(false));
-}
-
-/// The audit's seat in process mode.
-static SEAT: Seat = Seat::of_overseer(&Watcher);
-
-/// The audit, and a look at what it found.
-struct Watcher;
-
-impl Watcher {
-    fn after<T>(result: T) -> T {
-        if let Some(watched) = watched() {
-            if NOTED.load(Ordering::Relaxed) != process::id() {
-                // A forked child that has to do with olemem.
-                watched.note();
-            }
-            if watched.settings.halts {
-                look(watched);
-            }
-        }
-        result
-    }
-}
-
-impl Overseer for Watcher {
-    fn alloc(&self, size: usize, family: Family) -> *mut u8 {
-        Self::after(Audit.alloc(size, family))
-    }
-
-    unsafe fn resize(&self, block: *mut u8, size: usize, family: Family) -> *mut u8 {
-        // SAFETY: the caller's promise is the precondition.
-        Self::after(unsafe { Audit.resize(block, size, family) })
-    }
-
-    unsafe fn free(&self, block: *mut u8, family: Family) {
-        // SAFETY: the caller's promise is the precondition.
-        Self::after(unsafe { Audit.free(block, family) });
-    }
-
-    fn measure(&self, block: *mut u8) -> Option<usize> {
-        Self::after(Audit.measure(block))
-    }
-
-    fn is_live(&self, block: *mut u8) -> bool {
-        Audit.is_live(block)
-    }
-
-    fn extent(&self, block: *mut u8) -> Option<usize> {
-        Audit.extent(block)
-    }
-
-    fn minimized(&self) {
-        Audit.minimized();
-    }
-
-    fn bstr(&self, event: &BstrEvent) {
-        Self::after(Audit.bstr(event));
-    }
-
-    fn may_read(&self, bstr: *const u16) -> bool {
-        Self::after(Audit.may_read(bstr))
-    }
-
-    fn may_copy(&self, source: *const u8, bytes: usize) -> usize {
-        Self::after(Audit.may_copy(source, bytes))
-    }
-
-    fn accepts(&self, block: *mut u8, family: Family) -> bool {
-        Self::after(Audit.accepts(block, family))
-    }
-
-    fn framing(&self, block: *mut u8, len: ByteLen) {
-        Audit.framing(block, len);
-    }
-
-    fn framed(&self, block: *mut u8, len: ByteLen) {
-        Audit.framed(block, len);
-    }
-
-    fn refused_cached(&self, block: *mut u8, family: Family) {
-        Self::after(Audit.refused_cached(block, family));
-    }
-
-    fn overlaps(&self, bstr: *const u16, source: *const u16) {
-        Self::after(Audit.overlaps(bstr, source));
-    }
-
-    fn null_out(&self, function: &'static str) {
-        Self::after(Audit.null_out(function));
-    }
-
-    fn spy_lost(&self, block: *mut u8) {
-        Self::after(Audit.spy_lost(block));
     }
 }

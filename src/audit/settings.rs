@@ -194,10 +194,10 @@ fn bytes(said: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{CStr, Format, Options, Settings, as_path};
 
-    fn told(value: &CStr) -> std::vec::Vec<String> {
-        let mut told = std::vec::Vec::new();
+    fn told(value: &CStr) -> Vec<String> {
+        let mut told = Vec::new();
         Settings::complain(value, |what| told.push(what.to_string()));
         told
     }

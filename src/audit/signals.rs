@@ -103,8 +103,9 @@ extern "C" fn handler(signal: c_int, info: *mut libc::siginfo_t, context: *mut c
     }
     errno.give_back();
     if let Some(index) = SIGNALS.iter().position(|(one, _)| *one == signal) {
+        let before = BEFORE.0.get().cast::<libc::sigaction>().wrapping_add(index);
         // SAFETY: the handler is called for signals whose place was written before.
-        let before = unsafe { (*BEFORE.0.get())[index].assume_init_ref() };
+        let before = unsafe { &*before };
         go_on(signal, before, info, context);
     }
 }

@@ -166,7 +166,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Suppressions, matches};
 
     #[test]
     fn patterns() {

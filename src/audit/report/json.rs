@@ -34,7 +34,7 @@ impl Report {
 
     /// As JSON in the form that one process hands to another.
     #[cfg(all(unix, not(miri)))]
-    pub(in crate::audit) fn to_wire(&self, program: &str) -> String {
+    pub(crate) fn to_wire(&self, program: &str) -> String {
         text(&Wire {
             report: self,
             program,
@@ -43,7 +43,7 @@ impl Report {
 
     /// Reads what [`to_wire`](Self::to_wire) wrote: the report, and the program of the process.
     #[cfg(all(unix, not(miri)))]
-    pub(in crate::audit) fn from_wire(text: &str) -> Option<(Self, String)> {
+    pub(crate) fn from_wire(text: &str) -> Option<(Self, String)> {
         let value: Value = serde_json::from_str(text).ok()?;
         let number = |key: &str| value["counts"][key].as_u64();
         let counts = Counts {

@@ -37,6 +37,11 @@
 //! * A reallocation that grows a block moves it.
 //! * All else is as without: the same results, the same sizes.
 //!
+//! # A whole process
+//!
+//! `OLEMEM=check` in the environment has all of a process watched, and `olemem check` runs a program so: see
+//! `docs/audit.md` in the repository and the package.
+//!
 //! What is not in a session is as it ever was. The seam that the audit listens at costs nothing while there is none.
 
 #[cfg(all(unix, not(miri)))]

@@ -260,12 +260,11 @@ fn a_debugger_can_stop_at_a_violation() {
     let Some(program) = programs::process() else {
         return;
     };
-    let listed = tools::run_ok(Command::new(nm).arg(program));
-    let listed = text(&listed.stdout);
-    assert!(
-        listed
-            .lines()
-            .any(|line| line.ends_with("olemem_on_violation")),
-        "it is not there"
-    );
+    let shared = tools::library_with(tools::Library::Shared, "export,audit");
+    for binary in [program, shared.as_path()] {
+        let listed = tools::run_ok(Command::new(&nm).arg(binary));
+        let listed = text(&listed.stdout);
+        let is_there = |line: &str| line.ends_with("olemem_on_violation");
+        assert!(listed.lines().any(is_there), "{}", binary.display());
+    }
 }

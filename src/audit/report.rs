@@ -13,6 +13,8 @@ mod json;
 mod message;
 mod paint;
 mod sarif;
+#[cfg(all(unix, not(miri)))]
+mod wire;
 
 /// A session that ended, as the books had it, and its stacks.
 pub(super) struct Closed {

@@ -6,7 +6,7 @@ use std::thread;
 
 use super::current::{current, enter};
 use super::judge::live_facts;
-use super::ledger::{Counts, Deed, Detail, Record, SessionBook, SessionId, State, books, key};
+use super::ledger::{Deed, Detail, Record, SessionBook, SessionId, State, books, key};
 use super::options::Options;
 use super::overseer::SEAT;
 use super::report::{Closed, Report};
@@ -227,7 +227,7 @@ pub(super) fn end_of_process(id: SessionId) -> Option<Report> {
     });
     let mut closed = close(id)?;
     let counts = closed.book.counts.since(closed.book.inherited);
-    closed.book.counts = Counts {
+    closed.book.counts = super::ledger::Counts {
         live,
         live_bytes,
         ..counts

@@ -1,12 +1,8 @@
 //! A report as JSON: `docs/report.schema.json` says how it looks.
-//!
-//! Each process of `olemem check` hands in its report as JSON too, with what a merged report needs besides: the
-//! [`Wire`] form. Both are written by the same code.
 
 use serde_core::ser::{Serialize, SerializeStruct, Serializer};
-use serde_json::Value;
 
-use super::{Block, Counts, Family, Frame, Kind, Report, Severity, Violation};
+use super::{Block, Family, Frame, Report, Severity, Violation};
 
 /// The name of the form.
 const SCHEMA: &str = "olemem-report/1";
@@ -31,91 +27,11 @@ impl Report {
         text.push('\n');
         text
     }
-
-    /// As JSON in the form that one process hands to another.
-    #[cfg(all(unix, not(miri)))]
-    pub(crate) fn to_wire(&self, program: &str) -> String {
-        text(&Wire {
-            report: self,
-            program,
-        })
-    }
-
-    /// Reads what [`to_wire`](Self::to_wire) wrote: the report, and the program of the process.
-    #[cfg(all(unix, not(miri)))]
-    pub(crate) fn from_wire(text: &str) -> Option<(Self, String)> {
-        let value: Value = serde_json::from_str(text).ok()?;
-        let number = |key: &str| value["counts"][key].as_u64();
-        let counts = Counts {
-            operations: number("operations")?,
-            allocated: number("allocated")?,
-            freed: number("freed")?,
-            failed: number("failed")?,
-            live: number("live")?,
-            live_bytes: number("live_bytes")?,
-            peak_bytes: number("peak_bytes")?,
-            total_bytes: number("total_bytes")?,
-        };
-        let violations = value["violations"].as_array()?;
-        let report = Self {
-            counts,
-            budget: None,
-            violations: violations.iter().map(violation).collect::<Option<_>>()?,
-            dropped: value["dropped"].as_u64()?,
-        };
-        Some((report, value["program"].as_str()?.to_owned()))
-    }
 }
 
-fn text(what: &impl Serialize) -> String {
+pub(super) fn text(what: &impl Serialize) -> String {
     // Strings, numbers and lists of them cannot fail to be written to memory.
     serde_json::to_string_pretty(what).unwrap_or_default()
-}
-
-#[cfg(all(unix, not(miri)))]
-fn violation(value: &Value) -> Option<Violation> {
-    let kind: Kind = value["kind"].as_str()?.parse().ok()?;
-    let severity = if value["severity"] == Severity::Warning.name() {
-        Severity::Warning
-    } else {
-        Severity::Error
-    };
-    Some(Violation {
-        kind,
-        severity,
-        message: value["message"].as_str()?.to_owned(),
-        block: block(&value["block"]),
-        allocated_at: frames(&value["allocated_at"])?,
-        freed_at: frames(&value["freed_at"])?,
-        at: frames(&value["at"])?,
-    })
-}
-
-#[cfg(all(unix, not(miri)))]
-fn block(value: &Value) -> Option<Block> {
-    Some(Block {
-        id: value["id"].as_u64()?,
-        family: if value["family"] == name(Family::Bstr) {
-            Family::Bstr
-        } else {
-            Family::Task
-        },
-        bytes: value["bytes"].as_u64()?.try_into().ok()?,
-        preview: value["preview"].as_str().map(str::to_owned),
-    })
-}
-
-#[cfg(all(unix, not(miri)))]
-fn frames(value: &Value) -> Option<Vec<Frame>> {
-    let frame = |value: &Value| {
-        Some(Frame {
-            function: value["function"].as_str().map(str::to_owned),
-            file: value["file"].as_str().map(str::to_owned),
-            line: value["line"].as_u64().and_then(|line| line.try_into().ok()),
-            address: value["address"].as_u64()?.try_into().ok()?,
-        })
-    };
-    value.as_array()?.iter().map(frame).collect()
 }
 
 /// The name of a family in reports.
@@ -126,8 +42,6 @@ pub(super) fn name(family: Family) -> &'static str {
     }
 }
 
-// ------------------------------------------------------------------------------------- writing
-
 /// What users see.
 struct Plain<'a>(&'a Report);
 
@@ -137,45 +51,6 @@ impl Serialize for Plain<'_> {
         object.serialize_field("schema", SCHEMA)?;
         object.serialize_field("summary", &Summary(self.0))?;
         object.serialize_field("violations", &Violations(self.0, false))?;
-        object.end()
-    }
-}
-
-/// What a process hands in.
-#[cfg(all(unix, not(miri)))]
-struct Wire<'a> {
-    report: &'a Report,
-    program: &'a str,
-}
-
-#[cfg(all(unix, not(miri)))]
-impl Serialize for Wire<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Wire", 4)?;
-        object.serialize_field("program", self.program)?;
-        object.serialize_field("counts", &All(self.report.counts))?;
-        object.serialize_field("dropped", &self.report.dropped)?;
-        object.serialize_field("violations", &Violations(self.report, true))?;
-        object.end()
-    }
-}
-
-#[cfg(all(unix, not(miri)))]
-struct All(Counts);
-
-#[cfg(all(unix, not(miri)))]
-impl Serialize for All {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let counts = self.0;
-        let mut object = serializer.serialize_struct("Counts", 8)?;
-        object.serialize_field("operations", &counts.operations)?;
-        object.serialize_field("allocated", &counts.allocated)?;
-        object.serialize_field("freed", &counts.freed)?;
-        object.serialize_field("failed", &counts.failed)?;
-        object.serialize_field("live", &counts.live)?;
-        object.serialize_field("live_bytes", &counts.live_bytes)?;
-        object.serialize_field("peak_bytes", &counts.peak_bytes)?;
-        object.serialize_field("total_bytes", &counts.total_bytes)?;
         object.end()
     }
 }
@@ -198,7 +73,7 @@ impl Serialize for Summary<'_> {
 }
 
 /// All violations; with the addresses of frames or without.
-struct Violations<'a>(&'a Report, bool);
+pub(super) struct Violations<'a>(pub(super) &'a Report, pub(super) bool);
 
 impl Serialize for Violations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -14,6 +14,7 @@
 //! 4. A freed block is [`FREED`] throughout, its guards included, until it leaves the quarantine.
 
 use core::ptr;
+use core::slice;
 
 use crate::layout::{HEADER, PADDING, terminator_bytes};
 use crate::units::ByteLen;
@@ -122,11 +123,15 @@ impl Shape {
     /// * The block is dressed, and no guard byte is being written.
     pub(super) unsafe fn damage_before(&self) -> Option<Damage> {
         let bytes = FRONT + self.own_start();
-        (1..=bytes).find_map(|nearest| {
-            let at = self.real.wrapping_add(bytes - nearest);
-            // SAFETY: it lies in the heap's block, initialised since it was dressed.
-            let found = unsafe { at.read() };
-            (found != GUARD).then_some(Damage { nearest, found })
+        // SAFETY: as many initialised bytes are there before the block's own.
+        let guards = unsafe { slice::from_raw_parts(self.real, bytes) };
+        if is_all(guards, GUARD) {
+            return None;
+        }
+        let last = guards.iter().rposition(|found| *found != GUARD)?;
+        Some(Damage {
+            nearest: bytes - last,
+            found: guards[last],
         })
     }
 
@@ -219,15 +224,19 @@ unsafe fn fill(start: *mut u8, bytes: usize, byte: u8) {
 /// * `bytes` initialised bytes are at `start`, and none is being written.
 unsafe fn differs(start: *const u8, bytes: usize, byte: u8) -> Option<(usize, u8)> {
     // SAFETY: the caller's promise; the borrow ends with this call.
-    let bytes = unsafe { core::slice::from_raw_parts(start, bytes) };
-    // Whole pieces are compared at once, which is much faster.
-    let pattern = [byte; 64];
-    let is_sound = |piece: &&[u8]| **piece == pattern[..piece.len()];
-    let sound = pattern.len() * bytes.chunks(pattern.len()).take_while(is_sound).count();
-    let offset = sound
-        + bytes
-            .get(sound..)?
-            .iter()
-            .position(|found| *found != byte)?;
+    let bytes = unsafe { slice::from_raw_parts(start, bytes) };
+    if is_all(bytes, byte) {
+        return None;
+    }
+    let offset = bytes.iter().position(|found| *found != byte)?;
     Some((offset, bytes[offset]))
+}
+
+/// Whether all bytes are one.
+fn is_all(bytes: &[u8], byte: u8) -> bool {
+    // By words: this is done with every block that is freed, twice.
+    let (words, rest) = bytes.as_chunks::<16>();
+    let word = u128::from_ne_bytes([byte; 16]);
+    let is_word = |found: &[u8; 16]| u128::from_ne_bytes(*found) == word;
+    words.iter().all(is_word) && rest.iter().all(|found| *found == byte)
 }

@@ -120,14 +120,13 @@ impl Books {
             return;
         };
         let shape = entry.shape();
-        let facts = live_facts(&entry);
         let found = |books: &mut Self, kind: Kind, detail| {
             let record = Record {
                 kind,
                 severity: kind.severity(),
                 deed,
                 detail,
-                block: Some(facts),
+                block: Some(live_facts(&entry)),
                 at: Site::default(),
             };
             books.tell(entry.session, record, at);

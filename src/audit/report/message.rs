@@ -114,7 +114,9 @@ fn a(family: Family) -> &'static str {
 /// So many bytes behind something, or before it.
 fn distance(offset: isize) -> String {
     let bytes = plural(offset.unsigned_abs() as u64, "byte");
-    if offset < 0 {
+    if offset == 0 {
+        "at".to_owned()
+    } else if offset < 0 {
         format!("{bytes} before")
     } else {
         format!("{bytes} behind")

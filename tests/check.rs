@@ -19,7 +19,7 @@ use std::process::Command;
 
 use cc::Language::{C, Cxx};
 use cc::text;
-use programs::{build, ends, is_as_in, normalised};
+use programs::{NAMES_FILES, build, ends, is_as_in, normalised};
 use serde_json::Value;
 use tools::Library;
 
@@ -141,9 +141,7 @@ fn a_fatal_signal_is_reported_with_what_was_live() {
         return;
     };
     assert_eq!(status, Some(128 + 11));
-    if cfg!(target_os = "linux") {
-        is_as_in("segv.txt", &told);
-    }
+    is_as_in("segv.txt", &told);
     for (case, signal, name) in [
         ("abort", 6, "SIGABRT"),
         ("term", 15, "SIGTERM"),
@@ -156,7 +154,7 @@ fn a_fatal_signal_is_reported_with_what_was_live() {
         let line = tools::line_with(&said, "was killed by");
         let end = format!("was killed by signal {signal} ({name}); live then: 1 block, 32 bytes");
         assert!(line.ends_with(&end), "{line}");
-        if cfg!(target_os = "linux") {
+        if NAMES_FILES {
             tools::line_with(&said, "    hold at tests/c/audit/process.c:");
         }
     }
@@ -226,7 +224,9 @@ fn the_shared_library_is_covered_as_the_static_one_is() {
     let output = tools::run(of(&[], &program).arg("double-free"));
     ends(&output, 99);
     let said = text(&output.stderr);
-    tools::line_with(&said, "    twice at tests/c/audit/process.c:");
+    if NAMES_FILES {
+        tools::line_with(&said, "    twice at tests/c/audit/process.c:");
+    }
     let output = tools::run(of(&[], &program).arg("segv"));
     ends(&output, 128 + 11);
     tools::line_with(&text(&output.stderr), "live then: 1 block, 32 bytes");
@@ -302,6 +302,12 @@ fn a_child() {
             let _ = olemem::Bstr::from("lost by Rust").into_raw();
         }
         Some("clean") => drop(olemem::Bstr::from("freed")),
+        Some("thread-local") => {
+            thread_local! {
+                static KEPT: std::cell::RefCell<olemem::Bstr> = const { std::cell::RefCell::new(olemem::Bstr::new()) };
+            }
+            KEPT.set(olemem::Bstr::from("freed when its thread ends"));
+        }
         Some("thread") => {
             let lose = || olemem::Bstr::from("lost by a thread").into_raw().addr();
             std::thread::spawn(lose).join().expect("it does not panic");
@@ -323,6 +329,7 @@ fn rust_programs_are_covered() {
         ("clean", 0, None),
         ("leak", 99, Some("lost by Rust")),
         ("thread", 99, Some("lost by a thread")),
+        ("thread-local", 0, None),
         ("session", 0, None),
     ] {
         let child = children::child("a_child", deed);
@@ -407,8 +414,10 @@ fn sarif_has_a_rule_a_kind_and_a_result_a_violation() {
             ids[usize::try_from(index).expect("it is small")]
         );
         let place = &result["locations"][0]["physicalLocation"]["artifactLocation"];
-        assert_eq!(place["uri"], "tests/c/audit/process.c");
-        assert_eq!(place["uriBaseId"], "ROOT");
+        if NAMES_FILES {
+            assert_eq!(place["uri"], "tests/c/audit/process.c");
+            assert_eq!(place["uriBaseId"], "ROOT");
+        }
     }
     let results = serde_json::to_string_pretty(results).expect("it was read");
     is_as_in("double-free.sarif", &(results + "\n"));
@@ -471,7 +480,7 @@ fn scratch(name: &str, content: &str) -> std::path::PathBuf {
 
 #[test]
 fn what_is_suppressed_is_counted() {
-    let known = scratch("suppress", "# known\nleak lose */process.c\n");
+    let known = scratch("suppress", "# known\nleak lose *\n");
     let file = known.to_str().expect("a plain path");
     let Some(mut command) = check(&["--suppress", file], &["leaks"]) else {
         return;

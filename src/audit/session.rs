@@ -200,7 +200,16 @@ fn close(id: SessionId) -> Option<Closed> {
     }
     drop(books);
     // The stacks of closed sessions stay in the books, by number.
-    let stacks = book.records.iter().map(stacks_of).collect();
+    // Another session may have asked for stacks where this one did not.
+    let with_stacks = book.options.backtrace != Backtrace::Off;
+    let of = |record| {
+        if with_stacks {
+            stacks_of(record)
+        } else {
+            Default::default()
+        }
+    };
+    let stacks = book.records.iter().map(of).collect();
     Some(Closed { book, stacks })
 }
 

@@ -61,8 +61,9 @@ fn after() {
         return;
     };
     if NOTED.load(Ordering::Relaxed) != process::id() {
-        // A forked child that has to do with olemem.
+        // A forked child that has to do with olemem. What its parent found is not in its books.
         watched.note();
+        SEEN.store(0, Ordering::Relaxed);
     }
     if watched.settings.halts {
         look(watched);

@@ -170,6 +170,11 @@ int main(int count, char **arguments) {
         in_child(nothing);
         in_child(free_kept);
         free_kept();
+    } else if (strcmp(what, "fork-late") == 0) {
+        int status;
+        twice();
+        status = in_child(overrun);
+        return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     } else if (strcmp(what, "fork-killed") == 0) {
         use();
         in_child(use_and_die);

@@ -56,6 +56,7 @@ mod judge;
 mod ledger;
 mod options;
 mod overseer;
+mod page;
 #[cfg(all(unix, not(miri)))]
 mod process;
 #[doc(hidden)]
@@ -70,9 +71,11 @@ mod settings;
 mod signals;
 mod site;
 mod suppress;
+#[cfg(all(unix, not(miri)))]
+mod trespass;
 
 pub use frame::Frame;
-pub use guard::{FREED, FRESH, GUARD};
+pub use guard::{FREED, FRESH, GUARD, Guard};
 pub use guide::{Check, Guide};
 pub use ledger::Counts;
 pub use options::{Budget, Options};

@@ -520,6 +520,23 @@ fn the_first_violation_halts() {
 }
 
 #[test]
+fn a_stray_access_is_told_where_it_happens_if_there_are_pages() {
+    let Some(mut command) = check(&["--guard", "page"], &["overrun"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    if cfg!(target_os = "linux") {
+        ends(&output, 128 + 11);
+        let said = text(&output.stderr);
+        // The story at once, then the report.
+        assert_eq!(said.matches("error[overrun]").count(), 2, "{said}");
+        tools::line_with(&said, "    overrun at tests/c/audit/process.c:");
+    }
+    let mut command = check(&["--guard", "page"], &["clean"]).expect("as above");
+    ends(&tools::run(&mut command), 5);
+}
+
+#[test]
 fn warnings_count_where_they_are_denied() {
     let Some(mut command) = check(&[], &["warning"]) else {
         return;

@@ -179,8 +179,8 @@ fn mistakes_are_told_and_the_program_runs() {
             "olemem: OLEMEM: format=xml: valid is text, json, sarif",
         ),
         (
-            "check,guard=page",
-            "olemem: OLEMEM: guard=page: there are no page guards yet; guard bytes are used",
+            "check,guard=wall",
+            "olemem: OLEMEM: guard=wall: valid is bytes, page",
         ),
         (
             "check,suppress=/nowhere",

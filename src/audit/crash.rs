@@ -199,6 +199,8 @@ fn write_detail(out: &mut Output, detail: Detail) -> fmt::Result {
             writeln!(out, "offset {offset} {}", name(FAMILIES, family))
         }
         Detail::Written(offset, byte) => writeln!(out, "written {offset} {byte}"),
+        Detail::Touched(offset, true) => writeln!(out, "touched {offset} w"),
+        Detail::Touched(offset, false) => writeln!(out, "touched {offset} r"),
         Detail::Short { wanted, there } => writeln!(out, "short {wanted} {there}"),
         Detail::Pins(pins) => writeln!(out, "pins {pins}"),
         Detail::Function(function) => writeln!(out, "function {function}"),

@@ -66,6 +66,11 @@ impl Frame {
             || EXPORTS.contains(&name)
     }
 
+    /// Whether it is the handler of a signal.
+    pub(super) fn is_handler(&self) -> bool {
+        self.function.as_deref() == Some("olemem::audit::trespass::handle")
+    }
+
     /// Whether the program's own functions end above it.
     pub(super) fn is_runtime(&self) -> bool {
         let name = self.function.as_deref().unwrap_or("");
@@ -91,10 +96,12 @@ pub(super) const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 
 /// Cuts olemem's own frames away, and what the language's runtime has below `main` and below a thread's function.
 pub(super) fn trim(frames: &mut Vec<Frame>, sources: &str) {
-    let inner = frames
-        .iter()
-        .take_while(|frame| frame.is_inside(sources))
-        .count();
+    let is_inside = |index: &usize| {
+        // A signal's way to its handler has no name.
+        let is_signal = *index > 0 && frames[*index - 1].is_handler();
+        frames[*index].is_inside(sources) || is_signal
+    };
+    let inner = (0..frames.len()).take_while(is_inside).count();
     frames.drain(..inner);
     // C's own; what lies below it may have no name.
     if let Some(main) = frames

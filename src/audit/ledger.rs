@@ -22,21 +22,24 @@ use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 use hashbrown::HashMap;
 
-use super::guard::{BACK, FRONT, Shape};
+use super::guard::{FRONT, Guard, Shape};
 use super::options::Options;
+use super::page;
 use super::rules::{Kind, Severity};
 use super::site::{Site, Sites};
 use crate::layout::HEADER;
 use crate::task::block::Family;
 use crate::task::heap::innermost;
 use crate::task::hook::Listening;
-use crate::task::lock::{Guard, Lock};
+use crate::task::lock::{self, Lock};
 use crate::units::ByteLen;
 
 mod counts;
+mod record;
 mod scramble;
 
 pub use counts::Counts;
+pub(super) use record::{Deed, Detail, Facts, PREVIEW, Record};
 use scramble::Scramble;
 
 /// A session's number; they are never used again. 0 is none.
@@ -60,6 +63,9 @@ pub(super) enum State {
 pub(super) struct Entry {
     /// The heap's block, complemented.
     real: *mut u8,
+    front: usize,
+    back: usize,
+    is_paged: bool,
     pub(super) size: usize,
     room: usize,
     pub(super) len: Option<ByteLen>,
@@ -87,6 +93,9 @@ impl Entry {
     pub(super) fn new(shape: &Shape, family: Family, allocated_at: Site) -> Self {
         Self {
             real: veil(shape.real),
+            front: shape.front,
+            back: shape.back,
+            is_paged: shape.is_paged,
             size: shape.size,
             room: shape.room,
             len: shape.len,
@@ -107,15 +116,18 @@ impl Entry {
     pub(super) fn shape(&self) -> Shape {
         Shape {
             real: veil(self.real),
+            front: self.front,
+            back: self.back,
+            is_paged: self.is_paged,
             size: self.size,
             room: self.room,
             len: self.len,
         }
     }
 
-    /// Bytes that it takes of the heap's.
+    /// Bytes that it takes.
     fn held(&self) -> usize {
-        FRONT + self.room + BACK
+        self.shape().total()
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -157,78 +169,6 @@ pub(super) enum Place {
     Nowhere,
 }
 
-/// What is told of a block in a violation.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
-    pub(super) id: u64,
-    pub(super) family: Family,
-    pub(super) bytes: usize,
-    pub(super) is_bstr: bool,
-    /// The first bytes of its contents.
-    pub(super) preview: [u8; PREVIEW],
-    pub(super) previewed: usize,
-    pub(super) allocated_at: Site,
-    /// `None` while it is live.
-    pub(super) freed_at: Option<Site>,
-}
-
-/// Bytes of a block's contents that a report shows.
-pub(super) const PREVIEW: usize = 64;
-
-/// What the program was doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
-    /// It freed.
-    Free,
-    /// It reallocated.
-    Realloc,
-    /// It asked for a size.
-    Measure,
-    /// It read a string's length or contents.
-    Read,
-    /// It copied from it.
-    Copy,
-    /// It ended, or its session.
-    End,
-}
-
-/// Numbers of a violation, for its message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Detail {
-    /// None are needed.
-    Nothing,
-    /// The family that the call was for.
-    As(Family),
-    /// So many bytes from a block's start.
-    Offset(isize, Family),
-    /// A byte that should not have been written, so far away, and what stands there.
-    Written(isize, u8),
-    /// So many bytes were asked for where there are fewer.
-    Short {
-        /// Asked for.
-        wanted: usize,
-        /// There.
-        there: usize,
-    },
-    /// So many pins.
-    Pins(usize),
-    /// The name of a function.
-    Function(&'static str),
-    /// It is dressed up as the other family's, which is legal.
-    Dressed,
-}
-
-/// A violation, as it was found.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Record {
-    pub(super) kind: Kind,
-    pub(super) severity: Severity,
-    pub(super) deed: Deed,
-    pub(super) detail: Detail,
-    pub(super) block: Option<Facts>,
-    pub(super) at: Site,
-}
-
 /// A session, as the books have it.
 #[derive(Debug)]
 pub(super) struct SessionBook {
@@ -251,6 +191,8 @@ pub(super) struct SessionBook {
 /// All of it, behind one lock.
 pub(super) struct Books {
     entries: HashMap<usize, Entry, Scramble, System>,
+    /// The key of the block that a page belongs to, those that are shut included.
+    pages: HashMap<usize, usize, Scramble, System>,
     pub(super) sessions: Vec<SessionBook, System>,
     pub(super) sites: Sites,
     last_session: SessionId,
@@ -267,6 +209,7 @@ impl Books {
     pub(super) const fn new() -> Self {
         Self {
             entries: HashMap::with_hasher_in(Scramble, System),
+            pages: HashMap::with_hasher_in(Scramble, System),
             sessions: Vec::new_in(System),
             sites: Sites::new(),
             last_session: 0,
@@ -298,6 +241,12 @@ impl Books {
 
     pub(super) fn session(&mut self, id: SessionId) -> Option<&mut SessionBook> {
         self.sessions.iter_mut().rev().find(|book| book.id == id)
+    }
+
+    /// What stands around the blocks of a session.
+    pub(super) fn guard_of(&mut self, id: SessionId) -> Guard {
+        self.session(id)
+            .map_or(Guard::Bytes, |book| book.options.guard)
     }
 
     /// Closes a session: what it holds back goes to the heap, what is live is its no more.
@@ -355,8 +304,46 @@ impl Books {
             entry.real = ptr::without_provenance_mut(entry.real.addr());
         }
         let key = key(entry.shape().block().addr());
+        if entry.is_paged && !self.enter_pages(key, &entry) {
+            return false;
+        }
         self.entries.insert(key, entry);
         true
+    }
+
+    /// The pages of a block, those that are shut included, by number.
+    fn pages_of(entry: &Entry) -> core::ops::Range<usize> {
+        let first = veil(entry.real).addr() / page::size() - 1;
+        first..first + entry.held() / page::size() + 2
+    }
+
+    /// Enters the pages of a block; `false` if there is no memory.
+    fn enter_pages(&mut self, key: usize, entry: &Entry) -> bool {
+        let pages = Self::pages_of(entry);
+        if self.pages.try_reserve(pages.len()).is_err() {
+            return false;
+        }
+        self.pages.extend(pages.map(|page| (page, key)));
+        true
+    }
+
+    /// Gives a block back that is in no book any more: to the heap, or its pages to the system.
+    ///
+    /// # Safety
+    ///
+    /// * Nobody uses the block any more.
+    pub(super) unsafe fn give_back(&mut self, entry: &Entry) {
+        let shape = entry.shape();
+        if entry.is_paged {
+            for page in Self::pages_of(entry) {
+                self.pages.remove(&page);
+            }
+            // SAFETY: the pages are the block's own; the caller's promise.
+            unsafe { page::unmap(shape.real, shape.total()) };
+        } else {
+            // SAFETY: the block is live to the heap; the caller's promise.
+            unsafe { innermost::free(shape.real, entry.family) };
+        }
     }
 
     pub(super) fn get(&self, key: usize) -> Option<Entry> {
@@ -422,9 +409,16 @@ impl Books {
         }
     }
 
-    /// Forgets a block, which is the heap's again.
-    pub(super) fn forget(&mut self, key: usize) {
-        self.entries.remove(&key);
+    /// Forgets a block, and gives it back.
+    ///
+    /// # Safety
+    ///
+    /// * Nobody uses the block any more, and it is in no quarantine.
+    pub(super) unsafe fn release(&mut self, key: usize) {
+        if let Some(entry) = self.entries.remove(&key) {
+            // SAFETY: the caller's promise.
+            unsafe { self.give_back(&entry) };
+        }
     }
 
     /// Shows each live block of a session, in no order. It asks for no memory.
@@ -513,8 +507,8 @@ impl Books {
                     },
                 );
             }
-            // SAFETY: the block is live to the heap, was freed by its holder, and is in no book any more.
-            unsafe { innermost::free(entry.shape().real, entry.family) };
+            // SAFETY: it was freed by its holder.
+            unsafe { self.give_back(&entry) };
         }
     }
 
@@ -548,7 +542,10 @@ impl Books {
     /// The block that an address lies in: [`Place::Inside`], [`Place::PlainInside`] or [`Place::Nowhere`].
     pub(super) fn inside(&self, address: usize) -> Place {
         let Some(found) = innermost::containing(address) else {
-            return Place::Nowhere;
+            return match self.pages.get(&(address / page::size())) {
+                Some(key) => Place::Inside(*key, address.wrapping_sub(!key).cast_signed()),
+                None => Place::Nowhere,
+            };
         };
         let start = found.start.wrapping_add(FRONT);
         if self.entries.contains_key(&key(start)) {
@@ -582,13 +579,13 @@ impl Books {
 static BOOKS: Lock<Books> = Lock::new(Books::new());
 
 /// The books. Nothing but the heap's innermost doors may be called meanwhile.
-pub(super) fn books() -> Guard<'static, Books> {
+pub(super) fn books() -> lock::Guard<'static, Books> {
     BOOKS.lock()
 }
 
 /// The books, unless somebody is at work on them.
 #[cfg(all(unix, not(miri)))]
-pub(super) fn books_at_rest() -> Option<Guard<'static, Books>> {
+pub(super) fn books_at_rest() -> Option<lock::Guard<'static, Books>> {
     BOOKS.try_lock()
 }
 

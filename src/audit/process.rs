@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::crash;
 use super::current::cover_process;
+use super::guard::Guard;
 use super::ledger::SessionId;
 use super::report::Report;
 use super::rules::Severity;
@@ -32,6 +33,7 @@ use super::session;
 use super::settings::{Format, Settings, as_path};
 use super::signals;
 use super::suppress::Suppressions;
+use super::trespass;
 use crate::task::complain::complain;
 use crate::task::fault;
 use crate::task::mode::Step;
@@ -95,6 +97,10 @@ fn begin(settings: Settings) -> Option<Watched> {
         first: process::id(),
     };
     signals::watch(crashed);
+    if watched.settings.options.guard == Guard::Page {
+        // In front of ours: what it finds is to be in the record.
+        trespass::watch();
+    }
     cover_process(session);
     watched.note();
     Some(watched)

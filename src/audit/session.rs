@@ -5,6 +5,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
 use super::current::{current, enter};
+#[cfg(all(unix, not(miri)))]
+use super::guard::Guard;
 use super::judge::live_facts;
 use super::ledger::{Deed, Detail, Record, SessionBook, SessionId, State, books, key};
 use super::options::Options;
@@ -35,6 +37,10 @@ impl Options {
                     panic!("no session can begin: {taken}");
                 }
             }
+        }
+        #[cfg(all(unix, not(miri)))]
+        if self.guard == Guard::Page {
+            super::trespass::watch();
         }
         let Some(id) = books.open(self, current()) else {
             drop(books);

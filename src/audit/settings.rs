@@ -12,6 +12,7 @@ use std::path::Path;
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 
+use super::guard::Guard;
 use super::options::Options;
 use super::site::Backtrace;
 
@@ -103,13 +104,9 @@ impl Settings {
                     bytes(size).ok_or(Wrong::Valid("a number, with K, M or G behind it"))?;
                 self.options = self.options.quarantine(bytes);
             }
-            (b"guard", b"bytes") => {}
-            (b"guard", b"page") => {
-                return Err(Wrong::Because(
-                    "there are no page guards yet; guard bytes are used",
-                ));
-            }
-            (b"guard", _) => return Err(Wrong::Valid("bytes")),
+            (b"guard", b"bytes") => self.options = self.options.guard(Guard::Bytes),
+            (b"guard", b"page") => self.options = self.options.guard(Guard::Page),
+            (b"guard", _) => return Err(Wrong::Valid("bytes, page")),
             (b"halt", b"first") => self.halts = true,
             (b"halt", b"end") => self.halts = false,
             (b"halt", _) => return Err(Wrong::Valid("first, end")),
@@ -233,10 +230,7 @@ mod tests {
                 c"quarantine=1T",
                 "OLEMEM: quarantine=1T: valid is a number, with K, M or G behind it",
             ),
-            (
-                c"guard=page",
-                "OLEMEM: guard=page: there are no page guards yet; guard bytes are used",
-            ),
+            (c"guard=wall", "OLEMEM: guard=wall: valid is bytes, page"),
             (c"halt=never", "OLEMEM: halt=never: valid is first, end"),
             (
                 c"exitcode=256",

@@ -48,6 +48,12 @@ enum Backtrace {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Guard {
+    Bytes,
+    Page,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Deny {
     Warnings,
 }
@@ -86,9 +92,12 @@ pub(crate) struct Arguments {
     /// Whether stacks are kept; short and full are the same for now
     #[arg(long, value_enum, default_value_t = Backtrace::Full)]
     backtrace: Backtrace,
-    /// Bytes of freed blocks that are kept aside, with K, M or G; 16M if not given
+    /// Bytes of freed blocks that are kept aside, with K, M or G; 1M if not given
     #[arg(long, value_name = "SIZE", value_parser = size)]
     quarantine: Option<String>,
+    /// What stands around each block: with page, a stray access ends the program there
+    #[arg(long, value_enum, default_value_t = Guard::Bytes)]
+    guard: Guard,
     /// Print the report of the first violation, and abort there
     #[arg(long)]
     halt_first: bool,
@@ -229,6 +238,9 @@ impl Arguments {
             Backtrace::Short => "backtrace=short",
             Backtrace::Full => "backtrace=full",
         });
+        if self.guard == Guard::Page {
+            add(&"guard=page");
+        }
         if let Some(size) = &self.quarantine {
             add(&format_args!("quarantine={size}"));
         }

@@ -186,6 +186,7 @@ fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
         "as" => Detail::As(named(FAMILIES, next())?),
         "offset" => Detail::Offset(next()?.parse().ok()?, named(FAMILIES, next())?),
         "written" => Detail::Written(next()?.parse().ok()?, next()?.parse().ok()?),
+        "touched" => Detail::Touched(next()?.parse().ok()?, next()? == "w"),
         "short" => Detail::Short {
             wanted: next()?.parse().ok()?,
             there: next()?.parse().ok()?,

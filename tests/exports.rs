@@ -164,14 +164,21 @@ fn defined() -> BTreeMap<String, Signature> {
     found
 }
 
-/// Only `src/export` names symbols, and only in the one way that [`defined`] reads.
+/// Only `src/export` names symbols, and only in the one way that [`defined`] reads. The audit has two more, with
+/// olemem's own name: what debuggers stop at, and what the mode byte calls.
 #[test]
 fn no_symbol_is_named_elsewhere() {
     let root = tools::root().join("src");
     for path in rust_files(&root) {
         let source = read(&path);
-        for (number, line) in source.lines().enumerate() {
-            let line = line.trim();
+        let lines: Vec<&str> = source.lines().map(str::trim).collect();
+        for (number, line) in lines.iter().copied().enumerate() {
+            let named = lines[number..].iter().find(|line| !line.starts_with('#'));
+            if path.starts_with(root.join("audit"))
+                && named.is_some_and(|line| line.contains("fn olemem_"))
+            {
+                continue;
+            }
             let names = line.starts_with('#')
                 && (line.contains("no_mangle") || line.contains("export_name"));
             assert!(

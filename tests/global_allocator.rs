@@ -234,7 +234,9 @@ mod from_the_first_allocation {
         assert_eq!(
             children::complaints(&output),
             [
-                "olemem: OLEMEM=nonsense: unknown; valid are plain, pass-through, cache=off, cache=windows, cache=adversarial"
+                "olemem: OLEMEM=nonsense: unknown; valid are plain, pass-through, cache=off, cache=windows, \
+                 cache=adversarial, and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, \
+                 halt=, exitcode=, suppress=, fail-at="
             ]
         );
     }

@@ -739,7 +739,9 @@ mod bad_calls {
             assert_eq!(
                 String::from_utf8_lossy(&output.stderr),
                 format!(
-                    "olemem: OLEMEM={shown}: unknown; valid are plain, pass-through, cache=off, cache=windows, cache=adversarial\n"
+                    "olemem: OLEMEM={shown}: unknown; valid are plain, pass-through, cache=off, cache=windows, \
+                     cache=adversarial, and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, \
+                     halt=, exitcode=, suppress=, fail-at=\n"
                 )
             );
             // The mode is then the usual one.

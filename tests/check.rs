@@ -232,6 +232,22 @@ fn the_shared_library_is_covered_as_the_static_one_is() {
     tools::line_with(&text(&output.stderr), "live then: 1 block, 32 bytes");
 }
 
+#[test]
+fn a_library_that_is_closed_reports_then_or_at_the_end() {
+    let Some(program) = build("plugin", C, Library::Shared, "export,audit") else {
+        return;
+    };
+    let library = tools::library_with(Library::Shared, "export,audit");
+    let output = tools::run(of(&[], &program).arg(&library));
+    ends(&output, 99);
+    assert_eq!(text(&output.stdout), "closed\n");
+    tools::line_with(&text(&output.stderr), "error[leak]: a BSTR was never freed");
+    let output = tools::run(of(&[], &program).arg(&library).arg("and-die"));
+    ends(&output, 128 + 15);
+    let said = text(&output.stderr);
+    tools::line_with(&said, "was killed by signal 15 (SIGTERM)");
+}
+
 // ------------------------------------------------------------------------------- several processes
 
 #[test]

@@ -187,6 +187,7 @@ fn finish() {
         return;
     }
     cover_process(0);
+    signals::give_back();
     let Some(report) = session::end_of_process(watched.session) else {
         return;
     };

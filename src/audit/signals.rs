@@ -93,6 +93,31 @@ fn give_stack() {
     unsafe { libc::sigaltstack(&raw const there, ptr::null_mut()) };
 }
 
+/// Gives the signals back, and this thread's stack for them: the code that handles them may be about to go, where a
+/// library is closed.
+pub(super) fn give_back() {
+    for (index, (signal, _)) in SIGNALS.into_iter().enumerate() {
+        // SAFETY: zeros are a `sigaction` with no flags, an empty mask, and the default.
+        let mut now: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        // SAFETY: the place is there, and nothing is changed.
+        let asked = unsafe { libc::sigaction(signal, ptr::null(), &raw mut now) };
+        if asked == 0 && now.sa_sigaction == handler as extern "C" fn(_, _, _) as usize {
+            let before = BEFORE.0.get().cast::<libc::sigaction>().wrapping_add(index);
+            // SAFETY: the handler is there, so what was before it was written.
+            unsafe { libc::sigaction(signal, before, ptr::null_mut()) };
+        }
+    }
+    // SAFETY: zeros are a stack of nothing.
+    let mut there: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: the place is there, and nothing is changed.
+    let asked = unsafe { libc::sigaltstack(ptr::null(), &raw mut there) };
+    if asked == 0 && there.ss_sp == OTHER_STACK.0.get().cast::<c_void>() {
+        there.ss_flags = libc::SS_DISABLE;
+        // SAFETY: a thread may go without.
+        unsafe { libc::sigaltstack(&raw const there, ptr::null_mut()) };
+    }
+}
+
 extern "C" fn handler(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     let errno = Errno::keep();
     let deed = DEED.load(Ordering::Acquire);

@@ -54,9 +54,16 @@ pub fn build(
         }
         Library::Shared => {
             let folder = library_path.parent().expect("a library is in a folder");
+            // A program that does not use it, but opens it later, is not to be linked to it.
+            command.arg(if cfg!(target_os = "macos") {
+                "-Wl,-dead_strip_dylibs"
+            } else {
+                "-Wl,--as-needed"
+            });
             command
                 .arg(&library_path)
-                .arg(format!("-Wl,-rpath,{}", folder.display()));
+                .arg(format!("-Wl,-rpath,{}", folder.display()))
+                .args(tools::system_libraries());
         }
     }
     tools::run_ok(&mut command);

@@ -83,14 +83,14 @@ fn broken_question() {
 #[test]
 fn a_block_that_is_dressed_up_is_freed_with_a_warning() {
     let report = watched(|| {
-        let block = task(HEADER + 6);
+        let block = task(20);
         free(block.wrapping_add(HEADER).cast());
     });
     assert_told(
         &report,
         "\
 warning[family-mismatch]: task memory is freed by the other family's function
-  block 1: task memory, 14 bytes
+  block 1: task memory, 20 bytes
   rule: R20
   help: free a BSTR with SysFreeString, and task memory with CoTaskMemFree or IMalloc::Free",
     );

@@ -46,6 +46,8 @@ mod frame;
 mod guard;
 mod judge;
 mod ledger;
+#[cfg(feature = "export")]
+pub(crate) mod numbered;
 mod options;
 mod overseer;
 mod report;

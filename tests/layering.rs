@@ -56,6 +56,7 @@ const FLOORS: &[&[&str]] = &[
     &["audit::overseer"],
     &["audit::report"],
     &["audit::session"],
+    &["audit::numbered"],
     &["audit"],
     &["param"],
     &["export", "sample"],

@@ -54,7 +54,10 @@ impl Frame {
         let name = self.function.as_deref().unwrap_or("");
         let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
         let is_ours = self.file.as_deref().is_some_and(|file| {
-            file.starts_with(sources) || (file.starts_with("src/") && name.contains("olemem"))
+            file.starts_with(sources)
+                || (file.starts_with("src/") && name.contains("olemem"))
+                // Inlined functions of the unwinder's have names without a crate.
+                || file.contains("/backtrace-0.")
         });
         is_ours
             || is_of_crate(name, "olemem")

@@ -40,6 +40,11 @@ impl Overseer for Audit {
         }
         let at = Stack::here();
         let mut books = books();
+        if books.session(session).is_none() {
+            // It ended on another thread, or before this one joined it.
+            drop(books);
+            return innermost::alloc_or_fail(size, family);
+        }
         books.count();
         drop(books);
         alloc_dressed(size, family, session, &at)

@@ -1,6 +1,8 @@
 //! `install.sh` into a folder of its own, and what finds the library there: CMake, pkg-config, the loader.
 #![cfg(all(unix, feature = "export", feature = "audit", not(miri)))]
 
+#[path = "support/installed.rs"]
+mod installed;
 #[path = "support/tools.rs"]
 mod tools;
 
@@ -8,33 +10,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// The script, in an environment with nothing of ours, and with one build for all tests.
-fn script() -> Command {
-    let mut command = Command::new("sh");
-    command
-        .arg(tools::root().join("install.sh"))
-        .env("CARGO", env!("CARGO"))
-        .env(
-            "CARGO_TARGET_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("installed"),
-        )
-        .env_remove("RUSTFLAGS")
-        .env_remove("DESTDIR")
-        .env_remove("SUDO");
-    command
-}
+use installed::{build, script};
 
 /// A fresh prefix with everything in it.
 fn installed(name: &str) -> PathBuf {
     let prefix = tools::scratch(name).join("prefix");
-    let output = tools::run_ok(script().arg("--prefix").arg(&prefix));
-    assert!(text(&output.stdout).starts_with("olemem "), "{output:?}");
-    assert_eq!(text(&output.stderr), "");
+    installed::into(&prefix);
     prefix
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn shared_library() -> &'static str {
@@ -149,10 +135,7 @@ fn cmake(cmake: &Path, source: &Path, build: &Path, options: &[String]) -> Outpu
             .arg(build)
             .args(options)
             .env("CARGO", env!("CARGO"))
-            .env(
-                "CARGO_TARGET_DIR",
-                Path::new(env!("CARGO_TARGET_TMPDIR")).join("installed"),
-            )
+            .env("CARGO_TARGET_DIR", build())
             .env_remove("RUSTFLAGS"),
     );
     if configured.status.success() {

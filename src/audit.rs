@@ -44,6 +44,7 @@ mod current;
 mod forking;
 mod frame;
 mod guard;
+mod guide;
 mod judge;
 mod ledger;
 #[cfg(feature = "export")]
@@ -57,6 +58,7 @@ mod site;
 
 pub use frame::Frame;
 pub use guard::{FREED, FRESH, GUARD};
+pub use guide::{Check, Guide};
 pub use ledger::Counts;
 pub use options::{Budget, Options};
 pub use report::{Block, Report, Violation};

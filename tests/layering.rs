@@ -48,7 +48,7 @@ const FLOORS: &[&[&str]] = &[
     &["bstr::convert", "bstr::traits"],
     &["bstr"],
     &["audit::rules", "audit::frame", "audit::guard"],
-    &["audit::site"],
+    &["audit::site", "audit::guide"],
     &["audit::options"],
     &["audit::ledger"],
     &["audit::current", "audit::forking"],
@@ -603,6 +603,7 @@ mod the_sources {
             ("bstr::traits", "bstr::owned"),
             ("param", "bstr::owned"),
             ("export", "bstr::raw"),
+            ("audit::guide", "audit::rules"),
             ("sample", "param"),
             ("cli", "lib"),
         ] {

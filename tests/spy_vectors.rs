@@ -901,3 +901,112 @@ mod mistakes {
         }
     }
 }
+
+/// The audit sits inside of the spy: it sees the real blocks.
+#[cfg(feature = "audit")]
+mod watched {
+    use super::*;
+    use olemem::audit::{Backtrace, Kind, Session};
+
+    fn session() -> Session {
+        Session::options().backtrace(Backtrace::Off).begin()
+    }
+
+    #[test]
+    fn a_spy_that_keeps_the_rules_is_no_matter() {
+        let _alone = alone();
+        let spy = registered(header());
+        let session = session();
+        let block = realloc(ptr::null_mut(), 10);
+        fill(block, 7, 10);
+        assert_eq!(get_size(block), 10);
+        assert_eq!(did_alloc(block), 1);
+        let block = realloc(block, 500);
+        assert_eq!(contents(block, 10), [7; 10]);
+        let block = realloc(block, 3);
+        free(block);
+        // SAFETY: a null source needs nothing.
+        let text = unsafe { SysAllocStringLen(ptr::null(), 5) };
+        // SAFETY: live, and its last use.
+        unsafe { SysFreeString(text) };
+        revoke(&spy);
+        session.finish().assert_kinds([]);
+    }
+
+    /// Where the spy's own room is left, and the leak is its caller's.
+    #[test]
+    fn leaks_are_told_of_the_real_blocks() {
+        let _alone = alone();
+        let spy = registered(header());
+        let session = session();
+        let block = realloc(ptr::null_mut(), 10);
+        let report = session.finish();
+        report.assert_kinds([Kind::Leak]);
+        assert_eq!(
+            report.violations()[0]
+                .block
+                .as_ref()
+                .expect("a block")
+                .bytes,
+            42
+        );
+        free(block);
+        revoke(&spy);
+    }
+
+    #[test]
+    fn a_spy_that_loses_a_pointer_is_told() {
+        let _alone = alone();
+        let spy = registered(header());
+        let session = session();
+        let freed = realloc(ptr::null_mut(), 10);
+        let grown = realloc(ptr::null_mut(), 20);
+        spy.change(|ways| ways.loses = Some(0x1234_5670));
+        free(freed);
+        assert_eq!(realloc(grown, 40), ptr::null_mut());
+        spy.change(|ways| ways.loses = None);
+        let report = session.finish();
+        report.assert_kinds([Kind::SpyPointerLost; 2]);
+        assert_eq!(
+            report.violations()[0].message,
+            "the registered spy handed back a pointer that is no block"
+        );
+        free(freed.wrapping_byte_sub(32));
+        free(grown);
+        revoke(&spy);
+    }
+
+    /// Undone where there was nothing to undo: a block from before the spy.
+    #[test]
+    fn a_spy_that_moves_what_is_not_its_own_is_told() {
+        let _alone = alone();
+        let session = session();
+        let before = realloc(ptr::null_mut(), 100);
+        let spy = registered(Ways {
+            loses: Some(before.addr() - 32),
+            ..header()
+        });
+        free(before);
+        spy.change(|ways| ways.loses = None);
+        free(before);
+        revoke(&spy);
+        session.finish().assert_kinds([Kind::SpyPointerLost]);
+    }
+
+    /// What is wrong without a spy is told as without one.
+    #[test]
+    fn a_bad_free_under_a_spy_is_told_as_one() {
+        let _alone = alone();
+        let spy = registered(Ways::default());
+        let session = session();
+        let mut local = 0_u64;
+        free((&raw mut local).cast());
+        let block = realloc(ptr::null_mut(), 10);
+        free(block);
+        free(block);
+        session
+            .finish()
+            .assert_kinds([Kind::ForeignFree, Kind::DoubleFree]);
+        revoke(&spy);
+    }
+}

@@ -5,7 +5,6 @@ use super::current::current;
 use super::ledger::{Books, Deed, Detail, Entry, Facts, Place, Record, SessionId, State, held};
 use super::rules::{Kind, Severity};
 use super::site::{Site, Stack};
-use crate::layout::HEADER;
 use crate::task::block::Family;
 use crate::task::heap::innermost;
 
@@ -20,6 +19,9 @@ impl Books {
         at: &Stack,
     ) -> Judgement {
         let place = self.place(block, family);
+        if let Place::Start(key) | Place::WrongFamily(key) | Place::Inside(key, _) = place {
+            self.show(key, block);
+        }
         let (kind, known, detail) = match place {
             Place::Plain => return Judgement::Plain,
             Place::Start(key) => match self.get(key) {
@@ -52,11 +54,7 @@ impl Books {
             },
             Place::Inside(key, offset) => match self.get(key) {
                 Some(entry) if entry.is_live() => {
-                    let first = match entry.len {
-                        Some(_) => HEADER.cast_signed(),
-                        None => 0,
-                    };
-                    let detail = Detail::Offset(offset - first, family);
+                    let detail = Detail::Offset(offset - entry.first().cast_signed(), family);
                     (Kind::InteriorFree, Some(key), detail)
                 }
                 _ => (gone(deed), Some(key), Detail::As(family)),

@@ -64,6 +64,8 @@ pub(super) struct Entry {
     pub(super) session: SessionId,
     /// Its number within the session, counted by allocations.
     pub(super) id: u64,
+    /// The length of the BSTR that a reallocation is for, which comes next.
+    pub(super) wanted: Option<ByteLen>,
     /// Pins that were not taken back.
     pub(super) pins: usize,
     /// Not to be reported as leaked.
@@ -87,6 +89,7 @@ impl Entry {
             state: State::Live,
             session: 0,
             id: 0,
+            wanted: None,
             pins: 0,
             is_ignored: false,
             is_prefix_told: false,
@@ -112,6 +115,11 @@ impl Entry {
 
     pub(super) fn is_live(&self) -> bool {
         matches!(self.state, State::Live | State::Deferred)
+    }
+
+    /// Offset of what its holder's pointer addresses from its start.
+    pub(super) fn first(&self) -> usize {
+        if self.len.is_some() { HEADER } else { 0 }
     }
 
     /// Bytes that its holder thinks of: a BSTR's payload, or the block.
@@ -229,7 +237,7 @@ pub struct Counts {
     pub failed: u64,
     /// Blocks that are live.
     pub live: u64,
-    /// Bytes of live blocks.
+    /// Bytes of live blocks, as `IMalloc::GetSize` tells them.
     pub live_bytes: u64,
     /// The most of them at any time.
     pub peak_bytes: u64,
@@ -354,6 +362,7 @@ impl Books {
     }
 
     /// In the child of a fork: what there is belongs to the parent.
+    #[cfg(all(unix, not(miri)))]
     pub(super) fn inherit(&mut self) {
         for book in &mut self.sessions {
             book.first_own = book.counts.allocated;
@@ -384,6 +393,16 @@ impl Books {
 
     pub(super) fn get(&self, key: usize) -> Option<Entry> {
         self.entries.get(&key).copied()
+    }
+
+    /// Somebody shows a pointer into a block. One whose session is over has none of its own.
+    pub(super) fn show<T>(&mut self, key: usize, pointer: *const T) {
+        if let Some(entry) = self.entries.get_mut(&key)
+            && entry.session == 0
+        {
+            let real = entry.real.addr();
+            entry.real = pointer.cast::<u8>().cast_mut().with_addr(real);
+        }
     }
 
     pub(super) fn get_mut(&mut self, key: usize) -> Option<&mut Entry> {
@@ -500,6 +519,7 @@ impl Books {
             }
             // SAFETY: a block in quarantine was undressed, and only a stray pointer could write to it.
             if let Some(offset) = unsafe { entry.shape().written_after() } {
+                let offset = offset - entry.first().cast_signed();
                 let facts = Some(Facts::of_freed(&entry));
                 self.record(
                     session,
@@ -537,8 +557,8 @@ impl Books {
             return Place::WrongFamily(key(other));
         }
         match self.inside(pointer) {
-            Place::PlainInside(..) if is_start(address) => Place::Plain,
-            Place::PlainInside(owner, _) if owner != family && is_start(other) => {
+            Place::PlainInside(..) if self.plain_size(address).is_some() => Place::Plain,
+            Place::PlainInside(owner, _) if owner != family && self.plain_size(other).is_some() => {
                 Place::PlainWrongFamily(owner)
             }
             place => place,
@@ -556,6 +576,13 @@ impl Books {
         } else {
             Place::PlainInside(found.family, address.wrapping_sub(found.start))
         }
+    }
+
+    /// The size of the live block that starts at an address, if it is one that is not audited.
+    pub(super) fn plain_size(&self, address: usize) -> Option<usize> {
+        let found = innermost::containing(address)?;
+        let is_dressed = self.entries.contains_key(&key(address.wrapping_add(FRONT)));
+        (found.start == address && !is_dressed).then_some(found.size)
     }
 
     /// Adds a violation to a session.
@@ -583,11 +610,6 @@ pub(super) fn books() -> Guard<'static, Books> {
 #[inline(never)]
 fn on_violation() {
     core::hint::black_box(());
-}
-
-/// Whether a live block that is not audited starts at an address.
-fn is_start(address: usize) -> bool {
-    innermost::containing(address).is_some_and(|found| found.start == address)
 }
 
 /// The pointer that a block's holder has: a BSTR points behind its header.

@@ -11,7 +11,7 @@ pub struct Budget {
     pub bytes: u64,
 }
 
-/// What a session does. Made by [`Session::options`].
+/// What a session does. Made by [`Session::options`](super::Session::options).
 ///
 /// # Examples
 ///
@@ -20,7 +20,7 @@ pub struct Budget {
 /// use olemem::audit::{Backtrace, Session};
 ///
 /// let session = Session::options()
-///     .quarantine(1 << 20)
+///     .quarantine(64 << 20)
 ///     .backtrace(Backtrace::Off)
 ///     .begin();
 /// drop(Bstr::from("text"));
@@ -34,10 +34,10 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// A quarantine of 16 MiB, and stacks.
+    /// A quarantine of 1 MiB, and stacks.
     fn default() -> Self {
         Self {
-            quarantine: 16 << 20,
+            quarantine: 1 << 20,
             backtrace: Backtrace::Full,
             budget: None,
         }
@@ -45,7 +45,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How many bytes of freed blocks are kept, their guards included, so that using them late is noticed. With 0
+    /// How many bytes of freed blocks are kept: 1 MiB, unless this says otherwise, their guards included, so that using them late is noticed. With 0
     /// none is.
     #[must_use]
     pub const fn quarantine(mut self, bytes: usize) -> Self {

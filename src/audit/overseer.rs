@@ -18,7 +18,7 @@
 use super::current::current;
 use super::guard::{Shape, total};
 use super::judge::{Judgement, live_facts};
-use super::ledger::{Deed, Detail, Entry, Place, Record, SessionId, State, books, key};
+use super::ledger::{Books, Deed, Detail, Entry, Place, Record, SessionId, State, books, key};
 use super::rules::{Kind, Severity};
 use super::site::{Site, Stack};
 use crate::layout::HEADER;
@@ -39,6 +39,7 @@ impl Overseer for Audit {
             return innermost::alloc_or_fail(size, family);
         }
         let at = Stack::here();
+        let dressed = dress_new(size, family);
         let mut books = books();
         if books.session(session).is_none() {
             // It ended on another thread, or before this one joined it.
@@ -46,8 +47,7 @@ impl Overseer for Audit {
             return innermost::alloc_or_fail(size, family);
         }
         books.count();
-        drop(books);
-        alloc_dressed(size, family, session, &at)
+        enter_dressed(&mut books, dressed, family, session, &at)
     }
 
     unsafe fn resize(&self, block: *mut u8, size: usize, family: Family) -> *mut u8 {
@@ -67,7 +67,14 @@ impl Overseer for Audit {
         let Some(entry) = books.get(key) else {
             return core::ptr::null_mut();
         };
-        if size <= entry.size {
+        let grows = match (entry.wanted, entry.len) {
+            (Some(wanted), Some(len)) => wanted > len,
+            _ => size > entry.size,
+        };
+        if let Some(entry) = books.get_mut(key) {
+            entry.wanted = None;
+        }
+        if !grows {
             books.resized(key, size);
             let shape = Shape {
                 size,
@@ -78,16 +85,15 @@ impl Overseer for Audit {
             unsafe { shape.guard() };
             return block;
         }
-        drop(books);
         // A block that grows moves, so that whoever keeps the old pointer is found out.
-        let new = alloc_dressed(size, family, session_for(entry.session), &at);
+        let session = session_for(entry.session);
+        let new = enter_dressed(&mut books, dress_new(size, family), family, session, &at);
         if new.is_null() {
             return new;
         }
-        // SAFETY: so many bytes are in the old block, which the caller does not use meanwhile; the new one is
-        // larger, and another.
-        unsafe { new.copy_from_nonoverlapping(block, entry.size) };
-        self::books().retire(key, &at);
+        // SAFETY: so many bytes are in both blocks, and the caller does not use the old one meanwhile.
+        unsafe { new.copy_from_nonoverlapping(block, entry.size.min(size)) };
+        books.retire(key, &at);
         new
     }
 
@@ -100,6 +106,8 @@ impl Overseer for Audit {
             && entry.state == State::Cached
         {
             // The cache lets go of it.
+            books.show(key, block);
+            let entry = books.get(key).unwrap_or(entry);
             books.release(key, &entry);
             return;
         }
@@ -139,9 +147,7 @@ impl Overseer for Audit {
             Some(entry) if entry.is_live() => Some(entry.size),
             Some(entry) if entry.state == State::Cached => Some(entry.size),
             Some(_) => None,
-            None => innermost::containing(block.addr())
-                .filter(|found| found.start == block.addr())
-                .map(|found| found.size),
+            None => books.plain_size(block.addr()),
         }
     }
 
@@ -153,6 +159,7 @@ impl Overseer for Audit {
         match *event {
             BstrEvent::Cached { bstr, again } => {
                 let key = key(block_at(bstr));
+                books.show(key, bstr);
                 if again {
                     books.refuse(key, Deed::Free, &at);
                 } else if books.get(key).is_some() {
@@ -171,6 +178,7 @@ impl Overseer for Audit {
                 pins,
             } => {
                 let key = key(block_at(bstr));
+                books.show(key, bstr);
                 if !is_live {
                     books.tell_pin(key, Kind::PinOfNonBstr, &at);
                 } else if let Some(entry) = books.get_mut(key) {
@@ -179,6 +187,7 @@ impl Overseer for Audit {
             }
             BstrEvent::Unpinned { bstr, left, .. } => {
                 let key = key(block_at(bstr));
+                books.show(key, bstr);
                 match left {
                     None => books.tell_pin(key, Kind::UnbalancedPin, &at),
                     Some(left) => {
@@ -204,6 +213,7 @@ impl Overseer for Audit {
         let at = Stack::here();
         let mut books = books();
         let start = key(block_at(bstr));
+        books.show(start, bstr);
         match books.get(start) {
             Some(entry) if entry.is_live() => {
                 books.inspect_prefix(start, Deed::Read, &at);
@@ -232,6 +242,7 @@ impl Overseer for Audit {
         let mut books = books();
         let (session, facts, there) = match books.inside(source.addr()) {
             Place::Inside(key, offset) => {
+                books.show(key, source);
                 let Some(entry) = books.get(key) else {
                     return bytes;
                 };
@@ -284,8 +295,15 @@ impl Overseer for Audit {
         )
     }
 
+    fn framing(&self, block: *mut u8, len: ByteLen) {
+        if let Some(entry) = books().get_mut(key(block.addr())) {
+            entry.wanted = Some(len);
+        }
+    }
+
     fn framed(&self, block: *mut u8, len: ByteLen) {
         let mut books = books();
+        books.show(key(block.addr()), block);
         if let Some(entry) = books.get_mut(key(block.addr())) {
             entry.len = Some(len);
             entry.is_prefix_told = false;
@@ -314,6 +332,7 @@ impl Overseer for Audit {
     fn overlaps(&self, bstr: *const u16, source: *const u16) {
         let at = Stack::here();
         let mut books = books();
+        books.show(key(block_at(bstr)), bstr);
         let entry = books.get(key(block_at(bstr)));
         let record = Record {
             kind: Kind::OverlappingSource,
@@ -345,8 +364,12 @@ impl Overseer for Audit {
     fn spy_lost(&self, block: *mut u8) {
         let at = Stack::here();
         let mut books = books();
-        // The caller's block, if the spy knew it by that name, is lost with the pointer: one mistake.
-        let lost = key(block.addr());
+        // The block that the caller meant is lost with the pointer: one mistake.
+        let lost = match books.inside(block.addr()) {
+            Place::Inside(key, _) => key,
+            _ => key(block.addr()),
+        };
+        books.show(lost, block);
         let entry = books.get(lost);
         if let Some(entry) = books.get_mut(lost) {
             entry.is_ignored = true;
@@ -373,19 +396,15 @@ fn session_for(old: SessionId) -> SessionId {
     if old == 0 { current() } else { old }
 }
 
-/// A new block with guards around it; null if there is none.
-fn alloc_dressed(size: usize, family: Family, session: SessionId, at: &Stack) -> *mut u8 {
-    let fails = innermost::is_to_fail(size);
-    let real = match total(size) {
-        Some(total) if !fails => innermost::alloc(total, family),
-        _ => core::ptr::null_mut(),
-    };
-    let mut books = books();
+/// A new block with guards around it, if there is one.
+fn dress_new(size: usize, family: Family) -> Option<Shape> {
+    let total = total(size)?;
+    if innermost::is_to_fail(size) {
+        return None;
+    }
+    let real = innermost::alloc(total, family);
     if real.is_null() {
-        if let Some(book) = books.session(session) {
-            book.counts.failed += 1;
-        }
-        return real;
+        return None;
     }
     let shape = Shape {
         real,
@@ -395,12 +414,27 @@ fn alloc_dressed(size: usize, family: Family, session: SessionId, at: &Stack) ->
     };
     // SAFETY: the block is new.
     unsafe { shape.dress() };
-    let allocated_at = books.sites.keep(at);
-    if books.enter(Entry::new(&shape, family, allocated_at), session) {
-        shape.block()
-    } else {
+    Some(shape)
+}
+
+/// Enters a new block and gives it; null if there is none, or no memory for its entry.
+fn enter_dressed(
+    books: &mut Books,
+    dressed: Option<Shape>,
+    family: Family,
+    session: SessionId,
+    at: &Stack,
+) -> *mut u8 {
+    if let Some(shape) = dressed {
+        let allocated_at = books.sites.keep(at);
+        if books.enter(Entry::new(&shape, family, allocated_at), session) {
+            return shape.block();
+        }
         // SAFETY: the block is new, and nobody has heard of it.
-        unsafe { innermost::free(real, family) };
-        core::ptr::null_mut()
+        unsafe { innermost::free(shape.real, family) };
     }
+    if let Some(book) = books.session(session) {
+        book.counts.failed += 1;
+    }
+    core::ptr::null_mut()
 }

@@ -210,13 +210,11 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         enter(outer);
     }
     refresh(&books.sessions);
-    let listening = if books.is_idle() {
-        books.listening.take()
-    } else {
-        None
-    };
+    // While the lock is held, so that the next session finds the seat free.
+    if books.is_idle() {
+        books.listening = None;
+    }
     drop(books);
-    drop(listening);
     // The stacks of closed sessions stay in the books, by number.
     let mut stacks = Vec::with_capacity(book.records.len());
     for record in &book.records {
@@ -277,7 +275,7 @@ impl Drop for Joined {
 ///
 /// audit::check(|_| {
 ///     let text = Bstr::from("freed when dropped");
-///     assert_eq!(text.len().get(), 18);
+///     assert_eq!(text.len(), 18);
 /// });
 /// ```
 ///

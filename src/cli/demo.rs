@@ -17,7 +17,9 @@ mod emulated {
 
     use olemem::sample::{self, Demonstration, Record, Turn};
 
+    use crate::anatomy::{Anatomy, Shape, Start};
     use crate::draw::Picture;
+    use crate::output;
 
     pub(crate) fn run() -> ExitCode {
         let demonstration = match sample::demonstrate() {
@@ -32,15 +34,12 @@ mod emulated {
             .iter()
             .all(|call| call.code.is_success())
             && live(&demonstration.records) == 0;
-        // A reader that has seen enough, as `head` has, is no failure.
-        match print(&demonstration) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                eprintln!("olemem: standard output: {error}");
-                ExitCode::FAILURE
-            }
-            _ if good => ExitCode::SUCCESS,
-            _ => ExitCode::FAILURE,
-        }
+        let status = if good {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
+        output::ended(print(&demonstration), status)
     }
 
     fn print(demonstration: &Demonstration) -> io::Result<()> {
@@ -75,8 +74,9 @@ mod emulated {
         match record.freed {
             Some(freed) => {
                 let picture = Picture {
-                    image: &record.image,
-                    size: record.size,
+                    anatomy: Anatomy::of(&record.image, Shape::NATIVE, Start::Block),
+                    slack: record.size - record.image.len(),
+                    lines: usize::MAX,
                 };
                 write!(out, "{picture}")?;
                 writeln!(out, "    allocated by {}", by(record.allocated))?;

@@ -2,80 +2,175 @@
 
 use std::fmt;
 
-use olemem::layout::{HEADER, PADDING};
+use crate::anatomy::{Anatomy, Part, Shape};
 
 /// Payload bytes a line.
 const LINE: usize = 16;
 
-/// A block that holds a BSTR: `image` is header, payload and terminator, `size` the whole block.
+/// Hexadecimal digits of a line, and a space behind each pair.
+const HEX: usize = 3 * LINE;
+
+/// Marks the line where the BSTR points to.
+const POINTER: &str = "  <- the BSTR";
+
+/// A block that holds a BSTR, or claims to.
 #[derive(Debug)]
 pub(crate) struct Picture<'a> {
-    pub(crate) image: &'a [u8],
-    pub(crate) size: usize,
-}
-
-impl Picture<'_> {
-    /// The payload's length in bytes, as the prefix has it.
-    fn prefix(&self) -> usize {
-        let mut bytes = [0; 4];
-        bytes.copy_from_slice(&self.image[PADDING..HEADER]);
-        u32::from_ne_bytes(bytes) as usize
-    }
+    pub(crate) anatomy: Anatomy<'a>,
+    /// Bytes behind the terminator that fill the block, whether they are known or not.
+    pub(crate) slack: usize,
+    /// Lines of payload that are drawn; what is beyond is counted.
+    pub(crate) lines: usize,
 }
 
 impl fmt::Display for Picture<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = self.prefix();
-        let end = HEADER + bytes;
-        let (header, payload, terminator) = (
-            &self.image[..HEADER],
-            &self.image[HEADER..end],
-            &self.image[end..],
-        );
-        let mut row = |offset: usize, bytes: &[u8], note: &str| {
-            let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            writeln!(f, "    +{offset:<4}{:<48}{note}", hex.join(" "))
+        let Anatomy {
+            shape,
+            padding,
+            prefix,
+            payload,
+            terminator,
+            rest,
+            ..
+        } = self.anatomy;
+        let mut rows = Rows {
+            digits: self.anatomy.end().to_string().len().max(4),
+            f,
         };
-        if PADDING > 0 {
-            row(0, &header[..PADDING], "padding")?;
-        }
-        let units = bytes / 2;
-        let plural = if units == 1 { "unit" } else { "units" };
-        row(
-            PADDING,
-            &header[PADDING..],
-            &format!("prefix: {bytes} bytes, {units} {plural}"),
+        rows.bytes(
+            padding,
+            cut_short("padding", padding, shape.width.padding()),
         )?;
-        for (line, chunk) in payload.chunks(LINE).enumerate() {
-            let pointer = if line == 0 { "  <- the BSTR" } else { "" };
-            row(
-                HEADER + line * LINE,
-                chunk,
-                &format!("{}{pointer}", text(chunk)),
-            )?;
-        }
-        row(end, terminator, "terminator")?;
-        match self.size - self.image.len() {
-            0 => Ok(()),
-            slack => writeln!(
-                f,
-                "    +{:<4}{:<48}slack",
-                self.image.len(),
-                format!("({slack} bytes)")
-            ),
-        }
+        rows.bytes(prefix, self.prefix_note())?;
+        self.payload(&mut rows)?;
+        let note = cut_short("terminator", terminator, self.anatomy.terminator_size());
+        // An empty string is where its terminator is.
+        let pointer = if payload.is_empty() { POINTER } else { "" };
+        rows.bytes(terminator, format!("{note}{pointer}"))?;
+        rows.count(terminator.end(), self.slack, "slack")?;
+        rows.count(rest.offset, rest.len(), "behind the block")
     }
 }
 
+impl Picture<'_> {
+    fn prefix_note(&self) -> String {
+        let Some(length) = self.anatomy.length else {
+            return "prefix, cut short".to_owned();
+        };
+        let units = counted(self.anatomy.unit_len().as_usize(), "unit");
+        format!("prefix: {}, {units}", counted(length.as_usize(), "byte"))
+    }
+
+    fn payload(&self, rows: &mut Rows<'_, '_>) -> fmt::Result {
+        let payload = self.anatomy.payload;
+        let drawn = payload.len().min(self.lines.saturating_mul(LINE));
+        for (line, bytes) in payload.bytes[..drawn].chunks(LINE).enumerate() {
+            let offset = payload.offset + line * LINE;
+            let pointer = if line == 0 { POINTER } else { "" };
+            let text = text(bytes, self.anatomy.shape);
+            rows.bytes(Part { offset, bytes }, format!("{text}{pointer}"))?;
+        }
+        rows.count(payload.offset + drawn, payload.len() - drawn, "not drawn")
+    }
+}
+
+/// Writes a row for bytes that are there, and none for those that are not.
+struct Rows<'a, 'f> {
+    /// Columns of an offset.
+    digits: usize,
+    f: &'a mut fmt::Formatter<'f>,
+}
+
+impl Rows<'_, '_> {
+    fn bytes(&mut self, part: Part<'_>, note: impl fmt::Display) -> fmt::Result {
+        if part.is_empty() {
+            return Ok(());
+        }
+        let hex: Vec<String> = part
+            .bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        self.row(part.offset, &hex.join(" "), note)
+    }
+
+    fn count(&mut self, offset: usize, bytes: usize, note: &str) -> fmt::Result {
+        if bytes == 0 {
+            return Ok(());
+        }
+        self.row(offset, &format!("({})", counted(bytes, "byte")), note)
+    }
+
+    fn row(&mut self, offset: usize, middle: &str, note: impl fmt::Display) -> fmt::Result {
+        let digits = self.digits;
+        writeln!(self.f, "    +{offset:<digits$}{middle:<HEX$}{note}")
+    }
+}
+
+/// A part's name, and whether some of its `size` bytes are missing.
+fn cut_short(name: &str, part: Part<'_>, size: usize) -> String {
+    if part.len() < size {
+        format!("{name}, cut short")
+    } else {
+        name.to_owned()
+    }
+}
+
+/// A number of things.
+pub(crate) fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// The units of a line as text, a dot for what does not print.
-fn text(bytes: &[u8]) -> String {
-    let units = bytes
-        .chunks_exact(2)
-        .map(|unit| u16::from_ne_bytes([unit[0], unit[1]]));
-    char::decode_utf16(units)
+fn text(bytes: &[u8], shape: Shape) -> String {
+    char::decode_utf16(shape.units(bytes))
         .map(|decoded| match decoded {
-            Ok(c) if !c.is_control() => c,
+            Ok(c) if prints(c) => c,
             _ => '.',
         })
         .collect()
+}
+
+/// Whether a character stands in its place and leaves the others in theirs: no control, nothing that breaks
+/// lines or turns them around, nothing without a width.
+fn prints(c: char) -> bool {
+    let shifts = matches!(
+        c,
+        '\u{AD}' | '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
+    );
+    !c.is_control() && !shifts
+}
+
+#[cfg(test)]
+mod tests {
+    use quickcheck::quickcheck;
+
+    use super::{Picture, text};
+    use crate::anatomy::{Anatomy, Shape, Start};
+
+    quickcheck! {
+        fn whatever_is_drawn_stays_on_its_lines(bytes: Vec<u8>, shape: Shape, start: Start, lines: u8) -> bool {
+            let anatomy = Anatomy::of(&bytes, shape, start);
+            let slack = anatomy.slack.len();
+            let picture = Picture { anatomy, slack, lines: lines.into() }.to_string();
+            let sound = |line: &str| line.starts_with("    +") && !line.contains(char::is_control);
+            picture.lines().all(sound) && picture.is_empty() == bytes.is_empty()
+        }
+    }
+
+    #[test]
+    fn text_that_would_move_the_picture_is_dots() {
+        let shape = Shape {
+            width: olemem::layout::PointerWidth::W64,
+            endian: crate::anatomy::Endian::Big,
+        };
+        let units = [0x41, 0x1B, 0x202E, 0xD800, 0x42, 0xD83D, 0xDE00, 0];
+        let bytes: Vec<u8> = units
+            .iter()
+            .flat_map(|unit: &u16| unit.to_be_bytes())
+            .collect();
+        assert_eq!(text(&bytes, shape), "A...B😀.");
+    }
 }

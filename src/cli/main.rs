@@ -1,9 +1,15 @@
 //! The command `olemem`.
 
+mod anatomy;
+mod completions;
 mod demo;
-// Nothing is drawn on Windows.
-#[cfg(not(windows))]
 mod draw;
+// The audit, whose words these are, is not there on Windows.
+#[cfg(not(windows))]
+mod explain;
+mod inspect;
+mod man;
+mod output;
 
 use std::process::ExitCode;
 
@@ -11,7 +17,18 @@ use clap::{Parser, Subcommand};
 
 /// COM's memory, for Linux and macOS: BSTR strings and the task allocator, byte for byte.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(
+    name = "olemem",
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        olemem demo                   each byte of five strings, and who owns it\n  \
+        olemem explain                all kinds of violations, and the rules they break\n  \
+        olemem explain double-free    one of them, with code that breaks and keeps it\n  \
+        olemem inspect dump.bin       the BSTR that a file holds, drawn and judged\n\n\
+        Exit status: 0 on success, 2 for a mistake in the arguments and for files that\n\
+        cannot be read or written; 1 is each command's own and told in its help."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -21,14 +38,29 @@ struct Arguments {
 enum Command {
     /// Run the documentation's own example on the emulated memory, and show every byte of it.
     ///
-    /// A browser component is called through its vtable: put_StatusText with an [in] string,
-    /// get_StatusText with an [out] string, ExchangeStatusText with an [in,out] string. Each BSTR is
-    /// drawn as it lies in memory, with who allocated and who freed it.
+    /// A browser component is called through its vtable: put_StatusText with an [in]
+    /// string, get_StatusText with an [out] string, ExchangeStatusText with an [in,out]
+    /// string. Each BSTR is drawn as it lies in memory, with who allocated and who freed
+    /// it.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Exit status: 0 if every call succeeded and every string was freed, otherwise 1."
+    )]
     Demo,
+    #[cfg(not(windows))]
+    Explain(explain::Arguments),
+    Inspect(inspect::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo => demo::run(),
+        #[cfg(not(windows))]
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }

@@ -190,6 +190,9 @@ pub(crate) trait Overseer: Sync {
     /// Whether a live block of that family starts there, which is about to be replaced.
     fn accepts(&self, block: *mut u8, family: Family) -> bool;
 
+    /// A block is about to be reallocated for a BSTR of so many bytes, which may take as many as it has.
+    fn framing(&self, block: *mut u8, len: ByteLen);
+
     /// A BSTR stands in a block now, of so many bytes.
     fn framed(&self, block: *mut u8, len: ByteLen);
 

@@ -72,7 +72,9 @@ pub(super) fn of(record: &Record) -> String {
             "a BSTR that was freed while pinned is there still".to_owned()
         }
         (Kind::UnbalancedPin, Detail::Pins(pins)) => {
-            format!("{} of a BSTR never taken back", were(pins))
+            let was = if pins == 1 { "was" } else { "were" };
+            let pins = plural(pins as u64, "pin");
+            format!("{pins} of a BSTR {was} never taken back")
         }
         (Kind::UnbalancedPin, _) => "a pin was taken back that was never given".to_owned(),
         (Kind::PinOfNonBstr, _) => "what was to be pinned is no live BSTR".to_owned(),
@@ -106,14 +108,6 @@ fn a(family: Family) -> &'static str {
     match family {
         Family::Bstr => "a BSTR",
         Family::Task => "task memory",
-    }
-}
-
-fn were(pins: usize) -> String {
-    if pins == 1 {
-        "1 pin was".to_owned()
-    } else {
-        format!("{pins} pins were")
     }
 }
 

@@ -101,7 +101,9 @@ unsafe extern "C" fn alloc_from_afar(source: *const u8, len: ByteLen, size: usiz
     }
     // SAFETY: the block is live, of the size for this length, and nobody else's.
     let bstr = unsafe { reframe(block, len) };
-    tell_framed(block, len);
+    if !mode::is_quiet() {
+        tell_framed(block, len);
+    }
     if !source.is_null() {
         // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
         // block overlaps nothing.
@@ -194,7 +196,9 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     }
     if !keeps && let Some(left) = heap::bytes_left(block, source.addr()) {
         let available = left.min(bytes.as_usize());
-        tell_overlap(old, source);
+        if !mode::is_quiet() {
+            tell_overlap(old, source);
+        }
         // SAFETY: so many bytes of the live block are at `source`.
         return unsafe { replace(old, source.cast(), available, bytes) };
     }
@@ -207,6 +211,9 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
         // SAFETY: the caller promises so many readable units at the source, which is elsewhere.
         return unsafe { resize_anew(old, block, source.cast(), size as usize, bytes) };
     }
+    if !mode::is_quiet() {
+        tell_framing(block, bytes);
+    }
     // SAFETY: the caller promises that `old` is live and nothing else uses it.
     let block = unsafe { heap::resize(block, size as usize, Family::Bstr) };
     if block.is_null() {
@@ -214,7 +221,9 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     }
     // SAFETY: the block is live, of the size for this length, and nobody else's.
     let bstr = unsafe { reframe(block, bytes) };
-    tell_framed(block, bytes);
+    if !mode::is_quiet() {
+        tell_framed(block, bytes);
+    }
     if !keeps {
         // SAFETY: the source is outside the old block, so the caller promises `len` readable units;
         // the payload has room for them. A moved block overlaps no memory that is the caller's.
@@ -365,6 +374,17 @@ fn may_be_replaced(old: *mut u16, source: *const u16) -> bool {
     }
     let _ = (old, source);
     true
+}
+
+/// Tells the overseer for how long a string a block is about to be reallocated.
+#[cold]
+#[inline(never)]
+fn tell_framing(block: *mut u8, len: ByteLen) {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = overseer() {
+        overseer.framing(block, len);
+    }
+    let _ = (block, len);
 }
 
 /// Tells the overseer where a string stands now, and how long it is.

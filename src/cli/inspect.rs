@@ -1,0 +1,218 @@
+//! `olemem inspect`: bytes that claim to be a BSTR, drawn and judged.
+
+mod hex;
+mod input;
+mod verdict;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use olemem::layout::PointerWidth;
+
+use crate::anatomy::{Anatomy, Endian, Shape, Start};
+use crate::draw::{Picture, counted};
+use crate::output;
+use input::Input;
+use verdict::{Finding, Weight, judge};
+
+/// Lines of payload that are drawn unless all are asked for.
+const LINES: usize = 64;
+
+const WRONG: Style = AnsiColor::Red.on_default().bold();
+const NOTE: Style = AnsiColor::Yellow.on_default();
+
+/// Draw the BSTR that some bytes hold, and say what is wrong with it.
+///
+/// The bytes come from a file, from standard input, or as hexadecimal text. The first of
+/// them is taken for the start of a block: padding (on 64-bit targets), length prefix,
+/// payload, terminator. With `--from prefix` it is taken for the start of the prefix.
+/// What follows the block is counted and not looked at.
+///
+/// Wrong are: bytes that end too early, a prefix beyond what a BSTR can have, a
+/// terminator that is not zero. An odd length, nuls in the text and lone surrogates are
+/// legal in a BSTR; they are noted, and wrong with `--text`. Padding and the rest of the
+/// block may hold anything.
+///
+/// At most 16 MiB are read behind the offset.
+#[derive(Debug, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  \
+        olemem inspect dump.bin\n  \
+        olemem inspect --offset 0x1f40 --width 32 core\n  \
+        olemem inspect --from prefix --hex '04 00 00 00  4f 00 4b 00  00 00'\n  \
+        xxd -p dump.bin | olemem inspect --hex-file -\n\n\
+        Exit status: 0 if the bytes hold a well-formed BSTR, 1 if something is wrong\n\
+        with them, 2 for a mistake in the arguments and for files that cannot be read."
+)]
+pub(crate) struct Arguments {
+    /// The bytes as they are; - or nothing is standard input.
+    #[arg(value_name = "FILE")]
+    file: Option<OsString>,
+
+    /// The bytes as hexadecimal text; spaces, commas and 0x may stand between them.
+    #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+    hex: Option<String>,
+
+    /// A file of hexadecimal text; - is standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "hex"])]
+    hex_file: Option<OsString>,
+
+    /// What the first byte is.
+    #[arg(long, value_enum, default_value_t = Start::Block)]
+    from: Start,
+
+    /// Begin that many bytes into the input; 0x40 is hexadecimal.
+    #[arg(long, value_name = "N", default_value = "0", value_parser = offset)]
+    offset: u64,
+
+    /// Bits of a pointer where the bytes come from.
+    #[arg(long, value_enum, default_value_t = Width::Bits64)]
+    width: Width,
+
+    /// Order of bytes where the bytes come from.
+    #[arg(long, value_enum, default_value_t = Endian::Little)]
+    endian: Endian,
+
+    /// Take it for text: an odd length, nuls and lone surrogates are wrong.
+    #[arg(long)]
+    text: bool,
+
+    /// Draw all of the payload, not only its first 64 lines.
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Width {
+    #[value(name = "32")]
+    Bits32,
+    #[value(name = "64")]
+    Bits64,
+}
+
+fn offset(text: &str) -> Result<u64, std::num::ParseIntError> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    }
+}
+
+impl Arguments {
+    fn shape(&self) -> Shape {
+        Shape {
+            width: match self.width {
+                Width::Bits32 => PointerWidth::W32,
+                Width::Bits64 => PointerWidth::W64,
+            },
+            endian: self.endian,
+        }
+    }
+
+    /// Which byte is taken for what.
+    fn reading(&self) -> String {
+        let (number, width, endian) = (self.offset, name(self.width), name(self.endian));
+        let start = match self.from {
+            Start::Block => "block",
+            Start::Prefix => "prefix",
+        };
+        format!(
+            "Byte {number} of the input is the start of the {start}; {width}-bit, {endian}-endian."
+        )
+    }
+
+    fn is_wrong(&self, finding: &Finding) -> bool {
+        match finding.weight {
+            Weight::Broken => true,
+            Weight::NoText => self.text,
+            Weight::Remark => false,
+        }
+    }
+}
+
+/// A value as it is written on the command line.
+fn name(value: impl ValueEnum) -> String {
+    let value = value.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let input = match input::read(arguments) {
+        Ok(input) => input,
+        Err(error) => return output::unusable(error.what, error.why),
+    };
+    let anatomy = Anatomy::of(&input.bytes, arguments.shape(), arguments.from);
+    if let Some(needed) = beyond(&input, &anatomy) {
+        let said = format!("the prefix says {}", counted(needed, "byte"));
+        return output::unusable(
+            said,
+            format!("no more than {} bytes are read", input::LIMIT),
+        );
+    }
+    let findings = judge(&anatomy);
+    let good = !findings.iter().any(|finding| arguments.is_wrong(finding));
+    let status = if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    };
+    let mut out = anstream::stdout().lock();
+    let written = print(&mut out, arguments, anatomy, &findings);
+    output::ended(written.and_then(|()| out.flush()), status)
+}
+
+/// The length of a string that may be whole and goes beyond what was read.
+fn beyond(input: &Input, anatomy: &Anatomy<'_>) -> Option<usize> {
+    let length = anatomy.length?;
+    let possible = length <= anatomy.shape.width.max_bytes();
+    let ends = anatomy.terminator.len() == anatomy.terminator_size();
+    (input.more && possible && !ends).then_some(length.as_usize())
+}
+
+fn print(
+    out: &mut impl Write,
+    arguments: &Arguments,
+    anatomy: Anatomy<'_>,
+    findings: &[Finding],
+) -> io::Result<()> {
+    writeln!(out, "{}\n", arguments.reading())?;
+    let lines = if arguments.all { usize::MAX } else { LINES };
+    let picture = Picture {
+        anatomy,
+        slack: anatomy.slack.len(),
+        lines,
+    };
+    let picture = picture.to_string();
+    if !picture.is_empty() {
+        writeln!(out, "{picture}")?;
+    }
+    let mut good = true;
+    for finding in findings {
+        let (style, label) = if arguments.is_wrong(finding) {
+            good = false;
+            (WRONG, "wrong")
+        } else {
+            (NOTE, "note")
+        };
+        writeln!(out, "{style}{label}:{style:#} {}", finding.text)?;
+    }
+    writeln!(out, "{}", conclusion(&anatomy, good))
+}
+
+fn conclusion(anatomy: &Anatomy<'_>, good: bool) -> String {
+    let size = anatomy.length.and_then(|length| {
+        let block = anatomy.shape.width.block_size(length)?;
+        Some((length, block))
+    });
+    match size {
+        Some((length, block)) if good => format!(
+            "Well formed: {}, {}, in a block of {block}.",
+            counted(length.as_usize(), "byte"),
+            counted(anatomy.unit_len().as_usize(), "unit"),
+        ),
+        _ => "Not well formed.".to_owned(),
+    }
+}

@@ -1,0 +1,153 @@
+//! R21: a block is freed once.
+
+use crate::support::{assert_kept, assert_told, free, free_task, string, task, watched};
+use olemem::audit::{Kind, Session};
+
+const BSTR: &str = "\
+error[double-free]: a BSTR that was freed before is freed again
+  block 1: BSTR, 8 bytes
+  rule: R21
+  help: free each block once; after handing ownership on, or freeing, set the variable to NULL";
+
+#[test]
+fn kept() {
+    let report = watched(|| {
+        free(string("once"));
+        free_task(task(3));
+        free(std::ptr::null_mut());
+        free_task(std::ptr::null_mut());
+    });
+    assert_kept(&report);
+    assert_eq!((report.counts().allocated, report.counts().freed), (2, 2));
+}
+
+#[test]
+fn broken_string() {
+    let report = watched(|| {
+        let text = string("text");
+        free(text);
+        free(text);
+    });
+    assert_told(&report, BSTR);
+}
+
+#[test]
+fn broken_task_memory() {
+    let report = watched(|| {
+        let block = task(40);
+        free_task(block);
+        free_task(block);
+    });
+    assert_told(
+        &report,
+        "\
+error[double-free]: task memory that was freed before is freed again
+  block 1: task memory, 40 bytes
+  rule: R21
+  help: free each block once; after handing ownership on, or freeing, set the variable to NULL",
+    );
+}
+
+/// Each free too many is a mistake of its own.
+#[test]
+fn broken_three_times() {
+    let report = watched(|| {
+        let text = string("text");
+        for _ in 0..4 {
+            free(text);
+        }
+    });
+    report.assert_kinds([Kind::DoubleFree; 3]);
+}
+
+/// Many frees ago, while it is in quarantine.
+#[test]
+fn broken_much_later() {
+    let report = watched(|| {
+        let text = string("text");
+        free(text);
+        for _ in 0..if cfg!(miri) { 50 } else { 10_000 } {
+            free(string("another"));
+        }
+        free(text);
+    });
+    assert_told(&report, BSTR);
+}
+
+/// The block of one thread, freed by two others that take no part.
+#[test]
+fn broken_on_other_threads() {
+    let report = watched(|| {
+        let text = string("text");
+        let address = Sent(text);
+        let other = std::thread::spawn(move || free(address.get()));
+        other.join().expect("it ends");
+        let address = Sent(text);
+        let third = std::thread::spawn(move || free(address.get()));
+        third.join().expect("it ends");
+    });
+    assert_told(&report, BSTR);
+}
+
+/// Two threads at once: one of them is the second, whichever it is.
+#[test]
+fn broken_by_two_threads_at_once() {
+    for _ in 0..if cfg!(miri) { 2 } else { 200 } {
+        let report = watched(|| {
+            let text = string("text");
+            let barrier = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    let (address, barrier) = (Sent(text), &barrier);
+                    scope.spawn(move || {
+                        barrier.wait();
+                        free(address.get());
+                    });
+                }
+            });
+        });
+        report.assert_kinds([Kind::DoubleFree]);
+    }
+}
+
+/// A string that was freed, then by the other family's function: that it is the second time counts.
+#[test]
+fn broken_by_the_other_family() {
+    let report = watched(|| {
+        let text = string("text");
+        free(text);
+        free_task(text.cast());
+    });
+    report.assert_kinds([Kind::DoubleFree]);
+    let report = watched(|| {
+        let block = task(16);
+        free_task(block);
+        free(block.cast());
+    });
+    report.assert_kinds([Kind::DoubleFree]);
+}
+
+/// What was in quarantine when its session ended is the heap's: the next session does not know it.
+#[test]
+fn is_told_to_the_session_of_the_block() {
+    let outer = Session::begin();
+    let text = string("outer");
+    let inner = Session::begin();
+    free(text);
+    free(text);
+    drop(olemem::Bstr::from("something"));
+    inner.finish().assert_clean();
+    outer.finish().assert_kinds([Kind::DoubleFree]);
+}
+
+/// A pointer on its way to another thread.
+struct Sent(*mut u16);
+
+// SAFETY: whoever gets it only gives it to `free`.
+unsafe impl Send for Sent {}
+
+impl Sent {
+    fn get(&self) -> *mut u16 {
+        self.0
+    }
+}

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use installed::{build, script};
+use installed::script;
 
 /// A fresh prefix with everything in it.
 fn installed(name: &str) -> PathBuf {
@@ -135,7 +135,7 @@ fn cmake(cmake: &Path, source: &Path, build: &Path, options: &[String]) -> Outpu
             .arg(build)
             .args(options)
             .env("CARGO", env!("CARGO"))
-            .env("CARGO_TARGET_DIR", build())
+            .env("CARGO_TARGET_DIR", installed::build())
             .env_remove("RUSTFLAGS"),
     );
     if configured.status.success() {

@@ -51,13 +51,16 @@ mod ledger;
 pub(crate) mod numbered;
 mod options;
 mod overseer;
+mod page;
 mod report;
 mod rules;
 mod session;
 mod site;
+#[cfg(all(unix, not(miri)))]
+mod trespass;
 
 pub use frame::Frame;
-pub use guard::{FREED, FRESH, GUARD};
+pub use guard::{FREED, FRESH, GUARD, Guard};
 pub use guide::{Check, Guide};
 pub use ledger::Counts;
 pub use options::{Budget, Options};

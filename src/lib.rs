@@ -126,6 +126,8 @@ mod param;
 pub mod sample;
 #[cfg(feature = "std")]
 mod task;
+#[cfg(feature = "std")]
+mod transcode;
 mod units;
 
 pub use crate::bstr::borrowed::BstrRef;

@@ -22,10 +22,16 @@ use crate::param::{In, InOut, Out};
 mod demonstration;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 mod journal;
+#[cfg(all(feature = "audit", any(not(windows), miri)))]
+mod lossy_spy;
+#[cfg(all(feature = "audit", any(not(windows), miri)))]
+mod mistakes;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 pub use demonstration::{Call, Demonstration, demonstrate};
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 pub use journal::{Record, Turn};
+#[cfg(all(feature = "audit", any(not(windows), miri)))]
+pub use mistakes::{Conduct, perform};
 
 /// Identifies `IBrowser`.
 pub const IID_BROWSER: Guid = Guid::from_u128(0x5C1E1B5A_0C0E_4F0B_9B57_6F6C656D656D);

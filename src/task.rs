@@ -59,6 +59,8 @@ mod store;
 #[cfg(any(not(windows), miri))]
 mod sync;
 #[cfg(any(not(windows), miri))]
+mod table_memory;
+#[cfg(any(not(windows), miri))]
 mod thread;
 #[cfg(any(not(windows), miri))]
 mod thread_identity;

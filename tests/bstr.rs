@@ -441,6 +441,89 @@ mod text {
         }
     }
 
+    /// A character of each length of UTF-8 at every place of texts around the blocks by which ASCII is converted,
+    /// which are 4, 8 and 16 letters.
+    #[test]
+    fn every_place_of_a_block_is_converted_alike() {
+        let lengths: &[usize] = if cfg!(miri) {
+            &[9, 33]
+        } else {
+            &[
+                1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 34, 48, 63, 64, 130, 300,
+            ]
+        };
+        let others: &[char] = if cfg!(miri) {
+            &['\u{E9}', '\u{10FFFF}']
+        } else {
+            &['\0', '\u{7F}', '\u{80}', '\u{E9}', '\u{20AC}', '\u{10FFFF}']
+        };
+        let _balance = balanced();
+        for &len in lengths {
+            let places = (0..len).step_by(if cfg!(miri) { 16 } else { 1 });
+            for place in places.chain([len - 1]) {
+                for other in others {
+                    let letters = ('a'..='z').cycle().enumerate().take(len);
+                    let text: String = letters
+                        .map(|(index, letter)| if index == place { *other } else { letter })
+                        .collect();
+                    let units: Vec<u16> = text.encode_utf16().collect();
+                    let bstr = Bstr::from(&*text);
+                    assert_holds(&bstr, &bytes_of(&units));
+                    assert_eq!(bstr.try_to_string().as_deref(), Ok(&*text));
+                    assert_eq!(bstr.to_string_lossy(), text);
+                    assert_eq!(String::try_from(&bstr).as_deref().ok(), Some(&*text));
+                    // Behind what is there already, aligned and not.
+                    for start in ["", "\u{10FFFF}x"]
+                        .map(Bstr::from)
+                        .into_iter()
+                        .chain([Bstr::from_bytes(b"odd")])
+                    {
+                        let mut pushed = start;
+                        let mut payload = pushed.as_bytes().to_vec();
+                        payload.extend(bytes_of(&units));
+                        pushed.push_str(&text);
+                        assert_holds(&pushed, &payload);
+                    }
+                    // A lone surrogate in its place.
+                    let mut units = units;
+                    units[place] = 0xDFFF;
+                    units.truncate(len);
+                    let bstr = Bstr::from_wide(&units);
+                    let error = InvalidUtf16 {
+                        index: place,
+                        unit: 0xDFFF,
+                    };
+                    assert_eq!(bstr.try_to_string(), Err(error.into()));
+                    assert_eq!(bstr.to_string_lossy(), String::from_utf16_lossy(&units));
+                    assert!(String::try_from(&bstr).is_err());
+                }
+            }
+        }
+    }
+
+    /// Texts that are mostly no ASCII, and so long that units are counted in several steps.
+    #[test]
+    fn long_texts_of_any_script() {
+        let _balance = balanced();
+        let times = if cfg!(miri) { 3 } else { 100 };
+        for part in [
+            "Привет, мир! ",
+            "日本語のテキスト",
+            "🎈🎈🎈",
+            "naïve café, a longer part of ASCII; ",
+            "\u{7FF}",
+        ] {
+            for end in ["", "x", "é"] {
+                let text = part.repeat(times) + end;
+                let units: Vec<u16> = text.encode_utf16().collect();
+                let bstr = Bstr::from(&*text);
+                assert_holds(&bstr, &bytes_of(&units));
+                assert_eq!(bstr.try_to_string().as_deref(), Ok(&*text));
+                assert_eq!(bstr.to_string_lossy(), text);
+            }
+        }
+    }
+
     #[test]
     fn every_door_out_gives_the_same_text() {
         for text in TEXTS {

@@ -25,6 +25,39 @@ fn the_demo_shows_every_byte_and_every_owner() {
     assert!(output.stderr.is_empty());
 }
 
+/// Every mistake, made and avoided, word by word. That each is told as itself, and nothing else, is the status.
+#[test]
+fn every_mistake_is_made_and_avoided() {
+    let output = tools::run_ok(olemem().args(["demo", "all"]));
+    let shown = String::from_utf8(output.stdout).expect("the demo prints text");
+    let expected = include_str!("demo/mistakes.txt");
+    assert!(
+        shown == expected,
+        "printed:\n{shown}\nexpected:\n{expected}"
+    );
+
+    let one = tools::run_ok(olemem().args(["demo", "leak"]));
+    let one = String::from_utf8(one.stdout).expect("the demo prints text");
+    assert!(
+        one.starts_with("leak: ") && expected.ends_with(&one),
+        "{one}"
+    );
+}
+
+#[test]
+fn a_mistake_that_is_not_known_is_told() {
+    let output = olemem()
+        .args(["demo", "no-such-kind"])
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.starts_with("olemem: no-such-kind: no such kind"),
+        "{told}"
+    );
+}
+
 #[test]
 fn the_page_on_the_layout_shows_what_the_demo_prints() {
     let page = include_str!("../docs/layout.md");

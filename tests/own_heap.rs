@@ -3,7 +3,7 @@
 //! Slabs of the real size take Miri many minutes; it runs the same heap with small ones in `tests/models`.
 #![cfg(all(feature = "std", not(windows), not(miri)))]
 
-#[cfg(all(unix, not(miri)))]
+#[cfg(unix)]
 #[path = "support/children.rs"]
 mod children;
 
@@ -154,10 +154,6 @@ fn sizes() -> Vec<usize> {
         }
         round *= 2;
     }
-    if cfg!(miri) {
-        // A slab of the smallest slots takes the interpreter seconds.
-        sizes = vec![0, 17, 400, 1040, 1041, 4112, 4113, 33_000];
-    }
     sizes
 }
 
@@ -241,7 +237,7 @@ fn reallocation_keeps_what_fits() {
 #[test]
 fn growth_is_copied_seldom() {
     let (heap, _) = own();
-    let most = if cfg!(miri) { 20_000 } else { 300_000 };
+    let most = 300_000;
     let mut block = heap.alloc(16, Family::Bstr);
     let mut moves = 0;
     for size in (32..most).step_by(16) {
@@ -282,13 +278,10 @@ fn growth_takes_what_there_is() {
 #[test]
 fn memory_goes_back() {
     let (heap, backing) = own();
-    let count = if cfg!(miri) { 40 } else { 100_000 };
+    let count = 100_000;
     let peak = {
         let blocks: Vec<_> = (0..count)
-            .map(|index| {
-                Block::new(heap, if cfg!(miri) { 1000 } else { index % 2000 })
-                    .expect("there is memory")
-            })
+            .map(|index| Block::new(heap, index % 2000).expect("there is memory"))
             .collect();
         let peak = backing.out();
         blocks.into_iter().for_each(|block| block.free(heap));
@@ -312,7 +305,7 @@ fn little_is_kept_without_being_asked() {
     let (heap, backing) = own();
     let block = Block::new(heap, 1).expect("there is memory");
     let before = backing.out();
-    let each = if cfg!(miri) { 20 } else { 400 };
+    let each = 400;
     for _ in 0..2 {
         let blocks: Vec<_> = (0..each)
             .flat_map(|_| sizes())
@@ -331,8 +324,8 @@ fn little_is_kept_without_being_asked() {
 #[test]
 fn what_a_thread_leaves_is_taken_over() {
     let (heap, backing) = own();
-    let rounds = if cfg!(miri) { 3 } else { 50 };
-    let count = if cfg!(miri) { 60 } else { 5000 };
+    let rounds = 50;
+    let count = 5000;
     let mut highest = 0;
     for round in 0..rounds {
         let blocks: Vec<Block> = thread::spawn(move || {
@@ -369,7 +362,7 @@ fn what_a_thread_leaves_is_taken_over() {
 #[test]
 fn blocks_freed_elsewhere_come_back() {
     let (heap, backing) = own();
-    let (rounds, count) = if cfg!(miri) { (3, 20) } else { (200, 1000) };
+    let (rounds, count) = (200, 1000);
     let (give, take) = mpsc::sync_channel::<Vec<Block>>(1);
     let consumer = thread::spawn(move || {
         for blocks in take {
@@ -379,10 +372,7 @@ fn blocks_freed_elsewhere_come_back() {
     let mut highest = 0;
     for round in 0..rounds {
         let blocks = (0..count)
-            .map(|index| {
-                Block::new(heap, if cfg!(miri) { 290 } else { index % 300 })
-                    .expect("there is memory")
-            })
+            .map(|index| Block::new(heap, index % 300).expect("there is memory"))
             .collect();
         give.send(blocks).expect("the consumer waits");
         if round == rounds / 2 {
@@ -424,15 +414,11 @@ fn other_threads_may_ask_and_resize() {
 /// is lost or harmed.
 #[test]
 fn every_failure_of_the_backing_is_a_null() {
-    let sizes: &[usize] = if cfg!(miri) {
-        &[400, 33_000]
-    } else {
-        &[0, 16, 40, 300, 5000, 33_000, 100_000, 40, 2000]
-    };
+    let sizes = [0, 16, 40, 300, 5000, 33_000, 100_000, 40, 2000];
     let work = |heap: &'static Own| {
         let mut nulls = 0;
         let mut blocks = Vec::new();
-        for &size in sizes {
+        for size in sizes {
             match Block::new(heap, size) {
                 Some(block) => blocks.push(block),
                 None => nulls += 1,
@@ -466,9 +452,6 @@ fn every_failure_of_the_backing_is_a_null() {
             break;
         }
         failures += 1;
-        if cfg!(miri) && limit > 2 {
-            return;
-        }
         assert!(limit < 1000, "the work needs no so many requests");
     }
     assert!(failures > 10, "the backing was asked {failures} times only");
@@ -489,7 +472,7 @@ fn heaps_are_apart() {
 #[test]
 fn threads_do_not_disturb_each_other() {
     let (heap, _) = own();
-    let (threads, rounds) = if cfg!(miri) { (2, 12) } else { (8, 20_000) };
+    let (threads, rounds) = (8, 20_000);
     let start = Arc::new(Barrier::new(threads));
     let handles: Vec<_> = (0..threads)
         .map(|number| {
@@ -525,7 +508,7 @@ fn threads_do_not_disturb_each_other() {
 }
 
 /// What ends the process does so with one line, before anything is harmed.
-#[cfg(all(unix, not(miri)))]
+#[cfg(unix)]
 mod bad_calls {
     use std::os::unix::process::ExitStatusExt;
 

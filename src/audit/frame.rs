@@ -66,6 +66,11 @@ impl Frame {
             || EXPORTS.contains(&name)
     }
 
+    /// Whether it is the handler of a signal.
+    pub(super) fn is_handler(&self) -> bool {
+        self.function.as_deref() == Some("olemem::audit::trespass::handle")
+    }
+
     /// Whether the program's own functions end above it.
     pub(super) fn is_runtime(&self) -> bool {
         let name = self.function.as_deref().unwrap_or("");

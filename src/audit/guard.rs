@@ -11,11 +11,16 @@
 //!    heap's block is guard bytes.
 //! 2. A new block is filled with [`FRESH`], so that what is read before it was written shows.
 //! 3. A block that shrinks stays where it is, and what it no longer needs becomes slack.
-//! 4. A freed block is [`FREED`] throughout, its guards included, until it leaves the quarantine.
+//! 4. A block may have pages of its own instead ([`Guard::Page`]): it stands at the end of them, with a page behind and
+//!    one before that nobody may touch. What is left over on its pages are guard bytes; freed, none may be touched.
+//! 5. A freed block is [`FREED`] throughout, its guards included, until it leaves the quarantine.
 
 use core::ptr;
+use core::slice;
 
+use super::page;
 use crate::layout::{HEADER, PADDING, terminator_bytes};
+use crate::task::block::ALIGN;
 use crate::units::ByteLen;
 
 /// Contents of a block that were never written: `CD`, as in Microsoft's debug heap.
@@ -25,24 +30,37 @@ pub const FREED: u8 = 0xDD;
 /// Bytes around a block: `FD`.
 pub const GUARD: u8 = 0xFD;
 
+/// What stands around a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Guard {
+    /// Bytes, which are looked at when the block is freed or reallocated, and when its session ends.
+    #[default]
+    Bytes,
+    /// Pages that may not be touched, on Linux and macOS: a stray access ends the program there and then, and is
+    /// reported first. So does any access to a freed block while it is in quarantine. Each block takes at least three
+    /// pages of addresses. Where there are no more to be had, and under Miri, blocks have guard bytes.
+    Page,
+}
+
 /// Guard bytes before a block. A multiple of every alignment that a block has.
 pub(super) const FRONT: usize = 32;
 /// Guard bytes behind it, at least.
 pub(super) const BACK: usize = 32;
 
-/// The heap's block for one of `size` bytes, if there can be one.
-pub(super) fn total(size: usize) -> Option<usize> {
-    size.checked_add(FRONT + BACK)
-}
-
 /// Where a block and its guards lie.
 ///
-/// Invariant: `real` was allocated with [`total`] of `room` bytes and is the audit's to write to, but for the
-/// block's own bytes while it is live.
+/// Invariant: as many bytes as [`total`](Self::total) says are there at `real`, and are the audit's to write to, but for
+/// the block's own bytes while it is live.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
-    /// The heap's block.
+    /// The heap's block, or the first page.
     pub(super) real: *mut u8,
+    /// Bytes before the block.
+    pub(super) front: usize,
+    /// Bytes behind its room.
+    pub(super) back: usize,
+    /// Whether it has pages of its own.
+    pub(super) is_paged: bool,
     /// Bytes asked for, today.
     pub(super) size: usize,
     /// Bytes that there is room for.
@@ -61,9 +79,39 @@ pub(super) struct Damage {
 }
 
 impl Shape {
+    /// A block of `size` bytes among guard bytes. What there is at `real` is for the caller to say.
+    pub(super) fn among_bytes(real: *mut u8, size: usize) -> Self {
+        Self {
+            real,
+            front: FRONT,
+            back: BACK,
+            is_paged: false,
+            size,
+            room: size,
+            len: None,
+        }
+    }
+
+    /// A block of `size` bytes at the end of `usable` bytes of pages, as near as its alignment allows. `None` if
+    /// they are too few.
+    pub(super) fn at_end_of(real: *mut u8, usable: usize, size: usize) -> Option<Self> {
+        let taken = size.checked_next_multiple_of(ALIGN)?;
+        Some(Self {
+            front: usable.checked_sub(taken)?,
+            back: taken - size,
+            is_paged: true,
+            ..Self::among_bytes(real, size)
+        })
+    }
+
+    /// All that there is at `real`.
+    pub(super) fn total(&self) -> usize {
+        self.front + self.room + self.back
+    }
+
     /// The start of the block, as its holder knows it.
     pub(super) fn block(&self) -> *mut u8 {
-        self.real.wrapping_add(FRONT)
+        self.real.wrapping_add(self.front)
     }
 
     /// Offset of its first own byte from the start.
@@ -84,8 +132,8 @@ impl Shape {
     ///
     /// * The block is new, and nobody else knows of it.
     pub(super) unsafe fn dress(&self) {
-        // SAFETY: the heap's block begins with FRONT bytes.
-        unsafe { fill(self.real, FRONT, GUARD) };
+        // SAFETY: the heap's block begins with its guard.
+        unsafe { fill(self.real, self.front, GUARD) };
         // SAFETY: then come the block's own.
         unsafe { fill(self.block(), self.size, FRESH) };
         // SAFETY: nobody uses what is behind them.
@@ -100,7 +148,7 @@ impl Shape {
     unsafe fn guard_behind(&self, offset: usize) {
         let end = self.block().wrapping_add(offset);
         // SAFETY: as many bytes are there before the end of the heap's block.
-        unsafe { fill(end, self.room + BACK - offset, GUARD) };
+        unsafe { fill(end, self.room + self.back - offset, GUARD) };
     }
 
     /// Makes guard bytes of what is none of the block's own: after it was made a BSTR, or shrank.
@@ -121,12 +169,16 @@ impl Shape {
     ///
     /// * The block is dressed, and no guard byte is being written.
     pub(super) unsafe fn damage_before(&self) -> Option<Damage> {
-        let bytes = FRONT + self.own_start();
-        (1..=bytes).find_map(|nearest| {
-            let at = self.real.wrapping_add(bytes - nearest);
-            // SAFETY: it lies in the heap's block, initialised since it was dressed.
-            let found = unsafe { at.read() };
-            (found != GUARD).then_some(Damage { nearest, found })
+        let bytes = self.front + self.own_start();
+        // SAFETY: as many initialised bytes are there before the block's own.
+        let guards = unsafe { slice::from_raw_parts(self.real, bytes) };
+        if is_all(guards, GUARD) {
+            return None;
+        }
+        let last = guards.iter().rposition(|found| *found != GUARD)?;
+        Some(Damage {
+            nearest: bytes - last,
+            found: guards[last],
         })
     }
 
@@ -139,7 +191,7 @@ impl Shape {
         let end = self.own_end();
         let start = self.block().wrapping_add(end);
         // SAFETY: as many initialised bytes are there before the end of the heap's block.
-        let (offset, found) = unsafe { differs(start, self.room + BACK - end, GUARD) }?;
+        let (offset, found) = unsafe { differs(start, self.room + self.back - end, GUARD) }?;
         Some(Damage {
             nearest: offset + 1,
             found,
@@ -152,8 +204,12 @@ impl Shape {
     ///
     /// * Nobody uses the block any more.
     pub(super) unsafe fn undress(&self) {
+        if self.is_paged {
+            // SAFETY: they are pages of the block's own, which nobody uses any more.
+            return unsafe { page::shut(self.real, self.total()) };
+        }
         // SAFETY: all of the heap's block is the audit's now.
-        unsafe { fill(self.real, FRONT + self.room + BACK, FREED) };
+        unsafe { fill(self.real, self.total(), FREED) };
     }
 
     /// A write to a freed block: the offset from the block's start.
@@ -162,9 +218,13 @@ impl Shape {
     ///
     /// * The block was undressed, and is not being written.
     pub(super) unsafe fn written_after(&self) -> Option<isize> {
+        if self.is_paged {
+            // Whoever tried has been told at once.
+            return None;
+        }
         // SAFETY: all of the heap's block was filled.
-        let (offset, _) = unsafe { differs(self.real, FRONT + self.room + BACK, FREED) }?;
-        Some(offset.cast_signed() - FRONT.cast_signed())
+        let (offset, _) = unsafe { differs(self.real, self.total(), FREED) }?;
+        Some(offset.cast_signed() - self.front.cast_signed())
     }
 
     /// The prefix, as it stands.
@@ -204,6 +264,11 @@ impl Shape {
     }
 }
 
+/// Bytes of the heap's for a block of `size` among guard bytes, if there can be so many.
+pub(super) fn total(size: usize) -> Option<usize> {
+    size.checked_add(FRONT + BACK)
+}
+
 /// # Safety
 ///
 /// * `bytes` bytes from `start` on are nobody's, within one allocation.
@@ -219,15 +284,19 @@ unsafe fn fill(start: *mut u8, bytes: usize, byte: u8) {
 /// * `bytes` initialised bytes are at `start`, and none is being written.
 unsafe fn differs(start: *const u8, bytes: usize, byte: u8) -> Option<(usize, u8)> {
     // SAFETY: the caller's promise; the borrow ends with this call.
-    let bytes = unsafe { core::slice::from_raw_parts(start, bytes) };
-    // Whole pieces are compared at once, which is much faster.
-    let pattern = [byte; 64];
-    let is_sound = |piece: &&[u8]| **piece == pattern[..piece.len()];
-    let sound = pattern.len() * bytes.chunks(pattern.len()).take_while(is_sound).count();
-    let offset = sound
-        + bytes
-            .get(sound..)?
-            .iter()
-            .position(|found| *found != byte)?;
+    let bytes = unsafe { slice::from_raw_parts(start, bytes) };
+    if is_all(bytes, byte) {
+        return None;
+    }
+    let offset = bytes.iter().position(|found| *found != byte)?;
     Some((offset, bytes[offset]))
+}
+
+/// Whether all bytes are one.
+fn is_all(bytes: &[u8], byte: u8) -> bool {
+    // By words: this is done with every block that is freed, twice.
+    let (words, rest) = bytes.as_chunks::<16>();
+    let word = u128::from_ne_bytes([byte; 16]);
+    let is_word = |found: &[u8; 16]| u128::from_ne_bytes(*found) == word;
+    words.iter().all(is_word) && rest.iter().all(|found| *found == byte)
 }

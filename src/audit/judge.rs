@@ -6,7 +6,6 @@ use super::ledger::{Books, Deed, Detail, Entry, Facts, Place, Record, SessionId,
 use super::rules::{Kind, Severity};
 use super::site::{Site, Stack};
 use crate::task::block::Family;
-use crate::task::heap::innermost;
 
 impl Books {
     /// What a pointer is to a function that wants a live block: its key, or what is wrong with it. What is wrong is
@@ -120,14 +119,13 @@ impl Books {
             return;
         };
         let shape = entry.shape();
-        let facts = live_facts(&entry);
         let found = |books: &mut Self, kind: Kind, detail| {
             let record = Record {
                 kind,
                 severity: kind.severity(),
                 deed,
                 detail,
-                block: Some(facts),
+                block: Some(live_facts(&entry)),
                 at: Site::default(),
             };
             books.tell(entry.session, record, at);
@@ -199,20 +197,13 @@ impl Books {
         };
         let freed_at = self.sites.keep(at);
         if self.session(entry.session).is_none() {
-            self.release(key, &entry);
-            return;
+            // SAFETY: its holder has freed it, and a session that is over has no quarantine.
+            return unsafe { self.release(key) };
         }
         self.freed(key, State::Quarantined, freed_at);
         // SAFETY: its holder has freed it.
         unsafe { entry.shape().undress() };
         self.quarantine(key);
-    }
-
-    /// Gives a block back to the heap that is in no quarantine.
-    pub(super) fn release(&mut self, key: usize, entry: &Entry) {
-        self.forget(key);
-        // SAFETY: the block is live to the heap, its holder has freed it, and it is in no book any more.
-        unsafe { innermost::free(entry.shape().real, entry.family) };
     }
 
     /// Records that a block that was freed is used once more; `false` if there is no such block.

@@ -23,15 +23,16 @@ use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 use hashbrown::HashMap;
 
-use super::guard::{BACK, FRONT, Shape};
+use super::guard::{FRONT, Guard, Shape};
 use super::options::Options;
+use super::page;
 use super::rules::{Kind, Severity};
 use super::site::{Site, Sites};
 use crate::layout::HEADER;
 use crate::task::block::Family;
 use crate::task::heap::innermost;
 use crate::task::hook::Listening;
-use crate::task::lock::{Guard, Lock};
+use crate::task::lock::{self, Lock};
 use crate::units::ByteLen;
 
 /// A session's number; they are never used again. 0 is none.
@@ -55,6 +56,9 @@ pub(super) enum State {
 pub(super) struct Entry {
     /// The heap's block, complemented.
     real: *mut u8,
+    front: usize,
+    back: usize,
+    is_paged: bool,
     pub(super) size: usize,
     room: usize,
     pub(super) len: Option<ByteLen>,
@@ -82,6 +86,9 @@ impl Entry {
     pub(super) fn new(shape: &Shape, family: Family, allocated_at: Site) -> Self {
         Self {
             real: veil(shape.real),
+            front: shape.front,
+            back: shape.back,
+            is_paged: shape.is_paged,
             size: shape.size,
             room: shape.room,
             len: shape.len,
@@ -102,15 +109,18 @@ impl Entry {
     pub(super) fn shape(&self) -> Shape {
         Shape {
             real: veil(self.real),
+            front: self.front,
+            back: self.back,
+            is_paged: self.is_paged,
             size: self.size,
             room: self.room,
             len: self.len,
         }
     }
 
-    /// Bytes that it takes of the heap's.
+    /// Bytes that it takes.
     fn held(&self) -> usize {
-        FRONT + self.room + BACK
+        self.shape().total()
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -198,6 +208,8 @@ pub(super) enum Detail {
     Offset(isize, Family),
     /// A byte that should not have been written, so far away, and what stands there.
     Written(isize, u8),
+    /// A byte that may not be touched was, so far away; by writing, if that is known.
+    Touched(isize, bool),
     /// So many bytes were asked for where there are fewer.
     Short {
         /// Asked for.
@@ -283,6 +295,8 @@ pub(super) struct SessionBook {
 /// All of it, behind one lock.
 pub(super) struct Books {
     entries: HashMap<usize, Entry, Scramble, System>,
+    /// The key of the block that a page belongs to, those that are shut included.
+    pages: HashMap<usize, usize, Scramble, System>,
     pub(super) sessions: Vec<SessionBook, System>,
     pub(super) sites: Sites,
     last_session: SessionId,
@@ -299,6 +313,7 @@ impl Books {
     pub(super) const fn new() -> Self {
         Self {
             entries: HashMap::with_hasher_in(Scramble, System),
+            pages: HashMap::with_hasher_in(Scramble, System),
             sessions: Vec::new_in(System),
             sites: Sites::new(),
             last_session: 0,
@@ -330,6 +345,12 @@ impl Books {
 
     pub(super) fn session(&mut self, id: SessionId) -> Option<&mut SessionBook> {
         self.sessions.iter_mut().rev().find(|book| book.id == id)
+    }
+
+    /// What stands around the blocks of a session.
+    pub(super) fn guard_of(&mut self, id: SessionId) -> Guard {
+        self.session(id)
+            .map_or(Guard::Bytes, |book| book.options.guard)
     }
 
     /// Closes a session: what it holds back goes to the heap, what is live is its no more.
@@ -387,8 +408,46 @@ impl Books {
             entry.real = ptr::without_provenance_mut(entry.real.addr());
         }
         let key = key(entry.shape().block().addr());
+        if entry.is_paged && !self.enter_pages(key, &entry) {
+            return false;
+        }
         self.entries.insert(key, entry);
         true
+    }
+
+    /// The pages of a block, those that are shut included, by number.
+    fn pages_of(entry: &Entry) -> core::ops::Range<usize> {
+        let first = veil(entry.real).addr() / page::size() - 1;
+        first..first + entry.held() / page::size() + 2
+    }
+
+    /// Enters the pages of a block; `false` if there is no memory.
+    fn enter_pages(&mut self, key: usize, entry: &Entry) -> bool {
+        let pages = Self::pages_of(entry);
+        if self.pages.try_reserve(pages.len()).is_err() {
+            return false;
+        }
+        self.pages.extend(pages.map(|page| (page, key)));
+        true
+    }
+
+    /// Gives a block back that is in no book any more: to the heap, or its pages to the system.
+    ///
+    /// # Safety
+    ///
+    /// * Nobody uses the block any more.
+    pub(super) unsafe fn give_back(&mut self, entry: &Entry) {
+        let shape = entry.shape();
+        if entry.is_paged {
+            for page in Self::pages_of(entry) {
+                self.pages.remove(&page);
+            }
+            // SAFETY: the pages are the block's own; the caller's promise.
+            unsafe { page::unmap(shape.real, shape.total()) };
+        } else {
+            // SAFETY: the block is live to the heap; the caller's promise.
+            unsafe { innermost::free(shape.real, entry.family) };
+        }
     }
 
     pub(super) fn get(&self, key: usize) -> Option<Entry> {
@@ -454,9 +513,16 @@ impl Books {
         }
     }
 
-    /// Forgets a block, which is the heap's again.
-    pub(super) fn forget(&mut self, key: usize) {
-        self.entries.remove(&key);
+    /// Forgets a block, and gives it back.
+    ///
+    /// # Safety
+    ///
+    /// * Nobody uses the block any more, and it is in no quarantine.
+    pub(super) unsafe fn release(&mut self, key: usize) {
+        if let Some(entry) = self.entries.remove(&key) {
+            // SAFETY: the caller's promise.
+            unsafe { self.give_back(&entry) };
+        }
     }
 
     /// The live blocks of a session that are its own, in the order of their numbers.
@@ -533,8 +599,8 @@ impl Books {
                     },
                 );
             }
-            // SAFETY: the block is live to the heap, was freed by its holder, and is in no book any more.
-            unsafe { innermost::free(entry.shape().real, entry.family) };
+            // SAFETY: it was freed by its holder.
+            unsafe { self.give_back(&entry) };
         }
     }
 
@@ -568,7 +634,10 @@ impl Books {
     /// The block that an address lies in: [`Place::Inside`], [`Place::PlainInside`] or [`Place::Nowhere`].
     pub(super) fn inside(&self, address: usize) -> Place {
         let Some(found) = innermost::containing(address) else {
-            return Place::Nowhere;
+            return match self.pages.get(&(address / page::size())) {
+                Some(key) => Place::Inside(*key, address.wrapping_sub(!key).cast_signed()),
+                None => Place::Nowhere,
+            };
         };
         let start = found.start.wrapping_add(FRONT);
         if self.entries.contains_key(&key(start)) {
@@ -602,7 +671,7 @@ impl Books {
 static BOOKS: Lock<Books> = Lock::new(Books::new());
 
 /// The books. Nothing but the heap's innermost doors may be called meanwhile.
-pub(super) fn books() -> Guard<'static, Books> {
+pub(super) fn books() -> lock::Guard<'static, Books> {
     BOOKS.lock()
 }
 

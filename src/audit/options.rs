@@ -1,5 +1,6 @@
 //! What a session does.
 
+use super::guard::Guard;
 use super::site::Backtrace;
 
 /// What a session may allocate.
@@ -29,15 +30,17 @@ pub struct Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     pub(super) quarantine: usize,
+    pub(super) guard: Guard,
     pub(super) backtrace: Backtrace,
     pub(super) budget: Option<Budget>,
 }
 
 impl Default for Options {
-    /// A quarantine of 1 MiB, and stacks.
+    /// Guard bytes, a quarantine of 1 MiB, and stacks.
     fn default() -> Self {
         Self {
             quarantine: 1 << 20,
+            guard: Guard::Bytes,
             backtrace: Backtrace::Full,
             budget: None,
         }
@@ -50,6 +53,13 @@ impl Options {
     #[must_use]
     pub const fn quarantine(mut self, bytes: usize) -> Self {
         self.quarantine = bytes;
+        self
+    }
+
+    /// What stands around each block.
+    #[must_use]
+    pub const fn guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
         self
     }
 

@@ -16,9 +16,10 @@
 //!   but the heap's innermost doors is called while it is held.
 
 use super::current::current;
-use super::guard::{Shape, total};
+use super::guard::{Guard, Shape, total};
 use super::judge::{Judgement, live_facts};
 use super::ledger::{Books, Deed, Detail, Entry, Place, Record, SessionId, State, books, key};
+use super::page;
 use super::rules::{Kind, Severity};
 use super::site::{Site, Stack};
 use crate::layout::HEADER;
@@ -39,7 +40,6 @@ impl Overseer for Audit {
             return innermost::alloc_or_fail(size, family);
         }
         let at = Stack::here();
-        let dressed = dress_new(size, family);
         let mut books = books();
         if books.session(session).is_none() {
             // It ended on another thread, or before this one joined it.
@@ -47,6 +47,7 @@ impl Overseer for Audit {
             return innermost::alloc_or_fail(size, family);
         }
         books.count();
+        let dressed = dress_new(size, family, books.guard_of(session));
         enter_dressed(&mut books, dressed, family, session, &at)
     }
 
@@ -87,7 +88,10 @@ impl Overseer for Audit {
         }
         // A block that grows moves, so that whoever keeps the old pointer is found out.
         let session = session_for(entry.session);
-        let new = enter_dressed(&mut books, dress_new(size, family), family, session, &at);
+        let new = {
+            let dressed = dress_new(size, family, books.guard_of(session));
+            enter_dressed(&mut books, dressed, family, session, &at)
+        };
         if new.is_null() {
             return new;
         }
@@ -107,9 +111,8 @@ impl Overseer for Audit {
         {
             // The cache lets go of it.
             books.show(key, block);
-            let entry = books.get(key).unwrap_or(entry);
-            books.release(key, &entry);
-            return;
+            // SAFETY: what the cache lets go of is nobody's, and was in no quarantine.
+            return unsafe { books.release(key) };
         }
         match books.judge(block, family, Deed::Free, &at) {
             Judgement::Live(key) => {
@@ -397,20 +400,26 @@ fn session_for(old: SessionId) -> SessionId {
 }
 
 /// A new block with guards around it, if there is one.
-fn dress_new(size: usize, family: Family) -> Option<Shape> {
+fn dress_new(size: usize, family: Family, guard: Guard) -> Option<Shape> {
     let total = total(size)?;
     if innermost::is_to_fail(size) {
         return None;
     }
-    let real = innermost::alloc(total, family);
-    if real.is_null() {
-        return None;
-    }
-    let shape = Shape {
-        real,
-        size,
-        room: size,
-        len: None,
+    let paged = match guard {
+        Guard::Page => {
+            page::map(size).and_then(|(real, usable)| Shape::at_end_of(real, usable, size))
+        }
+        Guard::Bytes => None,
+    };
+    let shape = match paged {
+        Some(shape) => shape,
+        None => {
+            let real = innermost::alloc(total, family);
+            if real.is_null() {
+                return None;
+            }
+            Shape::among_bytes(real, size)
+        }
     };
     // SAFETY: the block is new.
     unsafe { shape.dress() };
@@ -427,11 +436,12 @@ fn enter_dressed(
 ) -> *mut u8 {
     if let Some(shape) = dressed {
         let allocated_at = books.sites.keep(at);
-        if books.enter(Entry::new(&shape, family, allocated_at), session) {
+        let entry = Entry::new(&shape, family, allocated_at);
+        if books.enter(entry, session) {
             return shape.block();
         }
         // SAFETY: the block is new, and nobody has heard of it.
-        unsafe { innermost::free(shape.real, family) };
+        unsafe { books.give_back(&entry) };
     }
     if let Some(book) = books.session(session) {
         book.counts.failed += 1;

@@ -147,6 +147,17 @@ impl Report {
         }
     }
 
+    /// A report of one violation, while its session goes on.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn of_one(record: &Record, stacks: &[Stack; 3]) -> Self {
+        Self {
+            counts: Counts::default(),
+            budget: None,
+            violations: vec![Violation::new(record, stacks)],
+            dropped: 0,
+        }
+    }
+
     /// The violations in the order in which they were found; leaks last, by the number of their block.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {

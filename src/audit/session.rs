@@ -6,6 +6,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
 use super::current::{current, enter};
+#[cfg(all(unix, not(miri)))]
+use super::guard::Guard;
 use super::judge::live_facts;
 use super::ledger::{Deed, Detail, Record, SessionBook, SessionId, State, books, key};
 use super::options::Options;
@@ -39,6 +41,10 @@ impl Options {
             #[cfg(all(unix, not(miri)))]
             super::forking::watch();
             books.listening = Some(hook::listen(&SEAT).map_err(Refusal::Taken)?);
+        }
+        #[cfg(all(unix, not(miri)))]
+        if self.guard == Guard::Page {
+            super::trespass::watch();
         }
         let id = books.open(self, current()).ok_or(Refusal::Memory)?;
         refresh(&books.sessions);

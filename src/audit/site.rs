@@ -91,7 +91,12 @@ impl Stack {
                 frames.push(Frame::unknown(address));
             }
         }
-        let inner = frames.iter().take_while(|frame| frame.is_inside()).count();
+        let is_inside = |index: &usize| {
+            // A signal's way to its handler has no name.
+            let is_signal = *index > 0 && frames[*index - 1].is_handler();
+            frames[*index].is_inside() || is_signal
+        };
+        let inner = (0..frames.len()).take_while(is_inside).count();
         frames.drain(..inner);
         if let Some(outermost) = frames.iter().position(Frame::is_runtime) {
             frames.truncate(outermost);

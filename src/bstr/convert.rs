@@ -7,6 +7,7 @@ use std::string::FromUtf16Error;
 use crate::bstr::borrowed::BstrRef;
 use crate::bstr::owned::{Bstr, expect};
 use crate::error::{CreateError, DecodeError, InvalidUtf16, OddBytes};
+use crate::transcode;
 
 impl BstrRef<'_> {
     /// The text.
@@ -20,9 +21,9 @@ impl BstrRef<'_> {
             return Err(OddBytes { bytes: bytes.get() }.into());
         }
         let units = self.as_units();
-        let mut text = String::with_capacity(units.len());
-        let mut index = 0;
-        for decoded in char::decode_utf16(units.iter().copied()) {
+        let mut text = transcode::decode_ascii_start(units);
+        let mut index = text.len();
+        for decoded in char::decode_utf16(units[index..].iter().copied()) {
             match decoded {
                 Ok(c) => {
                     text.push(c);
@@ -43,7 +44,11 @@ impl BstrRef<'_> {
     /// The text, U+FFFD for each lone surrogate; an odd last byte is left out.
     #[must_use]
     pub fn to_string_lossy(self) -> String {
-        String::from_utf16_lossy(self.as_units())
+        let units = self.as_units();
+        let mut text = transcode::decode_ascii_start(units);
+        let rest = char::decode_utf16(units[text.len()..].iter().copied());
+        text.extend(rest.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        text
     }
 }
 
@@ -140,6 +145,10 @@ impl TryFrom<&Bstr> for String {
     type Error = FromUtf16Error;
 
     fn try_from(bstr: &Bstr) -> Result<Self, FromUtf16Error> {
+        let text = transcode::decode_ascii_start(bstr);
+        if text.len() == bstr.len() {
+            return Ok(text);
+        }
         Self::from_utf16(bstr)
     }
 }
@@ -149,7 +158,7 @@ impl TryFrom<Bstr> for String {
     type Error = FromUtf16Error;
 
     fn try_from(bstr: Bstr) -> Result<Self, FromUtf16Error> {
-        Self::from_utf16(&bstr)
+        Self::try_from(&bstr)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::bstr::borrowed::BstrRef;
 use crate::bstr::{compare, raw};
 use crate::error::{CreateError, OutOfMemory, TooLong};
 use crate::layout::PointerWidth;
+use crate::transcode::{self, Place};
 use crate::units::{ByteLen, UnitLen};
 
 /// An owned BSTR: pointer-sized, possibly null, freed when dropped.
@@ -134,8 +135,19 @@ impl Bstr {
     ///
     /// [`CreateError`] if there is no memory, or the text is too long for a BSTR.
     pub fn try_from_str(text: &str) -> Result<Self, CreateError> {
-        let mut bstr = Self::new();
-        bstr.try_push_str(text)?;
+        let units = transcode::unit_len(text);
+        if units == 0 {
+            return Ok(Self::new());
+        }
+        let len = longer_by(ByteLen::ZERO, units)?;
+        // SAFETY: a null source needs nothing.
+        let ptr = unsafe { raw::alloc_units(ptr::null(), len.units()) };
+        let bstr = Self::made(ptr, len)?;
+        // SAFETY: the payload of the new string has so many units, and `bstr` is their only user. A place may be
+        // undefined.
+        let places = unsafe { slice::from_raw_parts_mut(ptr.cast::<Place>(), units) };
+        // Every unit is written, as the field's invariant asks.
+        transcode::encode(text, places);
         Ok(bstr)
     }
 
@@ -295,7 +307,8 @@ impl Bstr {
     ///
     /// [`CreateError`] if there is no memory, or the sum is too long for a BSTR.
     pub fn try_push_str(&mut self, text: &str) -> Result<(), CreateError> {
-        self.try_append(text.encode_utf16().count(), text.encode_utf16())
+        let write = |places: &mut [Place]| transcode::encode(text, places);
+        self.try_append(transcode::unit_len(text), write)
     }
 
     /// Appends units. After an error the string is as it was.
@@ -304,7 +317,11 @@ impl Bstr {
     ///
     /// [`CreateError`] if there is no memory, or the sum is too long for a BSTR.
     pub fn try_push_units(&mut self, units: &[u16]) -> Result<(), CreateError> {
-        self.try_append(units.len(), units.iter().copied())
+        self.try_append(units.len(), |places| {
+            for (place, unit) in places.iter_mut().zip(units) {
+                place.write(unit.to_ne_bytes());
+            }
+        })
     }
 
     /// Makes room for `additional` units more, so that appending them copies nothing that is here. Text that
@@ -388,24 +405,14 @@ impl Bstr {
         debug_assert!(done, "shrinking needs no memory");
     }
 
-    /// Appends `count` units, which `units` gives; zeros if it gives fewer.
+    /// Appends `units` units, all of which `write` writes; nor does it unwind.
     fn try_append(
         &mut self,
-        count: usize,
-        units: impl Iterator<Item = u16>,
+        units: usize,
+        write: impl FnOnce(&mut [Place]),
     ) -> Result<(), CreateError> {
-        let old = self.byte_len();
-        for (place, unit) in self.try_grow(count)?.iter_mut().zip(units) {
-            *place = unit.to_ne_bytes();
-        }
-        debug_assert!(self.byte_len().as_usize() == old.as_usize() + 2 * count);
-        Ok(())
-    }
-
-    /// `units` zero units more, as bytes: behind an odd payload they are not aligned.
-    fn try_grow(&mut self, units: usize) -> Result<&mut [[u8; 2]], CreateError> {
         if units == 0 {
-            return Ok(&mut []);
+            return Ok(());
         }
         let old = self.byte_len();
         let len = longer_by(old, units)?;
@@ -418,11 +425,13 @@ impl Bstr {
             self.try_resize(len)?;
         }
         // SAFETY: the payload is `len` bytes now, of which `old` were there before.
-        let tail = unsafe { self.ptr.cast::<[u8; 2]>().byte_add(old.as_usize()) };
-        // SAFETY: so many pairs of bytes follow; what the reallocation left undefined is now defined.
-        unsafe { tail.write_bytes(0, units) };
-        // SAFETY: as above, and the borrow of `self` makes them this slice's alone.
-        Ok(unsafe { slice::from_raw_parts_mut(tail, units) })
+        let tail = unsafe { self.ptr.cast::<Place>().byte_add(old.as_usize()) };
+        // SAFETY: so many pairs of bytes follow, and the borrow of `self` makes them this slice's alone. A place
+        // may be undefined, and at an odd address.
+        let places = unsafe { slice::from_raw_parts_mut(tail, units) };
+        // What the reallocation left undefined is now defined, as the field's invariant asks.
+        write(places);
+        Ok(())
     }
 
     /// Makes the string `len` bytes long, an even number. What comes after the old contents is undefined: the

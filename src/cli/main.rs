@@ -9,6 +9,8 @@ mod draw;
 mod explain;
 mod inspect;
 mod man;
+#[cfg(not(windows))]
+mod mistakes;
 mod output;
 
 use std::process::ExitCode;
@@ -42,11 +44,22 @@ enum Command {
     /// string, get_StatusText with an [out] string, ExchangeStatusText with an [in,out]
     /// string. Each BSTR is drawn as it lies in memory, with who allocated and who freed
     /// it.
+    ///
+    /// With a kind of violation, or all of them, it shows that mistake instead: the code
+    /// that makes it, what the audit tells of it, and the code that avoids it. Both are
+    /// run.
     #[command(
         verbatim_doc_comment,
-        after_help = "Exit status: 0 if every call succeeded and every string was freed, otherwise 1."
+        after_help = "Examples:\n  \
+            olemem demo                each byte of five strings\n  \
+            olemem demo double-free    a mistake, made and avoided\n  \
+            olemem demo all            every mistake that the heap can see\n\n\
+            Exit status: 0 if everything went as it is documented, otherwise 1; 2 for an unknown kind."
     )]
-    Demo,
+    Demo {
+        /// A kind of violation, as `olemem explain` lists them, or `all`.
+        kind: Option<String>,
+    },
     #[cfg(not(windows))]
     Explain(explain::Arguments),
     Inspect(inspect::Arguments),
@@ -56,7 +69,11 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Demo => demo::run(),
+        Command::Demo { kind: None } => demo::run(),
+        #[cfg(not(windows))]
+        Command::Demo { kind: Some(kind) } => mistakes::run(&kind),
+        #[cfg(windows)]
+        Command::Demo { .. } => demo::run(),
         #[cfg(not(windows))]
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -11,7 +11,7 @@ use core::slice;
 use std::ffi::{CStr, CString};
 use std::io::{self, Write};
 
-use crate::audit::{self, Backtrace, Kind, Options, Severity, numbered};
+use crate::audit::{self, Backtrace, Guard, Kind, Options, Severity, numbered};
 
 /// `olemem_session_options`. Its size comes first, so that it can grow; 0 in a member is the usual.
 #[repr(C)]
@@ -23,8 +23,8 @@ pub struct SessionOptions {
     pub quarantine: usize,
     /// 0 or 2 for stacks, 1 for none.
     pub backtrace: u32,
-    /// 0.
-    pub reserved: u32,
+    /// 0 or 1 for guard bytes, 2 for guard pages.
+    pub guard: u32,
 }
 
 /// `olemem_counts`. Its size comes first, so that it can grow.
@@ -119,10 +119,12 @@ fn translated(options: SessionOptions) -> Option<Options> {
         1 => Backtrace::Off,
         _ => return None,
     };
-    if options.reserved != 0 {
-        return None;
-    }
-    let chosen = Options::default().backtrace(backtrace);
+    let guard = match options.guard {
+        0 | 1 => Guard::Bytes,
+        2 => Guard::Page,
+        _ => return None,
+    };
+    let chosen = Options::default().backtrace(backtrace).guard(guard);
     Some(match options.quarantine {
         0 => chosen,
         usize::MAX => chosen.quarantine(0),

@@ -18,15 +18,15 @@
 //! 3. One lock for all of it, taken before the seat's and the heap's own. What is here asks the system for memory, never
 //!    the global allocator.
 
-use std::alloc::Layout;
-use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::ptr;
+use std::sync::atomic::AtomicPtr;
 
-use allocator_api2::alloc::{AllocError, Allocator, System};
+use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 use hashbrown::HashTable;
 
 use crate::task::lock::{Guard, Lock};
+use crate::task::table_memory::{TableMemory, hash};
 
 /// All that is set aside.
 pub(crate) struct Aside {
@@ -40,7 +40,7 @@ static ASIDE: Lock<Aside> = Lock::new(Aside {
         len: 0,
         retired: Vec::new_in(System),
     },
-    pins: Pins(HashTable::new_in(PinMemory)),
+    pins: Pins(HashTable::new_in(MEMORY)),
 });
 
 /// What is set aside, locked. No listener runs and no user code is called while the guard lives.
@@ -145,7 +145,7 @@ pub(crate) struct Pin {
 }
 
 /// All pins, by the address of the block.
-pub(crate) struct Pins(HashTable<Pin, PinMemory>);
+pub(crate) struct Pins(HashTable<Pin, TableMemory<System>>);
 
 impl Pins {
     /// The pins of a block, if there are any.
@@ -194,7 +194,7 @@ impl Pins {
     /// Gives the table's memory back if nothing is pinned.
     pub(crate) fn tidy(&mut self) {
         if self.0.is_empty() {
-            self.0 = HashTable::new_in(PinMemory);
+            self.0 = HashTable::new_in(MEMORY);
         }
     }
 
@@ -203,30 +203,13 @@ impl Pins {
     }
 }
 
-/// The memory of the pins: the system's. As with the table of live blocks the start of it is kept for
-/// leak checkers to find, since hashbrown points into the middle.
-struct PinMemory;
-
-/// Nobody reads it but a leak checker, so the compiler must be told that it is used.
+/// Where the newest table of pins starts. Nobody reads it but a leak checker, so the compiler must be told that it
+/// is used.
 #[used]
 static START: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
-// SAFETY: every method is that of the system allocator.
-unsafe impl Allocator for PinMemory {
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let memory = System.allocate(layout)?;
-        START.store(memory.as_ptr().cast(), Ordering::Relaxed);
-        Ok(memory)
-    }
-
-    unsafe fn deallocate(&self, memory: NonNull<u8>, layout: Layout) {
-        // SAFETY: the trait's promise is the precondition.
-        unsafe { System.deallocate(memory, layout) };
-    }
-}
-
-/// Spreads an address over all 64 bits, as hashbrown wants it.
-fn hash(key: usize) -> u64 {
-    let mixed = (key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    mixed ^ (mixed >> 32)
-}
+/// The memory of the pins: the system's.
+const MEMORY: TableMemory<System> = TableMemory {
+    backing: &System,
+    start: &START,
+};

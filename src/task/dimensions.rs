@@ -28,6 +28,10 @@ pub(crate) const MAGAZINE_BYTES: usize = 8 * 1024;
 /// A thread keeps no more than so many units of slabs without any block: 256 KiB.
 pub(crate) const SPARE_UNITS: usize = 4;
 
+/// A thread with more slabs than so many does not look for those that only its magazines hold: they are few
+/// beside the others.
+pub(crate) const FEW_SLABS: usize = 64;
+
 /// The depot keeps the pages of no more than so many units that no slab has: 64 MiB. A program that frees much
 /// and asks for as much again would wait for the system each time.
 #[cfg(target_pointer_width = "64")]

@@ -118,6 +118,18 @@ pub(crate) unsafe fn resize_string_at_hand(block: *mut u8, size: usize) -> bool 
     unsafe { imp::resize_string_at_hand(block, size) }
 }
 
+/// As [`resize_string_at_hand`], of a large block that has room: a longer way.
+///
+/// # Safety
+///
+/// * As for [`resize`].
+#[inline]
+#[cfg(any(not(windows), miri))]
+pub(crate) unsafe fn resize_large_string_in_place(block: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { imp::resize_large_string_in_place(block, size) }
+}
+
 /// Gives a block back. Null does nothing.
 ///
 /// # Aborts

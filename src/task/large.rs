@@ -15,7 +15,7 @@
 use std::alloc::Layout;
 use std::ptr::{self, NonNull};
 
-use allocator_api2::alloc::{AllocError, Allocator};
+use allocator_api2::alloc::Allocator;
 use hashbrown::HashTable;
 
 use crate::task::block::{ALIGN, Family, Found};
@@ -23,6 +23,7 @@ use crate::task::block::{ALIGN, Family, Found};
 use crate::task::lock::Kept;
 use crate::task::slab::NotLive;
 use crate::task::sync::{AtomicPtr, AtomicUsize, Lock, Ordering, array, constructor};
+use crate::task::table_memory::{TableMemory, hash};
 
 /// One live block.
 #[derive(Clone, Copy, Debug)]
@@ -56,29 +57,6 @@ pub(crate) fn layout(size: usize) -> Option<Layout> {
         return None;
     }
     Layout::from_size_align(size.max(1), ALIGN).ok()
-}
-
-/// A table's own memory: the backing's, for the global allocator may stand on us.
-///
-/// hashbrown keeps a pointer into the middle of its allocation, which Valgrind would call possibly lost; so
-/// the start of the newest one is kept here.
-struct TableMemory<A: 'static> {
-    backing: &'static A,
-    start: &'static AtomicPtr<u8>,
-}
-
-// SAFETY: every method is that of the backing, which is there for ever.
-unsafe impl<A: Allocator> Allocator for TableMemory<A> {
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let memory = self.backing.allocate(layout)?;
-        self.start.store(memory.as_ptr().cast(), Ordering::Relaxed);
-        Ok(memory)
-    }
-
-    unsafe fn deallocate(&self, memory: NonNull<u8>, layout: Layout) {
-        // SAFETY: the trait's promise is the precondition.
-        unsafe { self.backing.deallocate(memory, layout) };
-    }
 }
 
 /// Some of the blocks.
@@ -153,15 +131,11 @@ impl<A: Allocator> Table<A> {
     }
 }
 
-/// Spreads an address over all 64 bits: hashbrown takes its tag from the top seven and its place from
-/// the bottom.
-fn hash(key: usize) -> u64 {
-    let mixed = (key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    mixed ^ (mixed >> 32)
-}
-
 struct Shard<A: Allocator + 'static> {
     start: AtomicPtr<u8>,
+    /// Counts what happens to the blocks of the table, so that what was found may be remembered until something
+    /// does. Written by whoever holds the lock.
+    changes: AtomicUsize,
     table: Lock<Table<A>>,
 }
 
@@ -170,9 +144,17 @@ impl<A: Allocator + 'static> Shard<A> {
         fn new() -> Self {
             Self {
                 start: AtomicPtr::new(ptr::null_mut()),
+                changes: AtomicUsize::new(0),
                 table: Lock::new(Table { entries: None, promised: 0 }),
             }
         }
+    }
+
+    /// Something is about to happen to a block of the table, which is locked.
+    fn change(&self) {
+        let changes = self.changes.load(Ordering::Relaxed);
+        self.changes
+            .store(changes.wrapping_add(1), Ordering::Relaxed);
     }
 }
 
@@ -181,19 +163,20 @@ const SHARDS: usize = 16;
 /// All blocks that are allocations of the backing's own.
 pub(crate) struct Large<A: Allocator + 'static> {
     shards: [Shard<A>; SHARDS],
-    /// Counts what happens to blocks, so that what was found may be remembered until something does.
-    changes: AtomicUsize,
 }
 
 /// What a thread remembers of the large string that it resized last: a string that grows step by step is asked
 /// about again and again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Memo {
     /// The complement of its address.
     key: usize,
     size: usize,
-    /// The count of changes at that time. While it stays the block is as it was, whoever has been here.
+    /// The count of changes in its table at that time. While it stays the block is as it was, whoever has been
+    /// here.
     changes: usize,
+    /// Where that is counted.
+    count: Option<&'static AtomicUsize>,
 }
 
 impl Memo {
@@ -202,13 +185,25 @@ impl Memo {
         key: 0,
         size: 0,
         changes: 0,
+        count: None,
     };
+
+    /// Whether a block starts at an address, and is of this size.
+    #[inline]
+    pub(crate) fn tells(&self, address: usize, size: usize) -> bool {
+        let Some(count) = self.count else {
+            return false;
+        };
+        // The thread that changed a block and then gave it to this one did so by means that order this after its
+        // count.
+        self.key == !address && self.size == size && self.changes == count.load(Ordering::Relaxed)
+    }
 }
 
 impl<A: Allocator + Sync + 'static> Large<A> {
     constructor! {
         pub(crate) fn new() -> Self {
-            Self { shards: array![Shard::new(); SHARDS], changes: AtomicUsize::new(0) }
+            Self { shards: array![Shard::new(); SHARDS] }
         }
     }
 
@@ -218,21 +213,28 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         &self.shards[(mixed >> 20) % SHARDS]
     }
 
-    /// What may be remembered of a block, unless something happens to any.
-    #[inline]
+    /// What may be remembered of a block.
     pub(crate) fn memo(&'static self, address: usize, size: usize) -> Memo {
+        let count = &self.shard(address).changes;
         Memo {
             key: !address,
             size,
-            // The thread that changed a block and then gave it to this one did so by means that order this
-            // after its count.
-            changes: self.changes.load(Ordering::Relaxed),
+            changes: count.load(Ordering::Relaxed),
+            count: Some(count),
         }
     }
 
-    /// Something is about to happen to a block, whose shard is locked.
-    fn change(&'static self) {
-        self.changes.fetch_add(1, Ordering::Relaxed);
+    /// Gives a block another size, if one starts there and has room: what may be remembered of it.
+    pub(crate) fn resize_in_place(&'static self, address: usize, size: usize) -> Option<Memo> {
+        let shard = self.shard(address);
+        let mut table = shard.table.lock();
+        let entry = table.find(address)?;
+        if size > entry.capacity {
+            return None;
+        }
+        shard.change();
+        entry.size = size;
+        Some(self.memo(address, size))
     }
 
     /// A new block of `size` bytes with room for `capacity`; null if there is no memory.
@@ -283,8 +285,9 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         backing: &'static A,
     ) -> Result<(), NotLive> {
         let found = {
-            let mut table = self.shard(block.addr()).table.lock();
-            self.change();
+            let shard = self.shard(block.addr());
+            let mut table = shard.table.lock();
+            shard.change();
             table.remove(block.addr())
         };
         let (Some(entry), Some(block)) = (found, NonNull::new(block)) else {
@@ -318,7 +321,7 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         let entry = table.find(block.addr()).ok_or(NotLive)?;
         let wanted = capacity(entry.capacity);
         if wanted == entry.capacity {
-            self.change();
+            shard.change();
             entry.size = size;
             return Ok(block);
         }
@@ -332,7 +335,7 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         // From here on the block is in no table, so that nobody else can free or move it.
         let taken = {
             let mut table = shard.table.lock();
-            self.change();
+            shard.change();
             table.remove(block.addr())
         };
         let Some(mut entry) = taken else {

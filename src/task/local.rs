@@ -14,22 +14,12 @@
 //! And the magazine holds addresses, not numbers: a block that is allocated soon after one was freed does not
 //! wait until the slab has been looked up, divided and multiplied.
 
-use crate::task::dimensions::{MAGAZINE, MAGAZINE_BYTES, SPARE_UNITS};
+use crate::task::dimensions::{MAGAZINE, SPARE_UNITS};
 use crate::task::large::Memo;
-use crate::task::size_class::{CLASSES, slot_size};
+use crate::task::size_class::{CLASSES, magazine};
 use crate::task::slab::{FreeSlot, Home, Slab};
 use crate::task::slab_list::List;
 use crate::task::sync::{Cell, array, constructor};
-
-/// The slots that a magazine of a class holds.
-#[expect(clippy::cast_possible_truncation, reason = "no more than a magazine")]
-const fn limit(class: usize) -> u32 {
-    match MAGAZINE_BYTES / slot_size(class) {
-        0 => 1,
-        many if many > MAGAZINE as usize => MAGAZINE,
-        some => some as u32,
-    }
-}
 
 /// What a thread has of one class.
 #[repr(align(64))]
@@ -50,7 +40,7 @@ impl Shelf {
         fn new(class: usize) -> Self {
             Self {
                 loaded: Cell::new(0),
-                limit: limit(class),
+                limit: magazine(class),
                 current: Cell::new(None),
                 listed: List::of_class(),
                 magazine: array![Cell::new(None); MAGAZINE as usize + 1],
@@ -147,6 +137,10 @@ pub(crate) struct Local {
     /// What other threads must know. It stands first: a pointer to the whole is a pointer to it.
     pub(crate) home: Home,
     pub(crate) owned: List,
+    /// How many these are.
+    pub(crate) slabs: Cell<usize>,
+    /// How many slabs were seen without blocks since all were looked at.
+    pub(crate) emptied: Cell<usize>,
     /// Classes whose current slab has been seen without any block: a bit each.
     pub(crate) idle: Cell<u64>,
     /// The large string that was resized last.
@@ -181,12 +175,14 @@ impl Local {
             let mut class = 0;
             let mut shelves = array![Shelf::new(0); CLASSES];
             while class < CLASSES {
-                shelves[class].limit = limit(class);
+                shelves[class].limit = magazine(class);
                 class += 1;
             }
             Self {
                 home: Home::new(),
                 owned: List::of_owner(),
+                slabs: Cell::new(0),
+                emptied: Cell::new(0),
                 idle: Cell::new(0),
                 memo: Cell::new(Memo::NONE),
                 next_part: Cell::new(None),
@@ -207,6 +203,8 @@ impl Local {
     pub(crate) fn forget(&self) {
         let _ = self.home.take_told();
         self.owned.forget();
+        self.slabs.set(0);
+        self.emptied.set(0);
         self.idle.set(0);
         self.memo.set(Memo::NONE);
         self.shelves.iter().for_each(Shelf::forget);

@@ -18,16 +18,16 @@
 //!
 //! All of it is behind a lock that is held for a look at it, never while a spy's code runs.
 
-use std::alloc::Layout;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::AtomicPtr;
 
-use allocator_api2::alloc::{AllocError, Allocator, System};
+use allocator_api2::alloc::System;
 use hashbrown::HashTable;
 
 use crate::task::block::{DidAlloc, Family};
 use crate::task::lock::{Guard, Lock};
+use crate::task::table_memory::{TableMemory, hash};
 
 /// How a spyed block lies in the real one: `before`, then the caller's `size` bytes, then `after`.
 ///
@@ -135,27 +135,15 @@ struct Spyed {
     frame: Frame,
 }
 
-/// The table's own memory. hashbrown keeps a pointer into the middle of its allocation, which Valgrind
-/// would call possibly lost; so the start of the newest one is kept here.
-struct TableMemory;
-
-/// Nobody reads it but a leak checker, so the compiler must be told that it is used.
+/// Where the newest table starts. Nobody reads it but a leak checker, so the compiler must be told that it is used.
 #[used]
 static START: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
-// SAFETY: every method is that of the system allocator.
-unsafe impl Allocator for TableMemory {
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let memory = System.allocate(layout)?;
-        START.store(memory.as_ptr().cast(), Ordering::Relaxed);
-        Ok(memory)
-    }
-
-    unsafe fn deallocate(&self, memory: NonNull<u8>, layout: Layout) {
-        // SAFETY: the trait's promise is the precondition.
-        unsafe { System.deallocate(memory, layout) };
-    }
-}
+/// The table's own memory: the system's.
+const MEMORY: TableMemory<System> = TableMemory {
+    backing: &System,
+    start: &START,
+};
 
 /// The spy's place.
 pub(crate) struct Seat {
@@ -164,7 +152,7 @@ pub(crate) struct Seat {
     number: u64,
     /// Whether the spy is to go when no block is spyed.
     pending: bool,
-    spyed: HashTable<Spyed, TableMemory>,
+    spyed: HashTable<Spyed, TableMemory<System>>,
     /// Allocations under way, each of which may add a pointer.
     promised: usize,
 }
@@ -173,7 +161,7 @@ static SEAT: Lock<Seat> = Lock::new(Seat {
     agent: None,
     number: 0,
     pending: false,
-    spyed: HashTable::new_in(TableMemory),
+    spyed: HashTable::new_in(MEMORY),
     promised: 0,
 });
 
@@ -219,7 +207,7 @@ impl Seat {
     /// Makes the seat free, and gives back who had it.
     pub(crate) fn vacate(&mut self) -> Option<Arc<dyn Agent>> {
         self.pending = false;
-        self.spyed = HashTable::new_in(TableMemory);
+        self.spyed = HashTable::new_in(MEMORY);
         self.agent.take()
     }
 
@@ -273,11 +261,4 @@ impl Drop for Promise {
     fn drop(&mut self) {
         lock().promised -= 1;
     }
-}
-
-/// Spreads an address over all 64 bits: hashbrown takes its tag from the top seven and its place from
-/// the bottom.
-fn hash(key: usize) -> u64 {
-    let mixed = (key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    mixed ^ (mixed >> 32)
 }

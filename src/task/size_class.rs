@@ -10,7 +10,7 @@
 
 use static_assertions::const_assert_eq;
 
-use crate::task::dimensions::{DOUBLINGS, FIRST, SINGLE_MAX, UNIT};
+use crate::task::dimensions::{DOUBLINGS, FIRST, MAGAZINE, MAGAZINE_BYTES, SINGLE_MAX, UNIT};
 
 /// Number of classes.
 pub(crate) const CLASSES: usize = LINEAR + 4 * DOUBLINGS;
@@ -58,6 +58,16 @@ pub(crate) const MOST_SLOTS: usize = slots(0);
 /// Slots of a slab.
 pub(crate) const fn slots(class: usize) -> usize {
     units(class) * UNIT / slot_size(class)
+}
+
+/// The most slots of a class that a thread's magazine holds.
+#[expect(clippy::cast_possible_truncation, reason = "no more than a magazine")]
+pub(crate) const fn magazine(class: usize) -> u32 {
+    match MAGAZINE_BYTES / slot_size(class) {
+        0 => 1,
+        many if many > MAGAZINE as usize => MAGAZINE,
+        some => some as u32,
+    }
 }
 
 /// Bytes by which the slots of a slab are moved that starts at this address: out of what they leave over.

@@ -26,7 +26,7 @@
 use std::ptr::{self, NonNull};
 
 use crate::task::block::Found;
-use crate::task::size_class::{Divisor, MOST_SLOTS, slot_size, slots};
+use crate::task::size_class::{Divisor, MOST_SLOTS, magazine, slot_size, slots};
 use crate::task::sync::{AtomicPtr, AtomicU32, AtomicUsize, Cell, Lock, Ordering, constructor};
 
 // The paths hold as well where a model includes this file by a path.
@@ -327,14 +327,14 @@ impl Slab {
     }
 
     /// Puts a FREE slot into the rack. `true` if the slab is now of another kind than before: it had nothing
-    /// in its rack, or no more than `spare` of its slots are elsewhere.
+    /// in its rack, or no more of its slots are elsewhere than a magazine holds.
     ///
     /// # Safety
     ///
     /// * This thread owns the slab, as [`mine`](Self::mine) asks.
     /// * The slot is the slab's, and neither in the rack nor in a magazine.
     #[inline]
-    pub(crate) unsafe fn put(&self, slot: FreeSlot, spare: u32) -> bool {
+    pub(crate) unsafe fn put(&self, slot: FreeSlot) -> bool {
         let shape = self.front.0.shape.get();
         let offset = slot.state.addr() - shape.states.addr().get();
         let number = offset / size_of::<AtomicU32>();
@@ -342,7 +342,7 @@ impl Slab {
         #[expect(clippy::cast_possible_truncation, reason = "a slab has few slots")]
         shape.place(height as usize).set(number as u16);
         self.mine.0.racked.set(height + 1);
-        height == 0 || height + spare >= u32::from(shape.slots)
+        height == 0 || height >= u32::from(shape.nearly_all)
     }
 
     /// Numbers in the rack, and slots in all.
@@ -389,7 +389,7 @@ impl Slab {
                 if free.state.get() == State::REMOTE {
                     free.state.set(State::FREE);
                     // SAFETY: the caller's promise; a slot that is REMOTE is nowhere else.
-                    unsafe { self.put(free, 0) };
+                    unsafe { self.put(free) };
                 } else {
                     result = Err(FreedTwice(free.block.addr()));
                 }
@@ -453,6 +453,7 @@ impl Slab {
         let size = slot_size(class);
         base.expose_provenance();
         let number = |value: usize| u32::try_from(value).expect("a slab is small");
+        let few = |value: usize| u16::try_from(value).expect("a slab has few slots");
         let _returned = self.returned.0.lock();
         self.front.0.shape.set(Shape {
             base: base.as_ptr().wrapping_add(shift),
@@ -461,7 +462,8 @@ impl Slab {
             rack: books.rack(class),
             extent: number(slots(class) * size),
             slot_size: number(size),
-            slots: u16::try_from(slots(class)).expect("a slab has few slots"),
+            slots: few(slots(class)),
+            nearly_all: few(slots(class).saturating_sub(magazine(class) as usize + 1)),
             class: u8::try_from(class).expect("there are few classes"),
         });
         self.mine.0.racked.set(number(slots(class)));
@@ -587,7 +589,7 @@ impl Slab {
             } else if orphan && !state.is_live() {
                 free.state.set(State::FREE);
                 // SAFETY: the slab is nobody's, and the rack was emptied above.
-                unsafe { self.put(free, 0) };
+                unsafe { self.put(free) };
             }
         }
     }

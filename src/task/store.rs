@@ -20,7 +20,7 @@ use crate::task::backing::Backing;
 use crate::task::block::{Family, Found};
 use crate::task::complain::complain;
 use crate::task::depot::Depot;
-use crate::task::dimensions::{MAGAZINE, SEATS};
+use crate::task::dimensions::SEATS;
 use crate::task::large::Large;
 use crate::task::local::{Local, Shelf};
 use crate::task::registry::Registry;
@@ -145,7 +145,7 @@ impl<A: Allocator + Sync> Store<A> {
         // SAFETY: a shelf of the thread's part, which was leaked: `change_slab` gave it to the slab.
         let shelf = unsafe { &*shelf };
         // SAFETY: this thread owns the slab; the slot was live, so it is nowhere else.
-        if !shelf.push(slot) && unsafe { slab.put(slot, MAGAZINE) } {
+        if !shelf.push(slot) && unsafe { slab.put(slot) } {
             // SAFETY: as above.
             unsafe { self.after_put(slab) };
         }
@@ -193,15 +193,22 @@ impl<A: Allocator + Sync> Store<A> {
     /// * As for [`resize`](Self::resize).
     #[inline]
     pub(crate) unsafe fn resize_string_at_hand(&'static self, block: *mut u8, size: usize) -> bool {
-        let Some(slab) = self.registry.get(block.addr()) else {
-            let memo = self.large.memo(block.addr(), size);
-            return self.seated().is_some_and(|local| local.memo.get() == memo);
+        let address = block.addr();
+        // No slab has room for more.
+        let slab = if size <= SMALL_MAX {
+            self.registry.get(address)
+        } else {
+            None
+        };
+        let Some(slab) = slab else {
+            let local = self.seated();
+            return local.is_some_and(|local| local.memo.get().tells(address, size));
         };
         if !slab.is_owned_by(identity()) {
             return false;
         }
         // SAFETY: this thread owns the slab.
-        let Ok((slot, state)) = (unsafe { slab.live_at(block.addr()) }) else {
+        let Ok((slot, state)) = (unsafe { slab.live_at(address) }) else {
             return false;
         };
         // SAFETY: as above.
@@ -211,6 +218,28 @@ impl<A: Allocator + Sync> Store<A> {
             slot.state.set(State::live(size, state.family()));
         }
         fits
+    }
+
+    /// As [`resize_string_at_hand`](Self::resize_string_at_hand), of a large block that the thread does not remember.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`resize`](Self::resize).
+    pub(crate) unsafe fn resize_large_string_in_place(
+        &'static self,
+        block: *mut u8,
+        size: usize,
+    ) -> bool {
+        if self.registry.get(block.addr()).is_some() {
+            return false;
+        }
+        let Some(memo) = self.large.resize_in_place(block.addr(), size) else {
+            return false;
+        };
+        if let Some(local) = self.seated() {
+            local.memo.set(memo);
+        }
+        true
     }
 
     /// The size of a block; `None` if none starts there.

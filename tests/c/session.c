@@ -90,6 +90,7 @@ static void options(void) {
     olemem_report_release(olemem_session_end(session));
     chosen.quarantine = (size_t)-1;
     chosen.backtrace = OLEMEM_BACKTRACE_FULL;
+    chosen.guard = OLEMEM_GUARD_PAGE;
     CHECK((session = olemem_session_begin(&chosen)) != 0);
     olemem_report_release(olemem_session_end(session));
 
@@ -104,7 +105,7 @@ static void options(void) {
     chosen.backtrace = 9;
     CHECK(olemem_session_begin(&chosen) == 0);
     chosen.backtrace = 0;
-    chosen.reserved = 1;
+    chosen.guard = 9;
     CHECK(olemem_session_begin(&chosen) == 0);
     usual.size = 0;
     CHECK(olemem_session_begin(&usual) == 0);

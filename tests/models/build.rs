@@ -76,6 +76,7 @@ const TASK: &[&str] = &[
     "store.rs",
     "store/forking.rs",
     "store/parts.rs",
+    "table_memory.rs",
 ];
 const MODELS: &[&str] = &[
     "complain.rs",

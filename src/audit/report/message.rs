@@ -36,6 +36,18 @@ pub(super) fn of(record: &Record) -> String {
             done(record.deed),
             a(family)
         ),
+        (Kind::UseAfterFree | Kind::WriteAfterFree, Detail::Touched(offset, is_write)) => {
+            let touched = if is_write { "written to" } else { "read" };
+            format!(
+                "{block} is {touched} after it was freed, {} its start",
+                distance(offset)
+            )
+        }
+        (Kind::Overrun | Kind::Underrun, Detail::Touched(away, is_write)) => {
+            let side = if away < 0 { "before" } else { "behind" };
+            let touched = if is_write { "written to" } else { "read" };
+            format!("byte {} {side} {block} is {touched}", away.unsigned_abs())
+        }
         (Kind::UseAfterFree, _) => format!("{block} is {} after it was freed", done(record.deed)),
         (Kind::WriteAfterFree, Detail::Written(offset, _)) => {
             format!(
@@ -114,7 +126,9 @@ fn a(family: Family) -> &'static str {
 /// So many bytes behind something, or before it.
 fn distance(offset: isize) -> String {
     let bytes = plural(offset.unsigned_abs() as u64, "byte");
-    if offset < 0 {
+    if offset == 0 {
+        "at".to_owned()
+    } else if offset < 0 {
         format!("{bytes} before")
     } else {
         format!("{bytes} behind")

@@ -152,6 +152,7 @@ pub(super) unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool 
 /// # Safety
 ///
 /// * As for [`realloc_units`](super::realloc_units), and `target` is not null.
+#[inline]
 pub(super) unsafe fn realloc_units(
     target: *mut *mut u16,
     source: *const u16,
@@ -159,6 +160,65 @@ pub(super) unsafe fn realloc_units(
 ) -> bool {
     // SAFETY: the caller promises that a BSTR pointer is there.
     let old = unsafe { target.read() };
+    // SAFETY: the caller promises that nothing else uses the string.
+    let at_once = |block, size| unsafe { heap::resize_string_at_hand(block, size) };
+    // SAFETY: the caller's promise is the precondition.
+    if unsafe { kept(old, source, len, at_once) } {
+        return true;
+    }
+    // SAFETY: as above.
+    unsafe { realloc_units_from_afar(target, source, len) }
+}
+
+/// Gives a BSTR that keeps its contents another length, if its block can be resized where it is; `false` if it
+/// cannot, or the BSTR is null or does not keep them.
+///
+/// # Safety
+///
+/// * `old` is a null or live BSTR that nothing else uses. What `resize` says to be resized is.
+#[inline(always)]
+unsafe fn kept(
+    old: *mut u16,
+    source: *const u16,
+    len: UnitLen,
+    resize: impl FnOnce(*mut u8, usize) -> bool,
+) -> bool {
+    let keeps = source.is_null() || ptr::eq(source, old);
+    if old.is_null() || !keeps || len > PointerWidth::NATIVE.max_units() {
+        return false;
+    }
+    let block = block_of(old);
+    let bytes = ByteLen::new(len.get() * UNIT_BYTES);
+    let resized = resize(
+        block,
+        PointerWidth::NATIVE.block_size_within(bytes) as usize,
+    );
+    if resized {
+        // SAFETY: the block is live, of the size for this length, and nobody else's. It has stayed.
+        unsafe { reframe(block, bytes) };
+    }
+    resized
+}
+
+/// As [`realloc_units`], the longer ways. Of C's kind as [`alloc_from_afar`] is.
+///
+/// # Safety
+///
+/// * As for [`realloc_units`].
+#[inline(never)]
+unsafe extern "C" fn realloc_units_from_afar(
+    target: *mut *mut u16,
+    source: *const u16,
+    len: UnitLen,
+) -> bool {
+    // SAFETY: the caller promises that a BSTR pointer is there.
+    let old = unsafe { target.read() };
+    // SAFETY: the caller promises that nothing else uses the string.
+    let at_once = |block, size| unsafe { heap::resize_large_string_in_place(block, size) };
+    // SAFETY: the caller's promise is the precondition.
+    if unsafe { kept(old, source, len, at_once) } {
+        return true;
+    }
     let new = if old.is_null() {
         // SAFETY: the caller's promise on the source: there is no old string for it to be inside.
         unsafe { alloc_units(source, len) }
@@ -189,11 +249,6 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     };
     let block = block_of(old);
     let keeps = source.is_null() || ptr::eq(source, old);
-    // SAFETY: the caller promises that nothing else uses the string.
-    if keeps && unsafe { heap::resize_string_at_hand(block, size as usize) } {
-        // SAFETY: the block is live, of the size for this length, and nobody else's.
-        return unsafe { reframe(block, bytes) };
-    }
     if !keeps && let Some(left) = heap::bytes_left(block, source.addr()) {
         let available = left.min(bytes.as_usize());
         if !mode::is_quiet() {

@@ -1310,15 +1310,23 @@ enum {
     OLEMEM_BACKTRACE_FULL = 2
 };
 
+enum {
+    OLEMEM_GUARD_USUAL = 0,
+    OLEMEM_GUARD_BYTES = 1,
+    OLEMEM_GUARD_PAGE = 2
+};
+
 /* Set `size` to sizeof(olemem_session_options), and all that is not wanted otherwise to 0. */
 typedef struct olemem_session_options {
     size_t size;
-    /* Bytes of freed blocks that are held back, so that a late use of them is noticed. 0: 16 MiB;
+    /* Bytes of freed blocks that are held back, so that a late use of them is noticed. 0: 1 MiB;
      * (size_t)-1: none. */
     size_t quarantine;
     /* Whether each allocation and each free keep their stacks. The usual: yes. */
     uint32_t backtrace;
-    uint32_t reserved;
+    /* What stands around each block. The usual: bytes, which are looked at when it is freed. Pages
+     * take more memory, and catch a stray access when it happens. */
+    uint32_t guard;
 } olemem_session_options;
 
 /* Set `size` to sizeof(olemem_counts). */

@@ -120,6 +120,17 @@ pub(super) unsafe fn resize_string_at_hand(block: *mut u8, size: usize) -> bool 
     mode::is_quiet() && unsafe { HEAP.resize_string_at_hand(block, size) }
 }
 
+/// The next way for a string, if it may be taken.
+///
+/// # Safety
+///
+/// * As for [`resize`].
+#[inline]
+pub(super) unsafe fn resize_large_string_in_place(block: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    mode::is_quiet() && unsafe { HEAP.resize_large_string_in_place(block, size) }
+}
+
 /// # Safety
 ///
 /// * As for [`resize`].

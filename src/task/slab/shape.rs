@@ -88,6 +88,8 @@ pub(super) struct Shape {
     pub(super) extent: u32,
     pub(super) slot_size: u32,
     pub(super) slots: u16,
+    /// With so many numbers in the rack before another comes, the other slots may all be in a magazine.
+    pub(super) nearly_all: u16,
     pub(super) class: u8,
 }
 
@@ -101,6 +103,7 @@ impl Shape {
         extent: 0,
         slot_size: 0,
         slots: 0,
+        nearly_all: 0,
         class: 0,
     };
 

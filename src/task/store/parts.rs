@@ -4,8 +4,8 @@ use std::ptr;
 
 use allocator_api2::alloc::Allocator;
 
-use crate::task::dimensions::{SEATS, SPARE_UNITS};
-use crate::task::local::{Leave, Local};
+use crate::task::dimensions::{FEW_SLABS, SEATS, SPARE_UNITS};
+use crate::task::local::{Leave, Local, Shelf};
 use crate::task::size_class::{CLASSES, units};
 use crate::task::slab::{FreeSlot, Home, Place, Slab};
 use crate::task::store::{Store, must_be_once};
@@ -100,18 +100,13 @@ impl<A: Allocator + Sync> Store<A> {
         class: usize,
     ) -> Option<FreeSlot> {
         let shelf = local.shelf(class);
-        if let Some(slot) = shelf.pop() {
-            return Some(slot);
-        }
         loop {
             // SAFETY: the caller's promise.
-            if let Some(slot) = unsafe { shelf.take() } {
+            if let Some(slot) = shelf.pop().or_else(|| unsafe { shelf.take() }) {
                 return Some(slot);
             }
-            if let Some(slab) = shelf.current.take() {
-                // SAFETY: the thread owns what its part leads to.
-                unsafe { slab.mine() }.place.set(Place::Aside);
-            }
+            // SAFETY: as above, and the rack is empty.
+            unsafe { put_aside(shelf) };
             self.change_slab(local, identity, class)?;
         }
     }
@@ -127,26 +122,24 @@ impl<A: Allocator + Sync> Store<A> {
         // What other threads returned is looked at each time, though there may be slabs enough: it would
         // never come back to the system otherwise.
         self.collect(local);
-        let slab = match shelf.listed.first() {
-            Some(slab) => {
-                // SAFETY: the thread owns what its part leads to.
-                unsafe { shelf.listed.remove(slab) };
-                slab
-            }
-            None => {
-                let depot = self.depot.lock();
-                let slab = depot.obtain(class, &self.registry, &self.backing)?;
-                let home: *const Home = ptr::from_ref(local).cast();
-                let shelf = ptr::from_ref(shelf).cast();
-                // SAFETY: the slab is nobody's, this is the depot, and the part is the thread's, or the late
-                // one whose lock it holds.
-                must_be_once(unsafe { slab.adopt(identity, home, shelf) });
-                // SAFETY: the thread owns the slab now.
-                unsafe { local.owned.push(slab) };
-                slab
-            }
-        };
         // SAFETY: the thread owns what its part leads to.
+        if shelf.current.get().is_some() || unsafe { change_to_listed(shelf) } {
+            return Some(());
+        }
+        let slab = {
+            let depot = self.depot.lock();
+            let slab = depot.obtain(class, &self.registry, &self.backing)?;
+            let home: *const Home = ptr::from_ref(local).cast();
+            let shelf = ptr::from_ref(shelf).cast();
+            // SAFETY: the slab is nobody's, this is the depot, and the part is the thread's, or the late one
+            // whose lock it holds.
+            must_be_once(unsafe { slab.adopt(identity, home, shelf) });
+            slab
+        };
+        // SAFETY: the thread owns the slab now.
+        unsafe { local.owned.push(slab) };
+        local.slabs.set(local.slabs.get() + 1);
+        // SAFETY: as above.
         unsafe { slab.mine() }.place.set(Place::Current);
         shelf.current.set(Some(slab));
         Some(())
@@ -178,7 +171,7 @@ impl<A: Allocator + Sync> Store<A> {
         // SAFETY: the caller's promise.
         let mine = unsafe { slab.mine() };
         // SAFETY: as above.
-        let (racked, slots) = unsafe { slab.fill() };
+        let (racked, _) = unsafe { slab.fill() };
         // SAFETY: as above.
         let class = unsafe { slab.class() };
         let shelf = local.shelf(class);
@@ -187,13 +180,10 @@ impl<A: Allocator + Sync> Store<A> {
             // SAFETY: as above, and a slab that is aside is in no list.
             unsafe { shelf.listed.push(slab) };
         }
-        if racked + shelf.loaded() >= slots {
+        // SAFETY: as above.
+        if unsafe { is_without_blocks(shelf, slab) } {
             // SAFETY: as above.
-            let held = shelf.count(|slot| unsafe { slab.holds(slot.block) });
-            if racked + held == slots {
-                // SAFETY: as above.
-                unsafe { self.without_blocks(local, slab, class) };
-            }
+            unsafe { self.without_blocks(local, slab, class) };
         }
     }
 
@@ -212,52 +202,69 @@ impl<A: Allocator + Sync> Store<A> {
         if unsafe { slab.mine() }.place.get() != Place::Current {
             // SAFETY: as above.
             unsafe { self.give_up(local, slab, class) };
+        } else if local.idle.get() & (1 << class) != 0 {
+            return;
+        } else {
+            local.idle.set(local.idle.get() | 1 << class);
+        }
+        self.look_at_all(local);
+        self.keep_few(local, class);
+    }
+
+    /// Finds the slabs without blocks that nobody has seen to be so, for their last block went to the magazine. In
+    /// all, a slab that is emptied has four looked at.
+    fn look_at_all(&'static self, local: &'static Local) {
+        local.emptied.set(local.emptied.get() + 1);
+        if local.slabs.get() > FEW_SLABS || 4 * local.emptied.get() < local.slabs.get() {
             return;
         }
-        let bit = 1 << class;
-        if local.idle.get() & bit != 0 {
-            return;
-        }
-        local.idle.set(local.idle.get() | bit);
-        let mut kept = 0;
-        let mut others = local.idle.get();
-        while others != 0 {
-            // The largest first: they are kept least.
-            let other = others.ilog2() as usize;
-            others &= !(1 << other);
-            kept += units(other);
-            if kept <= SPARE_UNITS {
+        local.emptied.set(0);
+        local.idle.set(0);
+        let mut next = local.owned.first();
+        while let Some(slab) = next {
+            // SAFETY: the thread owns what its part leads to.
+            let mine = unsafe { slab.mine() };
+            next = mine.of_owner.next.get();
+            // SAFETY: as above.
+            let class = unsafe { slab.class() };
+            // SAFETY: as above.
+            if !unsafe { is_without_blocks(local.shelf(class), slab) } {
                 continue;
             }
-            kept -= units(other);
-            local.idle.set(local.idle.get() & !(1 << other));
-            if let Some(current) = local.shelf(other).current.get() {
-                // SAFETY: the thread owns what its part leads to.
-                unsafe { self.give_up_if_idle(local, current, other) };
+            if mine.place.get() == Place::Current {
+                local.idle.set(local.idle.get() | 1 << class);
+            } else {
+                // SAFETY: as above, and no slot of it is a block.
+                unsafe { self.give_up(local, slab, class) };
             }
         }
     }
 
-    /// Gives a slab up if it has no block.
-    ///
-    /// # Safety
-    ///
-    /// * The thread owns the slab, of this class, and has the part.
-    unsafe fn give_up_if_idle(
-        &'static self,
-        local: &'static Local,
-        slab: &'static Slab,
-        class: usize,
-    ) {
-        // SAFETY: the caller's promise.
-        let (racked, slots) = unsafe { slab.fill() };
-        // SAFETY: as above.
-        let held = local
-            .shelf(class)
-            .count(|slot| unsafe { slab.holds(slot.block) });
-        if racked + held == slots {
-            // SAFETY: as above.
-            unsafe { self.give_up(local, slab, class) };
+    /// Gives up current slabs without blocks, but for a few: that of the class that was used last, and those of
+    /// the smallest slots.
+    fn keep_few(&'static self, local: &'static Local, recent: usize) {
+        let mut kept = 0;
+        let mut others = local.idle.get();
+        while others != 0 {
+            let class = if others & (1 << recent) != 0 {
+                recent
+            } else {
+                others.trailing_zeros() as usize
+            };
+            others &= !(1 << class);
+            if kept + units(class) <= SPARE_UNITS {
+                kept += units(class);
+                continue;
+            }
+            local.idle.set(local.idle.get() & !(1 << class));
+            let shelf = local.shelf(class);
+            if let Some(current) = shelf.current.get()
+                // SAFETY: the thread owns what its part leads to.
+                && unsafe { is_without_blocks(shelf, current) }
+            {
+                // SAFETY: as above, and no slot of it is a block.
+                unsafe { self.give_up(local, current, class) };
+            }
         }
     }
 
@@ -270,9 +277,11 @@ impl<A: Allocator + Sync> Store<A> {
         let shelf = local.shelf(class);
         // SAFETY: the caller's promise.
         let is_held = |slot: &FreeSlot| unsafe { slab.holds(slot.block) };
+        let mut missing = 0;
         shelf.unload(is_held, |slot| {
+            missing += 1;
             // SAFETY: the caller's promise; the slot came out of the magazine.
-            unsafe { slab.put(slot, 0) };
+            unsafe { slab.put(slot) };
         });
         // SAFETY: the caller's promise.
         match unsafe { slab.mine() }.place.get() {
@@ -283,11 +292,15 @@ impl<A: Allocator + Sync> Store<A> {
         }
         // SAFETY: as above.
         unsafe { local.owned.remove(slab) };
+        local.slabs.set(local.slabs.get() - 1);
         let depot = self.depot.lock();
         // SAFETY: as above; this thread has the depot, and the magazine has none of the slab's.
         must_be_once(unsafe { slab.give_up() });
         // SAFETY: nobody owns it now, and it is in no list.
         unsafe { depot.receive(slab, &self.registry, &self.backing) };
+        drop(depot);
+        // SAFETY: as above; so many slots came out of the magazine.
+        unsafe { reload(shelf, missing) };
     }
 
     /// Takes in what other threads returned.
@@ -311,7 +324,7 @@ impl<A: Allocator + Sync> Store<A> {
                 |slot| {
                     if let Some(slab) = self.registry.get(slot.block.addr()) {
                         // SAFETY: a magazine holds slots of slabs that its thread owns; this one came out of it.
-                        unsafe { slab.put(slot, 0) };
+                        unsafe { slab.put(slot) };
                     }
                 },
             );
@@ -333,5 +346,141 @@ impl<A: Allocator + Sync> Store<A> {
                 unsafe { self.sort_out(local, slab) };
             }
         }
+    }
+}
+/// Whether no slot of a slab is a block, of the class that the shelf is for.
+///
+/// # Safety
+///
+/// * This thread has the part that the shelf is of, and owns the slab.
+unsafe fn is_without_blocks(shelf: &Shelf, slab: &'static Slab) -> bool {
+    // SAFETY: the caller's promise.
+    let (racked, slots) = unsafe { slab.fill() };
+    racked + shelf.loaded() >= slots && {
+        // SAFETY: as above.
+        let held = shelf.count(|slot| unsafe { slab.holds(slot.block) });
+        racked + held == slots
+    }
+}
+
+/// Makes a listed slab the current one, in place of none; `false` if none is listed.
+///
+/// # Safety
+///
+/// * This thread has the part that the shelf is of.
+unsafe fn change_to_listed(shelf: &Shelf) -> bool {
+    let Some(slab) = shelf.listed.first() else {
+        return false;
+    };
+    // SAFETY: the thread owns what its part leads to.
+    unsafe { shelf.listed.remove(slab) };
+    // SAFETY: as above.
+    unsafe { slab.mine() }.place.set(Place::Current);
+    shelf.current.set(Some(slab));
+    true
+}
+
+/// Makes no slab the current one. The rack of the one that was is empty.
+///
+/// # Safety
+///
+/// * This thread has the part that the shelf is of.
+unsafe fn put_aside(shelf: &Shelf) {
+    if let Some(slab) = shelf.current.take() {
+        // SAFETY: the thread owns what its part leads to.
+        unsafe { slab.mine() }.place.set(Place::Aside);
+    }
+}
+
+/// Puts so many slots of other slabs into the magazine, if there are, in place of those of one that was given up. A
+/// magazine with room would take in the next block that is freed, which may be the last of its slab, and nobody
+/// would see that. Where a magazine holds many, so many that are the last of their class are rare, and this would
+/// take longer than it is worth.
+///
+/// # Safety
+///
+/// * This thread has the part that the shelf is of, and there is room in the magazine.
+unsafe fn reload(shelf: &Shelf, slots: usize) {
+    const MANY: usize = 8;
+    if slots >= MANY {
+        return;
+    }
+    let mut missing = slots;
+    while missing > 0 {
+        // SAFETY: the caller's promise.
+        if let Some(slot) = unsafe { shelf.take() } {
+            let fits = shelf.push(slot);
+            debug_assert!(fits, "there is room");
+            missing -= 1;
+            continue;
+        }
+        // SAFETY: as above, and the rack is empty.
+        unsafe { put_aside(shelf) };
+        // SAFETY: as above.
+        if !unsafe { change_to_listed(shelf) } {
+            return;
+        }
+    }
+}
+
+/// Not under Miri, where slabs of this size take long.
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use std::thread;
+
+    use allocator_api2::alloc::System;
+
+    use crate::task::backing::Backing;
+    use crate::task::block::Family;
+    use crate::task::dimensions::SPARE_UNITS;
+    use crate::task::size_class::{CLASSES, slot_size, units};
+    use crate::task::store::Store;
+
+    /// Units of the slabs that this thread owns.
+    fn owned(heap: &'static Store) -> usize {
+        let local = heap.local().expect("there is memory");
+        let mut sum = 0;
+        let mut count = 0;
+        let mut next = local.owned.first();
+        while let Some(slab) = next {
+            // SAFETY: the thread owns what its part leads to.
+            next = unsafe { slab.mine() }.of_owner.next.get();
+            // SAFETY: as above.
+            sum += units(unsafe { slab.class() });
+            count += 1;
+        }
+        assert_eq!(count, local.slabs.get());
+        sum
+    }
+
+    /// Blocks of all sizes, freed in no order. The last ones of many slabs go to magazines, where nobody sees that
+    /// they were the last.
+    #[test]
+    fn a_thread_without_blocks_keeps_few_slabs() {
+        // Leaked, not static: a model's is made at run time.
+        let heap: &'static Store = Box::leak(Box::new(Store::new(Backing::new(System))));
+        let work = move || {
+            let mut dice = 1_u64;
+            let mut below = move |most: usize| {
+                dice = dice.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+                usize::try_from(dice >> 33).expect("31 bits") % most
+            };
+            for round in 0..4 {
+                let mut live: Vec<*mut u8> = (0..CLASSES)
+                    .flat_map(|class| [slot_size(class); 20])
+                    .map(|size| heap.alloc(size, Family::Task))
+                    .collect();
+                assert!(owned(heap) >= CLASSES);
+                while !live.is_empty() {
+                    let block = live.swap_remove(below(live.len()));
+                    // SAFETY: live, and its last use.
+                    assert!(unsafe { heap.free(block) }.is_ok());
+                }
+                // A few that nothing else was freed after.
+                let kept = owned(heap);
+                assert!(kept <= SPARE_UNITS + 4, "round {round}: {kept} units");
+            }
+        };
+        thread::spawn(work).join().expect("it ends");
     }
 }

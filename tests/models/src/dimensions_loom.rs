@@ -13,6 +13,7 @@ pub(crate) const CHUNK_UNITS: usize = 2;
 pub(crate) const MAGAZINE: u32 = 1;
 pub(crate) const MAGAZINE_BYTES: usize = 64;
 pub(crate) const SPARE_UNITS: usize = 1;
+pub(crate) const FEW_SLABS: usize = 2;
 pub(crate) const SPARE_DIRTY: usize = 0;
 
 pub(crate) const ADDRESS_BITS: u32 = UNIT_SHIFT + 3;

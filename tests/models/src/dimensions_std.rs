@@ -13,6 +13,7 @@ pub(crate) const CHUNK_UNITS: usize = 4;
 pub(crate) const MAGAZINE: u32 = 4;
 pub(crate) const MAGAZINE_BYTES: usize = 256;
 pub(crate) const SPARE_UNITS: usize = 2;
+pub(crate) const FEW_SLABS: usize = 8;
 pub(crate) const SPARE_DIRTY: usize = 2;
 
 /// Miri's addresses are low, and its tables had better be short.

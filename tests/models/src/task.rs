@@ -18,6 +18,8 @@ pub(crate) mod slab;
 mod slab_list;
 #[path = "../../../src/task/store.rs"]
 pub(crate) mod store;
+#[path = "../../../src/task/table_memory.rs"]
+mod table_memory;
 
 pub(crate) use crate::dimensions;
 

@@ -136,6 +136,10 @@ struct Shard<A: Allocator + 'static> {
     /// Counts what happens to the blocks of the table, so that what was found may be remembered until something
     /// does. Written by whoever holds the lock.
     changes: AtomicUsize,
+    /// No block of the table ever began below the one, and none ended above the other: most addresses that are asked
+    /// about are far off, and need no lock. Written by whoever holds it.
+    lowest: AtomicUsize,
+    highest: AtomicUsize,
     table: Lock<Table<A>>,
 }
 
@@ -145,9 +149,31 @@ impl<A: Allocator + 'static> Shard<A> {
             Self {
                 start: AtomicPtr::new(ptr::null_mut()),
                 changes: AtomicUsize::new(0),
+                lowest: AtomicUsize::new(usize::MAX),
+                highest: AtomicUsize::new(0),
                 table: Lock::new(Table { entries: None, promised: 0 }),
             }
         }
+    }
+
+    /// Records a block in the table, which is locked and has room.
+    fn insert(&self, table: &mut Table<A>, entry: Entry) {
+        let start = !entry.key;
+        let end = start.saturating_add(entry.capacity);
+        if start < self.lowest.load(Ordering::Relaxed) {
+            self.lowest.store(start, Ordering::Relaxed);
+        }
+        if end > self.highest.load(Ordering::Relaxed) {
+            self.highest.store(end, Ordering::Relaxed);
+        }
+        table.insert(entry);
+    }
+
+    /// Whether a block of the table may be at an address. Whoever was given a pointer into one learnt of it by means
+    /// that order this after what is read here.
+    fn may_hold(&self, address: usize) -> bool {
+        address >= self.lowest.load(Ordering::Relaxed)
+            && address < self.highest.load(Ordering::Relaxed)
     }
 
     /// Something is about to happen to a block of the table, which is locked.
@@ -261,12 +287,13 @@ impl<A: Allocator + Sync + 'static> Large<A> {
             unsafe { backing.deallocate(block, layout) };
             return ptr::null_mut();
         }
-        table.insert(Entry {
+        let entry = Entry {
             key: !address,
             size,
             capacity: layout.size(),
             family,
-        });
+        };
+        shard.insert(&mut table, entry);
         block.as_ptr()
     }
 
@@ -378,7 +405,7 @@ impl<A: Allocator + Sync + 'static> Large<A> {
             if let Some(entry) = entry
                 && ptr::eq(shard, self.shard(!entry.key))
             {
-                table.insert(entry);
+                shard.insert(&mut table, entry);
             }
         }
     }
@@ -391,7 +418,8 @@ impl<A: Allocator + Sync + 'static> Large<A> {
 
     /// The block that an address lies in. Reads every entry: for messages, and for what is rare.
     pub(crate) fn containing(&'static self, address: usize) -> Option<Found> {
-        self.shards.iter().find_map(|shard| {
+        let mut shards = self.shards.iter().filter(|shard| shard.may_hold(address));
+        shards.find_map(|shard| {
             let table = shard.table.lock();
             table.entries.iter().flatten().find_map(|entry| {
                 (address.wrapping_sub(!entry.key) < entry.capacity).then_some(Found {

@@ -61,7 +61,8 @@ Darwin)
     shared=libolemem.$abi.dylib
     whole=libolemem.$version.dylib
     plain=libolemem.dylib
-    name_flag=-Wl,-install_name,$prefix/$libdir/$shared
+    soname=$prefix/$libdir/$shared
+    name_flag=-Wl,-install_name,$soname
     private=
     cmake_private=
     ;;
@@ -69,7 +70,8 @@ Darwin)
     shared=libolemem.so.$abi
     whole=libolemem.so.$version
     plain=libolemem.so
-    name_flag=-Wl,-soname,$shared
+    soname=$shared
+    name_flag=-Wl,-soname,$soname
     private='-lpthread -ldl -lm'
     cmake_private='pthread;dl;m'
     ;;
@@ -111,7 +113,7 @@ if(NOT TARGET olemem::olemem)
   add_library(olemem::olemem SHARED IMPORTED)
   set_target_properties(olemem::olemem PROPERTIES
     IMPORTED_LOCATION "\${_olemem_prefix}/$libdir/$whole"
-    IMPORTED_SONAME "$shared"
+    IMPORTED_SONAME "$soname"
     INTERFACE_INCLUDE_DIRECTORIES "\${_olemem_prefix}/include/olemem/win32")
   add_library(olemem::olemem_static STATIC IMPORTED)
   set_target_properties(olemem::olemem_static PROPERTIES

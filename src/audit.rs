@@ -37,8 +37,15 @@
 //! * A reallocation that grows a block moves it.
 //! * All else is as without: the same results, the same sizes.
 //!
+//! # A whole process
+//!
+//! `OLEMEM=check` in the environment has all of a process watched, and `olemem check` runs a program so: see
+//! `docs/audit.md` in the repository and the package.
+//!
 //! What is not in a session is as it ever was. The seam that the audit listens at costs nothing while there is none.
 
+#[cfg(all(unix, not(miri)))]
+mod crash;
 mod current;
 #[cfg(all(unix, not(miri)))]
 mod forking;
@@ -52,10 +59,20 @@ pub(crate) mod numbered;
 mod options;
 mod overseer;
 mod page;
+#[cfg(all(unix, not(miri)))]
+mod process;
+#[doc(hidden)]
+#[cfg(all(unix, not(miri)))]
+pub mod records;
 mod report;
 mod rules;
 mod session;
+#[cfg(all(unix, not(miri)))]
+mod settings;
+#[cfg(all(unix, not(miri)))]
+mod signals;
 mod site;
+mod suppress;
 #[cfg(all(unix, not(miri)))]
 mod trespass;
 
@@ -68,3 +85,4 @@ pub use report::{Block, Report, Violation};
 pub use rules::{Kind, Rule, Severity, UnknownKind};
 pub use session::{Joined, Joiner, Session, check, ignore};
 pub use site::Backtrace;
+pub use suppress::{BadLine, Suppressions};

@@ -18,7 +18,7 @@ pub(crate) mod block;
 #[cfg(any(not(windows), miri))]
 mod checker;
 #[cfg(any(not(windows), miri))]
-mod complain;
+pub(crate) mod complain;
 pub(crate) mod fault;
 #[cfg(all(unix, not(miri)))]
 pub(crate) mod fork;

@@ -96,6 +96,8 @@ fn a_mode_that_is_not_known_is_told_and_the_demo_runs() {
     let output = tools::run_ok(olemem().arg("demo").env("OLEMEM", "nonsense"));
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        "olemem: OLEMEM=nonsense: unknown; valid are plain, pass-through, cache=off, cache=windows, cache=adversarial\n"
+        "olemem: OLEMEM=nonsense: unknown; valid are plain, pass-through, cache=off, cache=windows, \
+         cache=adversarial, and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, halt=, exitcode=, \
+         suppress=, fail-at=\n"
     );
 }

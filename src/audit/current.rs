@@ -29,7 +29,7 @@ pub(super) fn enter(session: SessionId) -> SessionId {
 }
 
 /// Has threads without a session be in this one.
-#[expect(dead_code, reason = "process mode begins here")]
+#[cfg(all(unix, not(miri)))]
 pub(super) fn cover_process(session: SessionId) {
     PROCESS.store(session, Ordering::Relaxed);
 }

@@ -49,15 +49,15 @@ impl Frame {
         }
     }
 
-    /// Whether it is olemem's own, or the standard library's on the way there.
-    pub(super) fn is_inside(&self) -> bool {
+    /// Whether it is olemem's own, whose sources are below `sources`, or the standard library's on the way there.
+    ///
+    /// By the file as well as by the name: what was inlined may have a short name.
+    pub(super) fn is_inside(&self, sources: &str) -> bool {
         let name = self.function.as_deref().unwrap_or("");
-        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
         let is_ours = self.file.as_deref().is_some_and(|file| {
             file.starts_with(sources)
                 || (file.starts_with("src/") && name.contains("olemem"))
-                // Inlined functions of the unwinder's have names without a crate.
-                || file.contains("/backtrace-0.")
+                || (file.contains("/backtrace-0.") && file.contains("/src/"))
         });
         is_ours
             || is_of_crate(name, "olemem")
@@ -80,8 +80,58 @@ impl Frame {
     /// Whether it is the standard library's.
     pub(super) fn is_library(&self) -> bool {
         let name = self.function.as_deref().unwrap_or("");
-        LIBRARY.iter().any(|prefix| name.starts_with(prefix)) || name.starts_with("<fn(")
+        let file = self.file.as_deref().unwrap_or("");
+        LIBRARY.iter().any(|prefix| name.starts_with(prefix))
+            || name.starts_with("<fn(")
+            || (file.starts_with("/rustc/") && file.contains("/library/"))
     }
+
+    fn is_unknown(&self) -> bool {
+        self.function.is_none() && self.file.is_none()
+    }
+}
+
+/// Where olemem's own sources are.
+pub(super) const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
+
+/// Cuts olemem's own frames away, and what the language's runtime has below `main` and below a thread's function.
+pub(super) fn trim(frames: &mut Vec<Frame>, sources: &str) {
+    let is_inside = |index: &usize| {
+        // A signal's way to its handler has no name.
+        let is_signal = *index > 0 && frames[*index - 1].is_handler();
+        frames[*index].is_inside(sources) || is_signal
+    };
+    let inner = (0..frames.len()).take_while(is_inside).count();
+    frames.drain(..inner);
+    // C's own; what lies below it may have no name.
+    if let Some(main) = frames
+        .iter()
+        .rposition(|frame| frame.function.as_deref() == Some("main"))
+    {
+        frames.truncate(main + 1);
+    }
+    if let Some(outermost) = frames.iter().position(Frame::is_runtime) {
+        frames.truncate(outermost);
+        while frames.last().is_some_and(Frame::is_library) {
+            frames.pop();
+        }
+    }
+    let known = frames.iter().rposition(|frame| !frame.is_unknown());
+    if let Some(last) = known {
+        frames.truncate(last + 1);
+    }
+}
+
+/// Whether two stacks are the same to the eye: of one line there may be several calls.
+pub(super) fn is_same_site(one: &[Frame], other: &[Frame]) -> bool {
+    let is_same = |(one, other): (&Frame, &Frame)| {
+        let is_known = one.line.is_some();
+        one.function == other.function
+            && one.file == other.file
+            && one.line == other.line
+            && (is_known || one.address == other.address)
+    };
+    one.len() == other.len() && one.iter().zip(other).all(is_same)
 }
 
 /// Whether a function is one of a crate's, or implements a trait for one of its types.

@@ -16,7 +16,6 @@
 //! 3. What is here asks the system for memory, never the global allocator, which may stand on olemem.
 //! 4. Addresses of live blocks are kept complemented, so that leak checkers do not take them for references.
 
-use core::hash::{BuildHasher, Hasher};
 use core::ptr;
 
 use allocator_api2::alloc::System;
@@ -34,6 +33,14 @@ use crate::task::heap::innermost;
 use crate::task::hook::Listening;
 use crate::task::lock::{self, Lock};
 use crate::units::ByteLen;
+
+mod counts;
+mod record;
+mod scramble;
+
+pub use counts::Counts;
+pub(super) use record::{Deed, Detail, Facts, PREVIEW, Record};
+use scramble::Scramble;
 
 /// A session's number; they are never used again. 0 is none.
 pub(super) type SessionId = u64;
@@ -162,117 +169,6 @@ pub(super) enum Place {
     Nowhere,
 }
 
-/// What is told of a block in a violation.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
-    pub(super) id: u64,
-    pub(super) family: Family,
-    pub(super) bytes: usize,
-    pub(super) is_bstr: bool,
-    /// The first bytes of its contents.
-    pub(super) preview: [u8; PREVIEW],
-    pub(super) previewed: usize,
-    pub(super) allocated_at: Site,
-    /// `None` while it is live.
-    pub(super) freed_at: Option<Site>,
-}
-
-/// Bytes of a block's contents that a report shows.
-pub(super) const PREVIEW: usize = 64;
-
-/// What the program was doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
-    /// It freed.
-    Free,
-    /// It reallocated.
-    Realloc,
-    /// It asked for a size.
-    Measure,
-    /// It read a string's length or contents.
-    Read,
-    /// It copied from it.
-    Copy,
-    /// It ended, or its session.
-    End,
-}
-
-/// Numbers of a violation, for its message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Detail {
-    /// None are needed.
-    Nothing,
-    /// The family that the call was for.
-    As(Family),
-    /// So many bytes from a block's start.
-    Offset(isize, Family),
-    /// A byte that should not have been written, so far away, and what stands there.
-    Written(isize, u8),
-    /// A byte that may not be touched was, so far away; by writing, if that is known.
-    Touched(isize, bool),
-    /// So many bytes were asked for where there are fewer.
-    Short {
-        /// Asked for.
-        wanted: usize,
-        /// There.
-        there: usize,
-    },
-    /// So many pins.
-    Pins(usize),
-    /// The name of a function.
-    Function(&'static str),
-    /// It is dressed up as the other family's, which is legal.
-    Dressed,
-}
-
-/// A violation, as it was found.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Record {
-    pub(super) kind: Kind,
-    pub(super) severity: Severity,
-    pub(super) deed: Deed,
-    pub(super) detail: Detail,
-    pub(super) block: Option<Facts>,
-    pub(super) at: Site,
-}
-
-/// Numbers of a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Calls that allocate, reallocate or free.
-    pub operations: u64,
-    /// Blocks that were allocated, those of reallocations that moved included.
-    pub allocated: u64,
-    /// Blocks that were freed.
-    pub freed: u64,
-    /// Allocations that failed.
-    pub failed: u64,
-    /// Blocks that are live.
-    pub live: u64,
-    /// Bytes of live blocks, as `IMalloc::GetSize` tells them.
-    pub live_bytes: u64,
-    /// The most of them at any time.
-    pub peak_bytes: u64,
-    /// Bytes that were ever asked for.
-    pub total_bytes: u64,
-}
-
-impl Counts {
-    fn comes(&mut self, size: usize) {
-        self.allocated += 1;
-        self.live += 1;
-        self.total_bytes += size as u64;
-        self.live_bytes += size as u64;
-        self.peak_bytes = self.peak_bytes.max(self.live_bytes);
-    }
-
-    fn goes(&mut self, size: usize) {
-        self.freed += 1;
-        self.live -= 1;
-        self.live_bytes -= size as u64;
-    }
-}
-
 /// A session, as the books have it.
 #[derive(Debug)]
 pub(super) struct SessionBook {
@@ -284,8 +180,8 @@ pub(super) struct SessionBook {
     pub(super) records: Vec<Record, System>,
     /// Violations for which there was no memory.
     pub(super) dropped: u64,
-    /// Blocks with smaller numbers were the parent's, before a fork.
-    first_own: u64,
+    /// What the parent had counted, before a fork: blocks with numbers up to its allocations are the parent's.
+    pub(super) inherited: Counts,
     /// The oldest in quarantine, by the key; 0 if none is.
     oldest: usize,
     newest: usize,
@@ -335,7 +231,7 @@ impl Books {
             counts: Counts::default(),
             records: Vec::new_in(System),
             dropped: 0,
-            first_own: 0,
+            inherited: Counts::default(),
             oldest: 0,
             newest: 0,
             quarantined: 0,
@@ -386,7 +282,7 @@ impl Books {
     #[cfg(all(unix, not(miri)))]
     pub(super) fn inherit(&mut self) {
         for book in &mut self.sessions {
-            book.first_own = book.counts.allocated;
+            book.inherited = book.counts;
             book.records.clear();
             book.dropped = 0;
         }
@@ -525,13 +421,25 @@ impl Books {
         }
     }
 
+    /// Shows each live block of a session, in no order. It asks for no memory.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn each_live(&self, id: SessionId, mut show: impl FnMut(&Entry)) {
+        let book = self.sessions.iter().find(|book| book.id == id);
+        let first_own = book.map_or(0, |book| book.inherited.allocated);
+        for entry in self.entries.values() {
+            if entry.session == id && entry.is_live() && entry.id > first_own {
+                show(entry);
+            }
+        }
+    }
+
     /// The live blocks of a session that are its own, in the order of their numbers.
     pub(super) fn live_in(&self, id: SessionId) -> Vec<usize, System> {
         let first_own = self
             .sessions
             .iter()
             .find(|book| book.id == id)
-            .map_or(0, |book| book.first_own);
+            .map_or(0, |book| book.inherited.allocated);
         let is_own = |entry: &Entry| entry.session == id && entry.is_live() && entry.id > first_own;
         let mut live = Vec::new_in(System);
         if live.try_reserve(self.entries.len()).is_ok() {
@@ -664,7 +572,7 @@ impl Books {
         } else {
             book.dropped += 1;
         }
-        on_violation();
+        olemem_on_violation();
     }
 }
 
@@ -675,9 +583,16 @@ pub(super) fn books() -> lock::Guard<'static, Books> {
     BOOKS.lock()
 }
 
-/// Called at each violation: a place for a debugger to stop at.
+/// The books, unless somebody is at work on them.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn books_at_rest() -> Option<lock::Guard<'static, Books>> {
+    BOOKS.try_lock()
+}
+
+/// Called at each violation: a place for a debugger to stop at, by a name that it can find.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 #[inline(never)]
-fn on_violation() {
+extern "C" fn olemem_on_violation() {
     core::hint::black_box(());
 }
 
@@ -732,37 +647,5 @@ impl Facts {
         // SAFETY: the caller's promise.
         facts.previewed = unsafe { shape.peek(offset, &mut facts.preview[..most]) };
         facts
-    }
-}
-
-/// The hash of keys that are addresses: a multiplication spreads them.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Scramble;
-
-impl BuildHasher for Scramble {
-    type Hasher = Scrambled;
-
-    fn build_hasher(&self) -> Scrambled {
-        Scrambled(0)
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Scrambled(u64);
-
-impl Hasher for Scrambled {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_usize((*byte).into());
-        }
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        let product = (self.0 ^ number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 = product ^ (product >> 32);
     }
 }

@@ -31,7 +31,8 @@ use crate::units::ByteLen;
 /// The seat that the audit takes while there is anything to oversee.
 pub(super) static SEAT: Seat = Seat::of_overseer(&Audit);
 
-struct Audit;
+/// The audit.
+pub(super) struct Audit;
 
 impl Overseer for Audit {
     fn alloc(&self, size: usize, family: Family) -> *mut u8 {

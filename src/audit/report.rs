@@ -2,14 +2,19 @@
 
 use core::fmt;
 
-use super::frame::Frame;
+use super::frame::{self, Frame};
 use super::ledger::{Counts, Deed, Detail, Facts, PREVIEW, Record, SessionBook};
 use super::options::Budget;
 use super::rules::{Kind, Rule, Severity};
 use super::site::Stack;
 use crate::task::block::Family;
 
+mod json;
 mod message;
+mod paint;
+mod sarif;
+#[cfg(all(unix, not(miri)))]
+mod wire;
 
 /// A session that ended, as the books had it, and its stacks.
 pub(super) struct Closed {
@@ -66,7 +71,10 @@ impl Violation {
     }
 
     fn new(record: &Record, stacks: &[Stack; 3]) -> Self {
-        let [allocated_at, freed_at, at] = stacks.each_ref().map(Stack::resolve);
+        Self::with_frames(record, stacks.each_ref().map(Stack::resolve))
+    }
+
+    fn with_frames(record: &Record, [allocated_at, freed_at, at]: [Vec<Frame>; 3]) -> Self {
         Self {
             kind: record.kind,
             severity: record.severity,
@@ -80,7 +88,7 @@ impl Violation {
 }
 
 impl Block {
-    fn new(facts: &Facts) -> Self {
+    pub(super) fn new(facts: &Facts) -> Self {
         Self {
             id: facts.id,
             family: facts.family,
@@ -129,22 +137,69 @@ impl Report {
                 dropped: 0,
             };
         };
-        let mut records: Vec<_> = book.records.iter().zip(&stacks).collect();
+        let found = book.records.iter().copied().zip(stacks).collect();
+        Self::of(book.counts, book.options.budget, book.dropped, found)
+    }
+
+    /// Of violations in the order in which they were found, with their stacks.
+    pub(super) fn of(
+        counts: Counts,
+        budget: Option<Budget>,
+        dropped: u64,
+        mut found: Vec<(Record, [Stack; 3])>,
+    ) -> Self {
         // As found; leaks last, by block.
-        records.sort_by_key(|(record, _)| {
+        found.sort_by_key(|(record, _)| {
             let leak = record.kind == Kind::Leak;
             let id = record.block.map_or(0, |block| block.id);
             (leak, if leak { id } else { 0 })
         });
         Self {
-            counts: book.counts,
-            budget: book.options.budget,
-            violations: records
-                .into_iter()
+            counts,
+            budget,
+            violations: found
+                .iter()
                 .map(|(record, stacks)| Violation::new(record, stacks))
                 .collect(),
-            dropped: book.dropped,
+            dropped,
         }
+    }
+
+    /// Of several processes: all that they found, one after another. The most bytes at a time are those of one.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn merged(reports: impl IntoIterator<Item = Self>) -> Self {
+        let mut whole = Self::new(None);
+        for report in reports {
+            let (all, one) = (&mut whole.counts, report.counts);
+            all.operations += one.operations;
+            all.allocated += one.allocated;
+            all.freed += one.freed;
+            all.failed += one.failed;
+            all.live += one.live;
+            all.live_bytes += one.live_bytes;
+            all.total_bytes += one.total_bytes;
+            all.peak_bytes = all.peak_bytes.max(one.peak_bytes);
+            whole.violations.extend(report.violations);
+            whole.dropped += report.dropped;
+        }
+        whole
+            .violations
+            .sort_by_key(|violation| violation.kind == Kind::Leak);
+        whole
+    }
+
+    /// Adds a violation of another process.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn add(&mut self, record: &Record, frames: [Vec<Frame>; 3]) {
+        let violation = Violation::with_frames(record, frames);
+        self.violations.push(violation);
+    }
+
+    /// Keeps the violations that are to be kept, and tells how many were not.
+    pub(super) fn retain(&mut self, keep: impl FnMut(&Violation) -> bool) -> usize {
+        let before = self.violations.len();
+        self.violations.retain(keep);
+        before - self.violations.len()
     }
 
     /// A report of one violation, while its session goes on.
@@ -297,7 +352,7 @@ fn grouped(violations: &[Violation]) -> Vec<Told<'_>> {
             violation.kind == Kind::Leak
                 && group.first.kind == Kind::Leak
                 && !violation.allocated_at.is_empty()
-                && group.first.allocated_at == violation.allocated_at
+                && frame::is_same_site(&group.first.allocated_at, &violation.allocated_at)
         });
         match same {
             Some(group) => {

@@ -17,6 +17,7 @@ use super::rules::Kind;
 use super::site::{self, Backtrace, Site, Stack};
 use crate::layout::HEADER;
 use crate::task::hook::{self, SeatTaken};
+use crate::task::mode;
 
 impl Options {
     /// Begins a session of this thread's.
@@ -36,6 +37,8 @@ impl Options {
 
     /// Opens a session that this thread is in from now on.
     pub(super) fn open(self) -> Result<SessionId, Refusal> {
+        // If the whole process is to be watched that comes first, or the seat would be taken.
+        mode::get();
         let mut books = books();
         if books.listening.is_none() {
             #[cfg(all(unix, not(miri)))]
@@ -222,19 +225,76 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
     }
     drop(books);
     // The stacks of closed sessions stay in the books, by number.
-    let mut stacks = Vec::with_capacity(book.records.len());
-    for record in &book.records {
-        let books = self::books();
-        let of = |site: Option<Site>| books.sites.get(site.unwrap_or_default());
-        let found = [
-            of(record.block.map(|block| block.allocated_at)),
-            of(record.block.and_then(|block| block.freed_at)),
-            of(Some(record.at)),
-        ];
-        drop(books);
-        stacks.push(found);
-    }
+    // Another session may have asked for stacks where this one did not.
+    let with_stacks = book.options.backtrace != Backtrace::Off;
+    let of = |record| {
+        if with_stacks {
+            stacks_of(record)
+        } else {
+            Default::default()
+        }
+    };
+    let stacks = book.records.iter().map(of).collect();
     Some(Closed { book, stacks })
+}
+
+/// Opens a session for all threads that are in none of their own; `None` if the seat is taken or there is no memory.
+/// It asks for no memory of the global allocator's.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn begin_for_process(options: Options, seat: &'static hook::Seat) -> Option<SessionId> {
+    let mut books = books();
+    super::forking::watch();
+    books.listening = Some(hook::listen(seat).ok()?);
+    let id = books.open(options, 0)?;
+    books.process = id;
+    refresh(&books.sessions);
+    Some(id)
+}
+
+/// Ends it. In a forked child only what the child did itself is reported.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn end_of_process(id: SessionId) -> Option<Report> {
+    let (mut live, mut live_bytes) = (0, 0);
+    books().each_live(id, |entry| {
+        live += 1;
+        live_bytes += entry.size as u64;
+    });
+    let mut closed = close(id)?;
+    let counts = closed.book.counts.since(closed.book.inherited);
+    closed.book.counts = super::ledger::Counts {
+        live,
+        live_bytes,
+        ..counts
+    };
+    Some(Report::new(Some(closed)))
+}
+
+/// What was found in an open session, but for the first few.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn so_far(id: SessionId, skipped: usize) -> Option<Report> {
+    let mut books = books();
+    let book = books.session(id)?;
+    let (counts, dropped) = (book.counts, book.dropped);
+    let mut records = allocator_api2::vec::Vec::new_in(allocator_api2::alloc::System);
+    records.try_reserve(book.records.len()).ok()?;
+    records.extend_from_slice(book.records.get(skipped..).unwrap_or_default());
+    drop(books);
+    let found = records
+        .into_iter()
+        .map(|record| (record, stacks_of(&record)))
+        .collect();
+    Some(Report::of(counts, None, dropped, found))
+}
+
+/// The stacks of a violation: where the block was allocated, where it was freed, where it happened.
+fn stacks_of(record: &Record) -> [Stack; 3] {
+    let books = books();
+    let of = |site: Option<Site>| books.sites.get(site.unwrap_or_default());
+    [
+        of(record.block.map(|block| block.allocated_at)),
+        of(record.block.and_then(|block| block.freed_at)),
+        of(Some(record.at)),
+    ]
 }
 
 /// Lets other threads join a session. Made by [`Session::joiner`]; one serves any number of threads.

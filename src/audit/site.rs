@@ -6,7 +6,7 @@ use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 use hashbrown::HashTable;
 
-use super::frame::Frame;
+use super::frame::{self, Frame};
 
 /// How much of the stack is kept with each event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +69,15 @@ impl Stack {
         stack
     }
 
+    /// The addresses of the calls, innermost first. Nothing is asked for memory.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn addresses(&self) -> impl Iterator<Item = usize> {
+        // The address after the call may be the next line's, or the next function's.
+        self.frames[..self.len]
+            .iter()
+            .map(|address| (!address).wrapping_sub(1))
+    }
+
     fn hash(&self) -> u64 {
         self.frames[..self.len].iter().fold(0, |hash: u64, frame| {
             (hash.rotate_left(5) ^ *frame as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
@@ -91,19 +100,7 @@ impl Stack {
                 frames.push(Frame::unknown(address));
             }
         }
-        let is_inside = |index: &usize| {
-            // A signal's way to its handler has no name.
-            let is_signal = *index > 0 && frames[*index - 1].is_handler();
-            frames[*index].is_inside() || is_signal
-        };
-        let inner = (0..frames.len()).take_while(is_inside).count();
-        frames.drain(..inner);
-        if let Some(outermost) = frames.iter().position(Frame::is_runtime) {
-            frames.truncate(outermost);
-            while frames.last().is_some_and(Frame::is_library) {
-                frames.pop();
-            }
-        }
+        frame::trim(&mut frames, frame::SOURCES);
         frames
     }
 }

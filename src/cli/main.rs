@@ -1,6 +1,8 @@
 //! The command `olemem`.
 
 mod anatomy;
+#[cfg(unix)]
+mod check;
 mod completions;
 mod demo;
 mod draw;
@@ -25,11 +27,12 @@ use clap::{Parser, Subcommand};
     arg_required_else_help = true,
     after_help = "Examples:\n  \
         olemem demo                   each byte of five strings, and who owns it\n  \
+        olemem check -- ./program     a program's broken ownership rules, each with its story\n  \
         olemem explain                all kinds of violations, and the rules they break\n  \
         olemem explain double-free    one of them, with code that breaks and keeps it\n  \
         olemem inspect dump.bin       the BSTR that a file holds, drawn and judged\n\n\
         Exit status: 0 on success, 2 for a mistake in the arguments and for files that\n\
-        cannot be read or written; 1 is each command's own and told in its help."
+        cannot be read or written; others are each command's own and told in its help."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -60,6 +63,8 @@ enum Command {
         /// A kind of violation, as `olemem explain` lists them, or `all`.
         kind: Option<String>,
     },
+    #[cfg(unix)]
+    Check(check::Arguments),
     #[cfg(not(windows))]
     Explain(explain::Arguments),
     Inspect(inspect::Arguments),
@@ -74,6 +79,8 @@ fn main() -> ExitCode {
         Command::Demo { kind: Some(kind) } => mistakes::run(&kind),
         #[cfg(windows)]
         Command::Demo { .. } => demo::run(),
+        #[cfg(unix)]
+        Command::Check(arguments) => check::run(&arguments),
         #[cfg(not(windows))]
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

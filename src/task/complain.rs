@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 /// One line on standard error, past whatever captures the output of tests.
-pub(super) fn complain(message: fmt::Arguments<'_>) {
+pub(crate) fn complain(message: fmt::Arguments<'_>) {
     // Nothing sensible is left to do if standard error is closed.
     let _ = writeln!(io::stderr(), "olemem: {message}");
 }

@@ -6,6 +6,8 @@
 use std::cell::Cell;
 use std::fmt;
 use std::ptr::{self, NonNull};
+#[cfg(all(feature = "audit", unix, not(miri)))]
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use allocator_api2::alloc::System;
 use allocator_api2::boxed::Box;
@@ -116,6 +118,27 @@ impl Drop for FailNth {
     }
 }
 
+/// Allocations of the process until the one that fails, itself included; 0 if none is to.
+#[cfg(all(feature = "audit", unix, not(miri)))]
+static OF_PROCESS: AtomicU64 = AtomicU64::new(0);
+
+/// Makes the `nth` allocation of the process fail, whatever thread it is on, once.
+#[cfg(all(feature = "audit", unix, not(miri)))]
+pub(crate) fn fail_nth_of_process(nth: u64) {
+    OF_PROCESS.store(nth, Ordering::Relaxed);
+    ask_from_now_on();
+}
+
+/// Counts one allocation of the process down; `true` if it is the one to fail.
+#[cfg(all(feature = "audit", unix, not(miri)))]
+fn is_to_fail_in_process() -> bool {
+    OF_PROCESS
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
+        .is_ok_and(|left| left == 1)
+}
+
 /// From the first plan on every allocation of the process asks whether its thread has one.
 ///
 /// For ever, since nobody could say safely when the last plan has gone: one thread's may begin as another's
@@ -131,6 +154,10 @@ fn ask_from_now_on() {}
 
 /// Counts one allocation down; `true` if it is the one to fail.
 pub(crate) fn is_to_fail() -> bool {
+    #[cfg(all(feature = "audit", unix, not(miri)))]
+    if is_to_fail_in_process() {
+        return true;
+    }
     let planned = PLANNED.try_with(Cell::get).unwrap_or(ptr::null());
     // SAFETY: null, or the plan of a guard of this thread that was not dropped: dropping takes the
     // pointer back first, and a guard that is forgotten leaves its box.

@@ -47,6 +47,21 @@ impl<T> Lock<T> {
 
 #[cfg(all(unix, not(miri)))]
 impl<T> Lock<T> {
+    /// Holds the lock until the guard is dropped, if nobody does. It does not wait, so that a handler of a signal may
+    /// ask, whatever its thread was doing.
+    #[cfg(feature = "audit")]
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        if self.forking.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        // SAFETY: replaced by `make_anew` alone, when no other thread is there.
+        let held = unsafe { &*self.raw.get() }.try_lock()?;
+        Some(Guard {
+            lock: self,
+            held: Some(held),
+        })
+    }
+
     /// Makes the lock free, in the child of a fork, whoever held it.
     ///
     /// # Safety
@@ -126,6 +141,8 @@ impl<T> DerefMut for Guard<'_, T> {
 
 #[cfg(not(target_vendor = "apple"))]
 mod raw {
+    #[cfg(all(feature = "audit", unix, not(miri)))]
+    use std::sync::TryLockError;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     pub(super) struct RawLock(Mutex<()>);
@@ -147,6 +164,15 @@ mod raw {
             // Nothing panics between two consistent states of what it guards.
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
+
+        #[cfg(all(feature = "audit", unix, not(miri)))]
+        pub(super) fn try_lock(&self) -> Option<Held<'_>> {
+            match self.0.try_lock() {
+                Ok(held) => Some(held),
+                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
+        }
     }
 }
 
@@ -159,6 +185,8 @@ mod raw {
     unsafe extern "C" {
         fn os_unfair_lock_lock(lock: *mut u32);
         fn os_unfair_lock_unlock(lock: *mut u32);
+        #[cfg(feature = "audit")]
+        fn os_unfair_lock_trylock(lock: *mut u32) -> bool;
     }
 
     pub(super) struct RawLock(UnsafeCell<u32>);
@@ -181,6 +209,16 @@ mod raw {
                 lock: self,
                 this_thread: PhantomData,
             }
+        }
+
+        #[cfg(feature = "audit")]
+        pub(super) fn try_lock(&self) -> Option<Held<'_>> {
+            // SAFETY: as in `lock`.
+            let is_held = unsafe { os_unfair_lock_trylock(self.0.get()) };
+            is_held.then(|| Held {
+                lock: self,
+                this_thread: PhantomData,
+            })
         }
     }
 

@@ -18,7 +18,8 @@
 //! `OLEMEM` is read once, before the first allocation: words with commas between them. `plain` and
 //! `pass-through` choose how blocks are held; without either, pass-through is chosen under Miri,
 //! AddressSanitizer, LeakSanitizer and Valgrind. `cache=off`, `cache=windows` and `cache=adversarial` choose a
-//! model of the Windows BSTR cache. `OANOCACHE`, set to anything, is as `cache=off`.
+//! model of the Windows BSTR cache. `OANOCACHE`, set to anything, is as `cache=off`. `check` has the audit watch
+//! the whole process; its keys are the audit's to read.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -62,6 +63,24 @@ impl Mode {
 
 static MODE: AtomicU8 = AtomicU8::new(0);
 
+/// What the audit, which stands above this file, is called for.
+#[cfg(all(feature = "audit", unix, not(miri)))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// To watch from now on. Nothing is ready yet: it must ask no global allocator for memory.
+    Begin,
+    /// To say what it did not understand.
+    Complain,
+}
+
+#[cfg(all(feature = "audit", unix, not(miri)))]
+unsafe extern "Rust" {
+    /// The audit's process mode, by the name that the linker knows it by. An import would go upward; something that
+    /// registers itself when it is loaded would be left out of a C program that links the static library, since
+    /// nothing there refers to it.
+    fn olemem_check_process(value: &'static std::ffi::CStr, step: Step);
+}
+
 /// Whether an operation may take the short way: blocks are held in slabs, and nobody listens, spies, pins,
 /// keeps freed strings or waits for a failure.
 #[inline]
@@ -99,6 +118,7 @@ pub(crate) fn get() -> Mode {
 #[inline(never)]
 fn look_around() -> Mode {
     let wishes = environment::wishes();
+    wishes.begin_check();
     let mut found = wishes.cache;
     if wishes.pass_through.unwrap_or_else(checker::is_present) {
         found = found.and(Mode::PASS_THROUGH);
@@ -153,7 +173,24 @@ mod environment {
         pub(super) cache: Mode,
         /// The value, if it holds a word that is not known.
         unknown: Option<&'static CStr>,
+        /// The value, if the audit is to watch the process.
+        check: Option<&'static CStr>,
+        /// The value, if it holds keys that are the audit's.
+        keys: Option<&'static CStr>,
     }
+
+    /// Keys of the audit's.
+    const KEYS: [&[u8]; 9] = [
+        b"report=",
+        b"format=",
+        b"backtrace=",
+        b"quarantine=",
+        b"guard=",
+        b"halt=",
+        b"exitcode=",
+        b"suppress=",
+        b"fail-at=",
+    ];
 
     /// The words of a value. Empty ones are as none.
     fn words(value: &CStr) -> impl Iterator<Item = &[u8]> {
@@ -169,6 +206,8 @@ mod environment {
             pass_through: None,
             cache: NONE,
             unknown: None,
+            check: None,
+            keys: None,
         };
         if let Some(value) = variable(c"OLEMEM") {
             for word in words(value) {
@@ -178,6 +217,8 @@ mod environment {
                     b"cache=off" => wishes.cache = NONE,
                     b"cache=windows" => wishes.cache = Mode::CACHE_WINDOWS,
                     b"cache=adversarial" => wishes.cache = Mode::CACHE_ADVERSARIAL,
+                    b"check" => wishes.check = Some(value),
+                    _ if KEYS.iter().any(|key| word.starts_with(key)) => wishes.keys = Some(value),
                     _ => wishes.unknown = Some(value),
                 }
             }
@@ -189,14 +230,41 @@ mod environment {
     }
 
     impl Wishes {
+        /// Has the audit watch the process, if that was asked for.
+        pub(super) fn begin_check(&self) {
+            #[cfg(all(feature = "audit", unix))]
+            if let Some(value) = self.check {
+                // SAFETY: the function is Rust's own, of that type, and asks for nothing else.
+                unsafe { super::olemem_check_process(value, super::Step::Begin) };
+            }
+        }
+
         /// Says what was not understood.
         pub(super) fn complain(&self) {
             if let Some(value) = self.unknown {
                 complain(format_args!(
                     "OLEMEM={}: unknown; valid are plain, pass-through, cache=off, cache=windows, \
-                     cache=adversarial",
+                     cache=adversarial, and, for the audit, check, report=, format=, backtrace=, quarantine=, \
+                     guard=, halt=, exitcode=, suppress=, fail-at=",
                     value.to_string_lossy()
                 ));
+            }
+            match (self.check, self.keys) {
+                #[cfg(all(feature = "audit", unix))]
+                (Some(value), _) => {
+                    // SAFETY: as above.
+                    unsafe { super::olemem_check_process(value, super::Step::Complain) };
+                }
+                #[cfg(not(all(feature = "audit", unix)))]
+                (Some(value), _) => complain(format_args!(
+                    "OLEMEM={}: this program's olemem is built without the audit",
+                    value.to_string_lossy()
+                )),
+                (None, Some(value)) => complain(format_args!(
+                    "OLEMEM={}: nothing is checked without the word check",
+                    value.to_string_lossy()
+                )),
+                (None, None) => {}
             }
         }
     }
@@ -220,6 +288,8 @@ mod environment {
     }
 
     impl Wishes {
+        pub(super) fn begin_check(&self) {}
+
         pub(super) fn complain(&self) {}
     }
 }

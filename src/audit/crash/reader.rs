@@ -1,0 +1,243 @@
+//! Reading what a process left.
+
+use std::io;
+
+use super::{DEEDS, FAMILIES, FIRST_LINE, form, named};
+use crate::audit::frame::{self, Frame};
+use crate::audit::ledger::{Counts, Detail, Facts, PREVIEW, Record};
+use crate::audit::report::{Block, Report};
+use crate::audit::rules::{Kind, Severity};
+use crate::audit::site::Site;
+
+/// A live block, and where it was allocated.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Live {
+    /// The block.
+    pub block: Block,
+    /// Innermost first.
+    pub allocated_at: Vec<Frame>,
+}
+
+/// What a process left that a signal ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Crash {
+    /// The number of the process.
+    pub process: u32,
+    /// The signal.
+    pub signal: i32,
+    /// The program.
+    pub program: String,
+    /// What was found until then.
+    pub report: Report,
+    /// What was live then, by number.
+    pub live: Vec<Live>,
+    /// The books were being written: what was found and what was live is not known.
+    pub is_partial: bool,
+}
+
+/// An address of the process, with all that lay where in it: gives its functions, innermost first.
+pub type Resolve<'a> = dyn FnMut(&str, usize) -> Vec<Frame> + 'a;
+
+impl Crash {
+    /// Reads what was written.
+    ///
+    /// # Errors
+    ///
+    /// If it is something else.
+    pub fn read(text: &str, resolve: &mut Resolve<'_>) -> io::Result<Self> {
+        Reader::default()
+            .read(text, resolve)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a record of olemem's"))
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    process: u32,
+    signal: i32,
+    program: String,
+    /// Where that olemem's sources are.
+    sources: String,
+    counts: Counts,
+    is_partial: bool,
+    found: Vec<(Record, [Vec<usize>; 3])>,
+    live: Vec<(Facts, Vec<usize>)>,
+    /// Whether the last block was a live one.
+    is_live: bool,
+}
+
+impl Reader {
+    fn read(mut self, text: &str, resolve: &mut Resolve<'_>) -> Option<Crash> {
+        let rest = text.strip_prefix(FIRST_LINE)?;
+        let (head, maps) = rest.split_once("\nmaps\n").unwrap_or((rest, ""));
+        for line in head.lines().filter(|line| !line.is_empty()) {
+            self.line(line)?;
+        }
+        let mut frames = |addresses: &[usize]| {
+            let mut frames = Vec::new();
+            for address in addresses {
+                frames.extend(resolve(maps, *address));
+            }
+            frame::trim(&mut frames, &self.sources);
+            frames
+        };
+        self.live.sort_by_key(|(facts, _)| facts.id);
+        let live = self.live.iter().map(|(facts, addresses)| Live {
+            block: Block::new(facts),
+            allocated_at: frames(addresses),
+        });
+        let live = live.collect();
+        let mut report = Report::of(self.counts, None, 0, Vec::new());
+        for (record, addresses) in &self.found {
+            let stacks = addresses.each_ref().map(|addresses| frames(addresses));
+            report.add(record, stacks);
+        }
+        Some(Crash {
+            process: self.process,
+            signal: self.signal,
+            program: self.program,
+            report,
+            live,
+            is_partial: self.is_partial,
+        })
+    }
+
+    fn line(&mut self, line: &str) -> Option<()> {
+        let (what, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let mut words = rest.split(' ');
+        let mut next = || words.next();
+        match what {
+            "process" => {
+                self.process = next()?.parse().ok()?;
+                next();
+                self.signal = next()?.parse().ok()?;
+            }
+            "program" => rest.clone_into(&mut self.program),
+            "sources" => rest.clone_into(&mut self.sources),
+            "busy" => self.is_partial = true,
+            "counts" => {
+                let mut number = || next()?.parse().ok();
+                self.counts = Counts {
+                    operations: number()?,
+                    allocated: number()?,
+                    freed: number()?,
+                    failed: number()?,
+                    live: number()?,
+                    live_bytes: number()?,
+                    peak_bytes: number()?,
+                    total_bytes: number()?,
+                };
+            }
+            "found" => {
+                let record = Record {
+                    kind: next()?.parse::<Kind>().ok()?,
+                    severity: match next()? {
+                        "warning" => Severity::Warning,
+                        _ => Severity::Error,
+                    },
+                    deed: named(DEEDS, next())?,
+                    detail: detail(&mut next)?,
+                    block: None,
+                    at: Site::default(),
+                };
+                self.found.push((record, [const { Vec::new() }; 3]));
+                self.is_live = false;
+            }
+            "block" | "live" => {
+                let facts = Facts {
+                    id: next()?.parse().ok()?,
+                    family: named(FAMILIES, next())?,
+                    bytes: next()?.parse().ok()?,
+                    is_bstr: next()? == form(true),
+                    preview: [0; PREVIEW],
+                    previewed: 0,
+                    allocated_at: Site::default(),
+                    freed_at: None,
+                };
+                self.is_live = what == "live";
+                if self.is_live {
+                    self.live.push((facts, Vec::new()));
+                } else {
+                    self.found.last_mut()?.0.block = Some(facts);
+                }
+            }
+            "allocated" if self.is_live => self.live.last_mut()?.1 = addresses(rest)?,
+            "allocated" => self.found.last_mut()?.1[0] = addresses(rest)?,
+            "freed" => self.found.last_mut()?.1[1] = addresses(rest)?,
+            "at" => self.found.last_mut()?.1[2] = addresses(rest)?,
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+fn addresses(words: &str) -> Option<Vec<usize>> {
+    words
+        .split_whitespace()
+        .map(|word| usize::from_str_radix(word, 16).ok())
+        .collect()
+}
+
+fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
+    Some(match next()? {
+        "nothing" => Detail::Nothing,
+        "as" => Detail::As(named(FAMILIES, next())?),
+        "offset" => Detail::Offset(next()?.parse().ok()?, named(FAMILIES, next())?),
+        "written" => Detail::Written(next()?.parse().ok()?, next()?.parse().ok()?),
+        "touched" => Detail::Touched(next()?.parse().ok()?, next()? == "w"),
+        "short" => Detail::Short {
+            wanted: next()?.parse().ok()?,
+            there: next()?.parse().ok()?,
+        },
+        "pins" => Detail::Pins(next()?.parse().ok()?),
+        // One a violation, for as long as the command runs.
+        "function" => Detail::Function(next()?.to_owned().leak()),
+        "dressed" => Detail::Dressed,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Crash, Frame, Kind};
+
+    const WRITTEN: &str = "olemem-crash/1\nprocess 12 signal 11\nprogram /a b\nsources /o/\ncounts 1 2 3 4 5 6 7 8\n\
+        found overrun error free written 3 65\nblock 7 bstr 18 string\nallocated 10 11\nat 20\n\
+        found double-free error free as task\nblock 6 task 4 plain\nallocated 10\nfreed 12\nat 20\n\
+        live 9 task 24 plain\nallocated 30\nlive 8 bstr 2 string\nallocated\n\
+        maps\n00400000-00402000 r-xp 0 0 0 /a b\n";
+
+    fn name_of(_: &str, address: usize) -> Vec<Frame> {
+        vec![Frame::unknown(address)]
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let crash = Crash::read(WRITTEN, &mut name_of).expect("it is well-formed");
+        assert_eq!((crash.process, crash.signal), (12, 11));
+        assert_eq!(crash.program, "/a b");
+        assert_eq!(crash.report.counts().total_bytes, 8);
+        crash.report.assert_kinds([Kind::Overrun, Kind::DoubleFree]);
+        let first = &crash.report.violations()[0];
+        assert_eq!(
+            first.message,
+            "byte 3 behind a BSTR was overwritten, by 0x41"
+        );
+        assert_eq!(first.allocated_at.len(), 2);
+        let ids: Vec<_> = crash.live.iter().map(|live| live.block.id).collect();
+        assert_eq!(ids, [8, 9]);
+        assert!(!crash.is_partial);
+    }
+
+    #[test]
+    fn what_is_cut_short_is_read_as_far_as_it_goes_and_else_refused() {
+        let half = &WRITTEN[..WRITTEN.find("found double").expect("it is there")];
+        let crash = Crash::read(half, &mut name_of).expect("whole lines");
+        crash.report.assert_kinds([Kind::Overrun]);
+        for bad in ["", "olemem-crash/2\n", "olemem-crash/1\nnonsense 1\n"] {
+            assert!(Crash::read(bad, &mut name_of).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What a session counts.
+
+/// Numbers of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls that allocate, reallocate or free.
+    pub operations: u64,
+    /// Blocks that were allocated, those of reallocations that moved included.
+    pub allocated: u64,
+    /// Blocks that were freed.
+    pub freed: u64,
+    /// Allocations that failed.
+    pub failed: u64,
+    /// Blocks that are live.
+    pub live: u64,
+    /// Bytes of live blocks, as `IMalloc::GetSize` tells them.
+    pub live_bytes: u64,
+    /// The most of them at any time.
+    pub peak_bytes: u64,
+    /// Bytes that were ever asked for.
+    pub total_bytes: u64,
+}
+
+impl Counts {
+    /// What was counted since; what is live is as it is.
+    #[cfg(all(unix, not(miri)))]
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            operations: self.operations - before.operations,
+            allocated: self.allocated - before.allocated,
+            freed: self.freed - before.freed,
+            failed: self.failed - before.failed,
+            total_bytes: self.total_bytes - before.total_bytes,
+            ..self
+        }
+    }
+
+    pub(super) fn comes(&mut self, size: usize) {
+        self.allocated += 1;
+        self.live += 1;
+        self.total_bytes += size as u64;
+        self.live_bytes += size as u64;
+        self.peak_bytes = self.peak_bytes.max(self.live_bytes);
+    }
+
+    pub(super) fn goes(&mut self, size: usize) {
+        self.freed += 1;
+        self.live -= 1;
+        self.live_bytes -= size as u64;
+    }
+}

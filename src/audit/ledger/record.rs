@@ -1,0 +1,79 @@
+//! What is kept of a violation.
+
+use super::super::rules::{Kind, Severity};
+use super::super::site::Site;
+use crate::task::block::Family;
+
+/// What is told of a block in a violation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub(crate) id: u64,
+    pub(crate) family: Family,
+    pub(crate) bytes: usize,
+    pub(crate) is_bstr: bool,
+    /// The first bytes of its contents.
+    pub(crate) preview: [u8; PREVIEW],
+    pub(crate) previewed: usize,
+    pub(crate) allocated_at: Site,
+    /// `None` while it is live.
+    pub(crate) freed_at: Option<Site>,
+}
+
+/// Bytes of a block's contents that a report shows.
+pub(crate) const PREVIEW: usize = 64;
+
+/// What the program was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// It freed.
+    Free,
+    /// It reallocated.
+    Realloc,
+    /// It asked for a size.
+    Measure,
+    /// It read a string's length or contents.
+    Read,
+    /// It copied from it.
+    Copy,
+    /// It ended, or its session.
+    End,
+}
+
+/// Numbers of a violation, for its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// None are needed.
+    Nothing,
+    /// The family that the call was for.
+    As(Family),
+    /// So many bytes from a block's start.
+    Offset(isize, Family),
+    /// A byte that should not have been written, so far away, and what stands there.
+    Written(isize, u8),
+    /// A byte that may not be touched was, so far away; by writing, if that is known.
+    Touched(isize, bool),
+    /// So many bytes were asked for where there are fewer.
+    Short {
+        /// Asked for.
+        wanted: usize,
+        /// There.
+        there: usize,
+    },
+    /// So many pins.
+    Pins(usize),
+    /// The name of a function.
+    Function(&'static str),
+    /// It is dressed up as the other family's, which is legal.
+    Dressed,
+}
+
+/// A violation, as it was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record {
+    pub(crate) kind: Kind,
+    pub(crate) severity: Severity,
+    pub(crate) deed: Deed,
+    pub(crate) detail: Detail,
+    pub(crate) block: Option<Facts>,
+    pub(crate) at: Site,
+}

@@ -1,0 +1,35 @@
+//! The hash of keys that are addresses.
+
+use core::hash::{BuildHasher, Hasher};
+
+/// The hash of keys that are addresses: a multiplication spreads them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scramble;
+
+impl BuildHasher for Scramble {
+    type Hasher = Scrambled;
+
+    fn build_hasher(&self) -> Scrambled {
+        Scrambled(0)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scrambled(u64);
+
+impl Hasher for Scrambled {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_usize((*byte).into());
+        }
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        let product = (self.0 ^ number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = product ^ (product >> 32);
+    }
+}

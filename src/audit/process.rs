@@ -1,0 +1,305 @@
+//! Process mode: `OLEMEM=check` has the whole process watched, from the first allocation to the end.
+//!
+//! ```text
+//!  the first allocation ─► task::mode ─► begin: a session that all threads are in
+//!  each operation ───────► Watcher ─► Audit, and then: was that the first violation?
+//!  exit ─────────────────► the last of the destructors ─► the report, or a record for `olemem check`
+//!  a fatal signal ───────► crashed ─► a record without memory being asked for
+//! ```
+//!
+//! * The report comes after the destructors of the program's globals. An exit handler that is set at the first
+//!   allocation would come before them, and blame them for what they are about to free.
+//! * A forked child reports what it did itself, and nothing if it did nothing.
+//! * Where `olemem check` has named a folder, each process leaves there, under its number and the time of its
+//!   beginning: a note that it began; a record, when it ended; or a text, when a signal ended it.
+
+use core::ffi::{CStr, c_int};
+use core::fmt::Write;
+use std::fs;
+use std::io::{self, IsTerminal, Write as _};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::crash;
+use super::current::cover_process;
+use super::guard::Guard;
+use super::ledger::SessionId;
+use super::report::Report;
+use super::rules::Severity;
+use super::session;
+use super::settings::{Format, Settings, as_path};
+use super::signals;
+use super::suppress::Suppressions;
+use super::trespass;
+use crate::task::complain::complain;
+use crate::task::fault;
+use crate::task::mode::Step;
+
+mod at_exit;
+mod path;
+mod watcher;
+
+use path::Path;
+
+/// A process that is watched.
+struct Watched {
+    settings: Settings,
+    session: SessionId,
+    /// When it began, in nanoseconds: numbers of processes are used again, and a process may become another
+    /// program.
+    stamp: u128,
+    /// The first process; others are its forks.
+    first: u32,
+}
+
+static WATCHED: OnceLock<Option<Watched>> = OnceLock::new();
+
+/// The process that has left a note, and the one that has reported; children of a fork find their parent's number.
+static NOTED: AtomicU32 = AtomicU32::new(0);
+static REPORTED: AtomicU32 = AtomicU32::new(0);
+
+fn watched() -> Option<&'static Watched> {
+    WATCHED.get()?.as_ref()
+}
+
+/// Called by the mode byte, which stands below the audit and knows this function by its name alone.
+#[unsafe(no_mangle)]
+extern "Rust" fn olemem_check_process(value: &'static CStr, step: Step) {
+    match step {
+        Step::Begin => {
+            // Whoever comes second waits, so that its first block is watched as well.
+            WATCHED.get_or_init(|| begin(Settings::read(value)));
+        }
+        Step::Complain => {
+            Settings::complain(value, complain);
+            if watched().is_none() {
+                complain(format_args!(
+                    "OLEMEM: nothing is checked: somebody listens at the seam, or there is no memory"
+                ));
+            }
+            at_exit::watch();
+        }
+    }
+}
+
+fn begin(settings: Settings) -> Option<Watched> {
+    let session = session::begin_for_process(settings.options, &watcher::SEAT)?;
+    if settings.fail_at > 0 {
+        fault::fail_nth_of_process(settings.fail_at);
+    }
+    let watched = Watched {
+        settings,
+        session,
+        stamp: now(),
+        first: process::id(),
+    };
+    signals::watch(crashed);
+    if watched.settings.options.guard == Guard::Page {
+        // In front of ours: what it finds is to be in the record.
+        trespass::watch();
+    }
+    cover_process(session);
+    watched.note();
+    Some(watched)
+}
+
+fn now() -> u128 {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
+    since.unwrap_or_default().as_nanos()
+}
+
+impl Watched {
+    /// Where something of this process goes in the folder of `olemem check`, if there is one.
+    fn in_records(&self, what: &str) -> Option<Path> {
+        let folder = self.settings.records.as_ref()?;
+        let mut path = Path::new();
+        path.add(folder).ok()?;
+        write!(path, "/{}-{}.{what}", process::id(), self.stamp).ok()?;
+        Some(path)
+    }
+
+    /// Where the report of this process goes, if it is not standard error: `%p` is its number. A forked child has a
+    /// file of its own in any case.
+    fn report_path(&self) -> Option<Path> {
+        let said = self.settings.report.as_ref()?;
+        let process = process::id();
+        let mut path = Path::new();
+        let mut has_number = false;
+        let mut rest = said.as_slice();
+        while let Some(at) = rest.windows(2).position(|two| two == b"%p") {
+            path.add(&rest[..at]).ok()?;
+            write!(path, "{process}").ok()?;
+            rest = &rest[at + 2..];
+            has_number = true;
+        }
+        path.add(rest).ok()?;
+        if !has_number && process != self.first {
+            write!(path, ".{process}").ok()?;
+        }
+        Some(path)
+    }
+
+    /// Leaves a note for `olemem check` that this process is watched.
+    fn note(&self) {
+        if NOTED.swap(process::id(), Ordering::Relaxed) == process::id() {
+            return;
+        }
+        let Some(file) = self.in_records("begun").map(|path| path.create()) else {
+            return;
+        };
+        if file < 0 {
+            return;
+        }
+        let mut name = [0; 4096];
+        let name = program(&mut name);
+        // A note without a name tells as much.
+        // SAFETY: so many bytes are there.
+        let _ = unsafe { libc::write(file, name.as_ptr().cast(), name.len()) };
+        // SAFETY: it was opened above.
+        unsafe { libc::close(file) };
+    }
+}
+
+/// The path of the program, as far as the system tells it without memory being asked for.
+fn program(name: &mut [u8; 4096]) -> &[u8] {
+    // SAFETY: the name is a string, and so many bytes may be written there.
+    let len = unsafe {
+        libc::readlink(
+            c"/proc/self/exe".as_ptr(),
+            name.as_mut_ptr().cast(),
+            name.len(),
+        )
+    };
+    &name[..usize::try_from(len).unwrap_or(0)]
+}
+
+// ------------------------------------------------------------------------------------- the end
+
+/// The process ends: what was found is told.
+fn finish() {
+    let Some(watched) = watched() else {
+        return;
+    };
+    if REPORTED.swap(process::id(), Ordering::Relaxed) == process::id() {
+        return;
+    }
+    cover_process(0);
+    let Some(report) = session::end_of_process(watched.session) else {
+        return;
+    };
+    let is_fork = process::id() != watched.first;
+    if is_fork && !report.has_recorded() && report.violations().is_empty() {
+        return;
+    }
+    let errors = watched.deliver(report);
+    if errors > 0 && watched.settings.exit_code != 0 {
+        // SAFETY: a null stream means all of them.
+        unsafe { libc::fflush(core::ptr::null_mut()) };
+        // SAFETY: all that is left undone are destructors behind ours.
+        unsafe { libc::_exit(watched.settings.exit_code.into()) };
+    }
+}
+
+impl Watched {
+    /// Hands a report on, and tells how many errors there are.
+    fn deliver(&self, mut report: Report) -> usize {
+        if let Some(path) = self.in_records("json") {
+            let name = std::env::current_exe().unwrap_or_default();
+            let text = report.to_wire(&name.to_string_lossy());
+            let path = as_path(path.as_bytes());
+            // Whole, or not at all.
+            let unfinished = PathBuf::from(path).with_extension("unfinished");
+            let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, path));
+            if let Err(error) = written {
+                complain(format_args!("{}: {error}", path.display()));
+            }
+            return report.count(Severity::Error);
+        }
+        let suppressed = self.suppress(&mut report);
+        let path = self.report_path();
+        let text = match self.settings.format {
+            Format::Json => report.to_json(),
+            Format::Sarif => report.to_sarif(),
+            Format::Text if path.is_none() && wants_colour() => format!("{}\n", report.painted()),
+            Format::Text => format!("{report}\n"),
+        };
+        let is_written = path.is_some_and(|path| {
+            let path = as_path(path.as_bytes());
+            match fs::write(path, &text) {
+                Ok(()) => true,
+                Err(error) => {
+                    complain(format_args!(
+                        "report={}: {error}; the report follows",
+                        path.display()
+                    ));
+                    false
+                }
+            }
+        });
+        if !is_written {
+            // Nothing sensible is left to do if standard error is closed.
+            let _ = io::stderr().write_all(text.as_bytes());
+        }
+        if suppressed > 0 {
+            let plural = if suppressed == 1 { "" } else { "s" };
+            complain(format_args!("{suppressed} violation{plural} suppressed"));
+        }
+        report.count(Severity::Error)
+    }
+
+    /// What is to be suppressed, which is nothing if the file cannot be read.
+    fn suppressions(&self) -> Suppressions {
+        let Some(path) = self.settings.suppress.as_ref().map(|path| as_path(path)) else {
+            return Suppressions::default();
+        };
+        let text = fs::read_to_string(path).map_err(|error| error.to_string());
+        let known = text.and_then(|text| Suppressions::parse(&text).map_err(|bad| bad.to_string()));
+        known.unwrap_or_else(|why| {
+            complain(format_args!(
+                "suppress={}: {why}; nothing is suppressed",
+                path.display()
+            ));
+            Suppressions::default()
+        })
+    }
+
+    fn suppress(&self, report: &mut Report) -> usize {
+        report.suppress(&self.suppressions())
+    }
+}
+
+/// Whether standard error is a terminal that shows colours, and nobody minds: <https://no-color.org>.
+fn wants_colour() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal()
+        && !is_set("NO_COLOR")
+        && std::env::var_os("TERM").is_some_and(|term| term.as_bytes() != b"dumb")
+}
+
+/// A signal is about to end the process. Nothing but what a handler of a signal may do.
+fn crashed(signal: c_int) {
+    let Some(watched) = watched() else {
+        return;
+    };
+    if REPORTED.load(Ordering::Relaxed) == process::id() {
+        return;
+    }
+    let path = watched
+        .in_records("crash")
+        .or_else(|| watched.report_path());
+    let file = path.map_or(libc::STDERR_FILENO, |path| path.create());
+    if file < 0 {
+        return;
+    }
+    let mut name = [0; 4096];
+    let name = program(&mut name);
+    let process = process::id().cast_signed();
+    crash::write(file, process, signal, name, watched.session);
+    if file != libc::STDERR_FILENO {
+        // SAFETY: it was opened above.
+        unsafe { libc::close(file) };
+    }
+}

@@ -1,0 +1,47 @@
+//! Paths, without memory being asked for.
+
+use core::ffi::c_int;
+use core::fmt::{self, Write};
+
+/// A path for the system, without memory being asked for.
+pub(super) struct Path {
+    bytes: [u8; 4352],
+    len: usize,
+}
+
+impl Path {
+    pub(super) const fn new() -> Self {
+        Self {
+            bytes: [0; 4352],
+            len: 0,
+        }
+    }
+
+    /// Adds to it; what does not fit is an error. One byte is left for the zero.
+    pub(super) fn add(&mut self, bytes: &[u8]) -> fmt::Result {
+        let end = self.len + bytes.len();
+        if end >= self.bytes.len() {
+            return Err(fmt::Error);
+        }
+        self.bytes[self.len..end].copy_from_slice(bytes);
+        self.len = end;
+        Ok(())
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Opens it to write to, made anew; a negative number if that cannot be.
+    pub(super) fn create(&self) -> c_int {
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
+        // SAFETY: there are zeros behind the bytes, the last one in any case.
+        unsafe { libc::open(self.bytes.as_ptr().cast(), flags, 0o644) }
+    }
+}
+
+impl Write for Path {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.add(text.as_bytes())
+    }
+}

@@ -1,0 +1,150 @@
+//! Who sits at the seam in process mode: the audit, and behind it `halt=first` and the note of a forked child.
+
+use core::cell::Cell;
+use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{NOTED, REPORTED, Watched, watched};
+use crate::audit::ledger::books;
+use crate::audit::overseer::Audit;
+use crate::audit::session;
+use crate::task::block::Family;
+use crate::task::hook::{BstrEvent, Overseer, Seat};
+use crate::units::ByteLen;
+
+/// Violations that `halt=first` has looked at.
+static SEEN: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Whether this thread is looking at violations: what it does for that is not looked at.
+    static LOOKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Looks at what was found since the last look, and ends the process if it is not suppressed.
+#[cold]
+#[inline(never)]
+fn look(watched: &Watched) {
+    let seen = SEEN.load(Ordering::Relaxed);
+    let book = books()
+        .session(watched.session)
+        .map(|book| book.records.len());
+    if book.is_none_or(|found| found <= seen) {
+        return;
+    }
+    if LOOKS.try_with(|looks| looks.replace(true)) != Ok(false) {
+        return;
+    }
+    // What follows may allocate by way of olemem.
+    if let Some(mut report) = session::so_far(watched.session, seen) {
+        let all = report.violations().len();
+        if watched.suppress(&mut report) < all {
+            // One thread's will do.
+            if REPORTED.swap(process::id(), Ordering::Relaxed) != process::id() {
+                watched.deliver(report);
+            }
+            process::abort();
+        }
+        SEEN.fetch_max(seen + all, Ordering::Relaxed);
+    }
+    let _ = LOOKS.try_with(|looks| looks.set(false));
+}
+
+/// The audit's seat in process mode.
+pub(super) static SEAT: Seat = Seat::of_overseer(&Watcher);
+
+/// The audit, and a look at what it found.
+struct Watcher;
+
+/// What is done after each operation that the audit has carried out.
+fn after() {
+    let Some(watched) = watched() else {
+        return;
+    };
+    if NOTED.load(Ordering::Relaxed) != process::id() {
+        // A forked child that has to do with olemem. What its parent found is not in its books.
+        watched.note();
+        SEEN.store(0, Ordering::Relaxed);
+    }
+    if watched.settings.halts {
+        look(watched);
+    }
+}
+
+/// Does something, and then what is done [`after`] it.
+fn with<T>(operation: impl FnOnce() -> T) -> T {
+    let result = operation();
+    after();
+    result
+}
+
+impl Overseer for Watcher {
+    fn alloc(&self, size: usize, family: Family) -> *mut u8 {
+        with(|| Audit.alloc(size, family))
+    }
+
+    unsafe fn resize(&self, block: *mut u8, size: usize, family: Family) -> *mut u8 {
+        // SAFETY: the caller's promise is the precondition.
+        with(|| unsafe { Audit.resize(block, size, family) })
+    }
+
+    unsafe fn free(&self, block: *mut u8, family: Family) {
+        // SAFETY: the caller's promise is the precondition.
+        with(|| unsafe { Audit.free(block, family) });
+    }
+
+    fn measure(&self, block: *mut u8) -> Option<usize> {
+        with(|| Audit.measure(block))
+    }
+
+    fn is_live(&self, block: *mut u8) -> bool {
+        Audit.is_live(block)
+    }
+
+    fn extent(&self, block: *mut u8) -> Option<usize> {
+        Audit.extent(block)
+    }
+
+    fn minimized(&self) {
+        Audit.minimized();
+    }
+
+    fn bstr(&self, event: &BstrEvent) {
+        with(|| Audit.bstr(event));
+    }
+
+    fn may_read(&self, bstr: *const u16) -> bool {
+        with(|| Audit.may_read(bstr))
+    }
+
+    fn may_copy(&self, source: *const u8, bytes: usize) -> usize {
+        with(|| Audit.may_copy(source, bytes))
+    }
+
+    fn accepts(&self, block: *mut u8, family: Family) -> bool {
+        with(|| Audit.accepts(block, family))
+    }
+
+    fn framing(&self, block: *mut u8, len: ByteLen) {
+        Audit.framing(block, len);
+    }
+
+    fn framed(&self, block: *mut u8, len: ByteLen) {
+        Audit.framed(block, len);
+    }
+
+    fn refused_cached(&self, block: *mut u8, family: Family) {
+        with(|| Audit.refused_cached(block, family));
+    }
+
+    fn overlaps(&self, bstr: *const u16, source: *const u16) {
+        with(|| Audit.overlaps(bstr, source));
+    }
+
+    fn null_out(&self, function: &'static str) {
+        with(|| Audit.null_out(function));
+    }
+
+    fn spy_lost(&self, block: *mut u8) {
+        with(|| Audit.spy_lost(block));
+    }
+}

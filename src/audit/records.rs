@@ -1,0 +1,129 @@
+//! What the processes of one run left for `olemem check`. Of use to the command alone.
+
+use std::collections::BTreeSet;
+use std::ffi::c_int;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+pub use super::crash::{Crash, Live, Resolve};
+use super::frame::Frame;
+use super::report::Report;
+
+/// How a process ended, as far as its records tell.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Ending {
+    /// In an orderly way.
+    Reported(Report),
+    /// By a signal.
+    Crashed(Crash),
+    /// Nobody knows: it left nothing but the note that it began.
+    Vanished,
+}
+
+/// A process that was watched.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Process {
+    /// Its number.
+    pub id: u32,
+    /// When it began, in nanoseconds.
+    pub began: u128,
+    /// Its program.
+    pub program: String,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// All processes of a folder, in the order in which they began.
+///
+/// # Errors
+///
+/// If something cannot be read. A record that was cut short counts as none.
+pub fn read(folder: &Path, resolve: &mut Resolve<'_>) -> io::Result<Vec<Process>> {
+    let mut stems = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_whole = path.extension().is_some_and(|extension| {
+            ["begun", "json", "crash"]
+                .iter()
+                .any(|one| extension == *one)
+        });
+        if is_whole {
+            stems.insert(path.with_extension(""));
+        }
+    }
+    let mut processes = Vec::new();
+    for stem in stems {
+        let name = stem.file_name().and_then(|name| name.to_str());
+        let numbers = name.and_then(|name| {
+            let (id, began) = name.split_once('-')?;
+            Some((id.parse().ok()?, began.parse().ok()?))
+        });
+        let Some((id, began)) = numbers else {
+            continue;
+        };
+        let mut process = Process {
+            id,
+            began,
+            program: text(&stem.with_extension("begun"))?.unwrap_or_default(),
+            ending: Ending::Vanished,
+        };
+        // A process that lived through a signal has a report as well, which is what counts.
+        if let Some(text) = text(&stem.with_extension("json"))? {
+            if let Some((report, program)) = Report::from_wire(&text) {
+                process.ending = Ending::Reported(report);
+                process.program = program;
+            }
+        } else if let Some(text) = text(&stem.with_extension("crash"))?
+            && let Ok(crash) = Crash::read(&text, resolve)
+        {
+            process.ending = Ending::Crashed(crash);
+        }
+        processes.push(process);
+    }
+    processes.sort_by_key(|process| (process.began, process.id));
+    Ok(processes)
+}
+
+/// The text of a file that may be absent.
+fn text(path: &Path) -> io::Result<Option<String>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The reports of several processes as one.
+#[must_use]
+pub fn merged(reports: impl IntoIterator<Item = Report>) -> Report {
+    Report::merged(reports)
+}
+
+/// A frame of another process.
+#[must_use]
+pub fn frame(
+    address: usize,
+    function: Option<String>,
+    file: Option<String>,
+    line: Option<u32>,
+) -> Frame {
+    Frame {
+        function,
+        file,
+        line,
+        address,
+    }
+}
+
+/// Has this process outlive an interrupt from the keyboard, which is for the program that it started. That program
+/// finds the signal as it is by default: a handler is not handed on.
+pub fn outlive_interrupts() {
+    extern "C" fn nothing(_: c_int) {}
+    for signal in [libc::SIGINT, libc::SIGQUIT] {
+        // SAFETY: the handler does nothing.
+        unsafe { libc::signal(signal, nothing as extern "C" fn(c_int) as usize) };
+    }
+}

@@ -1,0 +1,147 @@
+//! A report as JSON: `docs/report.schema.json` says how it looks.
+
+use serde_core::ser::{Serialize, SerializeStruct, Serializer};
+
+use super::{Block, Family, Frame, Report, Severity, Violation};
+
+/// The name of the form.
+const SCHEMA: &str = "olemem-report/1";
+
+impl Report {
+    /// The report as JSON, of the form `olemem-report/1`: `docs/report.schema.json` describes it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use olemem::Bstr;
+    /// use olemem::audit::Session;
+    ///
+    /// let session = Session::begin();
+    /// drop(Bstr::from("text"));
+    /// let json = session.finish().to_json();
+    /// assert!(json.contains(r#""schema": "olemem-report/1""#));
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = text(&Plain(self));
+        text.push('\n');
+        text
+    }
+}
+
+pub(super) fn text(what: &impl Serialize) -> String {
+    // Strings, numbers and lists of them cannot fail to be written to memory.
+    serde_json::to_string_pretty(what).unwrap_or_default()
+}
+
+/// The name of a family in reports.
+pub(super) fn name(family: Family) -> &'static str {
+    match family {
+        Family::Bstr => "bstr",
+        Family::Task => "task",
+    }
+}
+
+/// What users see.
+struct Plain<'a>(&'a Report);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Report", 3)?;
+        object.serialize_field("schema", SCHEMA)?;
+        object.serialize_field("summary", &Summary(self.0))?;
+        object.serialize_field("violations", &Violations(self.0, false))?;
+        object.end()
+    }
+}
+
+struct Summary<'a>(&'a Report);
+
+impl Serialize for Summary<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counts = self.0.counts;
+        let mut object = serializer.serialize_struct("Summary", 7)?;
+        object.serialize_field("operations", &counts.operations)?;
+        object.serialize_field("allocated", &counts.allocated)?;
+        object.serialize_field("freed", &counts.freed)?;
+        object.serialize_field("live", &counts.live)?;
+        object.serialize_field("peak_bytes", &counts.peak_bytes)?;
+        object.serialize_field("errors", &self.0.count(Severity::Error))?;
+        object.serialize_field("warnings", &self.0.count(Severity::Warning))?;
+        object.end()
+    }
+}
+
+/// All violations; with the addresses of frames or without.
+pub(super) struct Violations<'a>(pub(super) &'a Report, pub(super) bool);
+
+impl Serialize for Violations<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let violations = &self.0.violations;
+        serializer.collect_seq(violations.iter().map(|violation| One(violation, self.1)))
+    }
+}
+
+struct One<'a>(&'a Violation, bool);
+
+impl Serialize for One<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(violation, with_addresses) = *self;
+        let rules: Vec<String> = violation.rules().iter().map(ToString::to_string).collect();
+        let mut object = serializer.serialize_struct("Violation", 10)?;
+        object.serialize_field("kind", violation.kind.name())?;
+        object.serialize_field("severity", violation.severity.name())?;
+        object.serialize_field("rule", &rules)?;
+        object.serialize_field("message", &violation.message)?;
+        object.serialize_field("help", violation.help())?;
+        // There are no annotated calls yet.
+        object.serialize_field("call", &None::<()>)?;
+        object.serialize_field("block", &violation.block.as_ref().map(OfBlock))?;
+        for (key, frames) in [
+            ("allocated_at", &violation.allocated_at),
+            ("freed_at", &violation.freed_at),
+            ("at", &violation.at),
+        ] {
+            object.serialize_field(key, &Frames(frames, with_addresses))?;
+        }
+        object.end()
+    }
+}
+
+struct OfBlock<'a>(&'a Block);
+
+impl Serialize for OfBlock<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let block = self.0;
+        let mut object = serializer.serialize_struct("Block", 4)?;
+        object.serialize_field("id", &block.id)?;
+        object.serialize_field("family", name(block.family))?;
+        object.serialize_field("bytes", &block.bytes)?;
+        object.serialize_field("preview", &block.preview)?;
+        object.end()
+    }
+}
+
+struct Frames<'a>(&'a [Frame], bool);
+
+impl Serialize for Frames<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|frame| OfFrame(frame, self.1)))
+    }
+}
+
+struct OfFrame<'a>(&'a Frame, bool);
+
+impl Serialize for OfFrame<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(frame, with_address) = *self;
+        let mut object = serializer.serialize_struct("Frame", 3 + usize::from(with_address))?;
+        object.serialize_field("function", &frame.function)?;
+        object.serialize_field("file", &frame.file)?;
+        object.serialize_field("line", &frame.line)?;
+        if with_address {
+            object.serialize_field("address", &frame.address)?;
+        }
+        object.end()
+    }
+}

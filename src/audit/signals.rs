@@ -1,0 +1,174 @@
+//! Signals that end the process: what the audit knows then is written down first.
+//!
+//! Handlers that were there before are called afterwards; where there was none the signal does what it does by
+//! default. Nothing in the handler but what a handler may do: no memory is asked for, no lock waited for.
+
+use core::cell::UnsafeCell;
+use core::ffi::{c_int, c_void};
+use core::mem::{MaybeUninit, transmute};
+use core::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Those that tell of a mistake, and those that end a process by default and may be meant.
+const SIGNALS: [(c_int, Meant); 7] = [
+    (libc::SIGSEGV, Meant::Never),
+    (libc::SIGBUS, Meant::Never),
+    (libc::SIGABRT, Meant::Never),
+    (libc::SIGILL, Meant::Never),
+    (libc::SIGFPE, Meant::Never),
+    (libc::SIGTERM, Meant::Perhaps),
+    (libc::SIGINT, Meant::Perhaps),
+];
+
+/// Whether the program may live on after the signal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meant {
+    Never,
+    /// If it handles the signal, or ignores it, that is left to it.
+    Perhaps,
+}
+
+/// What was there before, one for each of [`SIGNALS`].
+struct Before(UnsafeCell<[MaybeUninit<libc::sigaction>; SIGNALS.len()]>);
+
+// SAFETY: written by `watch` before the handler that reads it is there, and never again.
+unsafe impl Sync for Before {}
+
+static BEFORE: Before = Before(UnsafeCell::new([MaybeUninit::uninit(); SIGNALS.len()]));
+
+/// What is to be done first; a `fn(c_int)`, or 0.
+static DEED: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of the other stack: of the thread that began, on which a signal after a stack overflow can be handled.
+const STACK: usize = 64 << 10;
+
+struct OtherStack(UnsafeCell<[u8; STACK]>);
+
+// SAFETY: the system's, once it was told of it.
+unsafe impl Sync for OtherStack {}
+
+static OTHER_STACK: OtherStack = OtherStack(UnsafeCell::new([0; STACK]));
+
+/// Has `deed` done before a signal ends the process. Called once.
+pub(super) fn watch(deed: fn(c_int)) {
+    DEED.store(deed as usize, Ordering::Release);
+    give_stack();
+    for (index, (signal, meant)) in SIGNALS.into_iter().enumerate() {
+        let before = BEFORE.0.get().cast::<libc::sigaction>().wrapping_add(index);
+        // SAFETY: the place is one of the array's, which nobody reads yet; no new handler is given.
+        if unsafe { libc::sigaction(signal, ptr::null(), before) } != 0 {
+            continue;
+        }
+        // SAFETY: it was written just now.
+        let there = unsafe { &*before }.sa_sigaction;
+        if there == libc::SIG_IGN || (meant == Meant::Perhaps && there != libc::SIG_DFL) {
+            continue;
+        }
+        // SAFETY: zeros are a `sigaction` with no flags, an empty mask, and the default.
+        let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        action.sa_sigaction = handler as extern "C" fn(_, _, _) as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        // SAFETY: the mask is there.
+        unsafe { libc::sigfillset(&raw mut action.sa_mask) };
+        // SAFETY: the action is whole, and the old one is known.
+        unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
+    }
+}
+
+/// Gives this thread another stack for signals, unless it has one.
+fn give_stack() {
+    // SAFETY: zeros are a stack of nothing.
+    let mut there: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: the place is there, and nothing is changed.
+    let asked = unsafe { libc::sigaltstack(ptr::null(), &raw mut there) };
+    if asked != 0 || there.ss_flags & libc::SS_DISABLE == 0 {
+        return;
+    }
+    there = libc::stack_t {
+        ss_sp: OTHER_STACK.0.get().cast::<c_void>(),
+        ss_flags: 0,
+        ss_size: STACK,
+    };
+    // SAFETY: the memory is nobody else's, for ever.
+    unsafe { libc::sigaltstack(&raw const there, ptr::null_mut()) };
+}
+
+extern "C" fn handler(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let errno = Errno::keep();
+    let deed = DEED.load(Ordering::Acquire);
+    if deed != 0 {
+        // SAFETY: stored by `watch`, from a function of that type.
+        let deed = unsafe { transmute::<*const (), fn(c_int)>(ptr::with_exposed_provenance(deed)) };
+        deed(signal);
+    }
+    errno.give_back();
+    if let Some(index) = SIGNALS.iter().position(|(one, _)| *one == signal) {
+        let before = BEFORE.0.get().cast::<libc::sigaction>().wrapping_add(index);
+        // SAFETY: the handler is called for signals whose place was written before.
+        let before = unsafe { &*before };
+        go_on(signal, before, info, context);
+    }
+}
+
+/// Does what would have been done without us.
+fn go_on(
+    signal: c_int,
+    before: &libc::sigaction,
+    info: *mut libc::siginfo_t,
+    context: *mut c_void,
+) {
+    match before.sa_sigaction {
+        libc::SIG_DFL => {
+            // SAFETY: what was there is there again.
+            unsafe { libc::sigaction(signal, before, ptr::null_mut()) };
+            // It comes when this handler returns.
+            // SAFETY: a signal may be sent at any time.
+            unsafe { libc::raise(signal) };
+        }
+        libc::SIG_IGN => {}
+        other => {
+            let other: *const () = ptr::with_exposed_provenance(other);
+            if before.sa_flags & libc::SA_SIGINFO != 0 {
+                // SAFETY: so it was registered.
+                let other = unsafe {
+                    transmute::<*const (), extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void)>(
+                        other,
+                    )
+                };
+                other(signal, info, context);
+            } else {
+                // SAFETY: so it was registered.
+                let other = unsafe { transmute::<*const (), extern "C" fn(c_int)>(other) };
+                other(signal);
+            }
+        }
+    }
+}
+
+/// The calling thread's `errno`, as it was.
+struct Errno {
+    place: *mut c_int,
+    value: c_int,
+}
+
+impl Errno {
+    fn keep() -> Self {
+        #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "hurd"))]
+        // SAFETY: it may be asked for at any time.
+        let place = unsafe { libc::__errno_location() };
+        #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+        // SAFETY: as above.
+        let place = unsafe { libc::__error() };
+        #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+        // SAFETY: as above.
+        let place = unsafe { libc::__errno() };
+        // SAFETY: the thread's own.
+        let value = unsafe { place.read() };
+        Self { place, value }
+    }
+
+    fn give_back(self) {
+        // SAFETY: the thread's own.
+        unsafe { self.place.write(self.value) };
+    }
+}

@@ -1,0 +1,265 @@
+//! `olemem check`: a program run with the audit watching it and all its children.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::SystemTime;
+
+use clap::{Args, ValueEnum};
+use olemem::audit::Suppressions;
+use olemem::audit::records;
+
+use crate::output;
+
+mod found;
+mod symbols;
+
+use found::Found;
+
+/// The report could not be written.
+const UNWRITABLE: u8 = 97;
+/// There is nothing to report on: no process of the program's used olemem with an audit, or the program left
+/// without a report.
+const UNCOVERED: u8 = 98;
+/// The program was found, and could not be started.
+const NOT_STARTED: u8 = 126;
+/// The program was not found.
+const NOT_FOUND: u8 = 127;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: each violation as a story, leaks of one site together
+    Text,
+    /// olemem-report/1, see docs/report.schema.json
+    Json,
+    /// SARIF 2.1.0, for pages of code-scanning results
+    Sarif,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Backtrace {
+    Off,
+    Short,
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Guard {
+    Bytes,
+    Page,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    Warnings,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Run a program under the audit, and report each broken ownership rule.
+///
+/// All blocks of all its processes are watched from the first allocation to the end, as
+/// far as they hold olemem with its feature `audit`. Children report for themselves.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Exit status: the program's own if nothing was found. Otherwise\n  \
+        99   there are errors (--error-exitcode chooses another; --deny warnings counts warnings)\n  \
+        98   there is nothing to judge: the program holds no olemem or one without the audit,\n       \
+        recorded nothing, or left by _exit\n  \
+        97   the report could not be written\n  \
+        126  the program cannot be started\n  \
+        127  there is no such program\n  \
+        128  and the signal's number, if one killed the program\n  \
+        2    a mistake in the arguments, or suppressions that cannot be read"
+)]
+pub(crate) struct Arguments {
+    /// How the report looks
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Where it goes, instead of standard error for text and standard output for the others
+    #[arg(long, value_name = "PATH")]
+    output: Option<PathBuf>,
+    /// Whether stacks are kept; short and full are the same for now
+    #[arg(long, value_enum, default_value_t = Backtrace::Full)]
+    backtrace: Backtrace,
+    /// Bytes of freed blocks that are kept aside, with K, M or G; 1M if not given
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    quarantine: Option<String>,
+    /// What stands around each block: with page, a stray access ends the program there
+    #[arg(long, value_enum, default_value_t = Guard::Bytes)]
+    guard: Guard,
+    /// Print the report of the first violation, and abort there
+    #[arg(long)]
+    halt_first: bool,
+    /// Violations that are known: lines of a kind, a function, a file, with * and ?
+    #[arg(long, value_name = "FILE")]
+    suppress: Option<PathBuf>,
+    /// Make the Nth allocation of each process fail
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    fail_at: Option<u64>,
+    /// Count warnings as errors
+    #[arg(long, value_enum, value_name = "WHAT")]
+    deny: Option<Deny>,
+    /// The exit status if there are errors
+    #[arg(long, value_name = "STATUS", default_value_t = 99)]
+    error_exitcode: u8,
+    /// Whether text has colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
+    color: Colour,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+/// A size as the audit reads it.
+fn size(text: &str) -> Result<String, String> {
+    let digits = text.strip_suffix(['K', 'M', 'G', 'k', 'm', 'g']);
+    match digits.unwrap_or(text).parse::<u32>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("a number is needed, with K, M or G behind it".to_owned()),
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let known = match arguments.suppress.as_deref().map(suppressions).transpose() {
+        Ok(known) => known.unwrap_or_default(),
+        Err(status) => return status,
+    };
+    // Before the program runs: its work is not to be in vain.
+    let output = match arguments.output.as_deref().map(create).transpose() {
+        Ok(output) => output,
+        Err(status) => return status,
+    };
+    let records = match Records::new() {
+        Ok(records) => records,
+        Err(error) => return ended_by(UNWRITABLE, "the folder for records", error),
+    };
+    let environment = match arguments.environment() {
+        Ok(environment) => environment,
+        Err(status) => return status,
+    };
+    records::outlive_interrupts();
+    let program = &arguments.program[0];
+    let child = Command::new(program)
+        .args(&arguments.program[1..])
+        .env("OLEMEM", environment)
+        .env("OLEMEM_RECORDS", &records.0)
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => {
+            let status = match error.kind() {
+                io::ErrorKind::NotFound => NOT_FOUND,
+                _ => NOT_STARTED,
+            };
+            return ended_by(status, program.display(), error);
+        }
+    };
+    let status = match child.wait() {
+        Ok(status) => status,
+        Err(error) => return ended_by(NOT_STARTED, program.display(), error),
+    };
+    let mut symbols = symbols::Symbols::default();
+    let processes = records::read(&records.0, &mut |maps, address| {
+        symbols.frames(maps, address)
+    });
+    let processes = match processes {
+        Ok(processes) => processes,
+        Err(error) => return ended_by(UNCOVERED, records.0.display(), error),
+    };
+    let mut found = Found::new(processes, child.id(), status);
+    found.suppressed = found.report.suppress(&known);
+    if let Err(error) = found.tell(arguments, output) {
+        return ended_by(UNWRITABLE, "the report", error);
+    }
+    ExitCode::from(found.status(arguments, status))
+}
+
+/// Ends the command with a status and the reason.
+fn ended_by(status: u8, what: impl Display, why: impl Display) -> ExitCode {
+    eprintln!("olemem: {what}: {why}");
+    ExitCode::from(status)
+}
+
+fn suppressions(path: &Path) -> Result<Suppressions, ExitCode> {
+    let unusable = |why: &dyn Display| output::unusable(path.display(), why);
+    let text = fs::read_to_string(path).map_err(|error| unusable(&error))?;
+    Suppressions::parse(&text).map_err(|bad| unusable(&bad))
+}
+
+fn create(path: &Path) -> Result<File, ExitCode> {
+    File::create(path).map_err(|error| ended_by(UNWRITABLE, path.display(), error))
+}
+
+/// The folder in which processes leave their records, until it is dropped.
+struct Records(PathBuf);
+
+impl Records {
+    fn new() -> io::Result<Self> {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let name = format!("olemem-{}-{}", std::process::id(), now.as_nanos());
+        let folder = std::path::absolute(std::env::temp_dir())?.join(name);
+        // What programs hold is nobody else's business.
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        // A process that outlives the program may write yet.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Arguments {
+    /// `OLEMEM` for the program: what is there, and what the options ask for.
+    fn environment(&self) -> Result<OsString, ExitCode> {
+        let mut value = std::env::var_os("OLEMEM").unwrap_or_default();
+        let mut add = |word: &dyn Display| {
+            if !value.is_empty() {
+                value.push(",");
+            }
+            value.push(word.to_string());
+        };
+        add(&"check");
+        add(&match self.backtrace {
+            Backtrace::Off => "backtrace=off",
+            Backtrace::Short => "backtrace=short",
+            Backtrace::Full => "backtrace=full",
+        });
+        if self.guard == Guard::Page {
+            add(&"guard=page");
+        }
+        if let Some(size) = &self.quarantine {
+            add(&format_args!("quarantine={size}"));
+        }
+        if let Some(nth) = self.fail_at {
+            add(&format_args!("fail-at={nth}"));
+        }
+        if self.halt_first {
+            add(&"halt=first");
+            // What is suppressed does not halt it either.
+            if let Some(path) = &self.suppress {
+                let whole = std::path::absolute(path);
+                let whole = whole.map_err(|error| output::unusable(path.display(), error))?;
+                let plain = whole.to_str().filter(|path| !path.contains(','));
+                let plain = plain.ok_or_else(|| {
+                    output::unusable(path.display(), "--halt-first needs a path without commas")
+                })?;
+                add(&format_args!("suppress={plain}"));
+            }
+        }
+        Ok(value)
+    }
+}

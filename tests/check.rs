@@ -1,0 +1,688 @@
+//! `olemem check`, as a user runs it, on C, C++ and Rust programs: each way a process may end, each format, each
+//! option, each exit status.
+#![cfg(all(feature = "cli", unix, not(miri)))]
+
+#[path = "support/cc.rs"]
+mod cc;
+#[path = "support/children.rs"]
+mod children;
+#[path = "support/programs.rs"]
+mod programs;
+#[path = "support/schema.rs"]
+mod schema;
+#[path = "support/tools.rs"]
+mod tools;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::process::Command;
+
+use cc::Language::{C, Cxx};
+use cc::text;
+use programs::{NAMES_FILES, build, ends, is_as_in, normalised};
+use serde_json::Value;
+use tools::Library;
+
+/// The command with options, for a program of `process.c`'s cases. `None` without a C compiler.
+fn check(options: &[&str], case: &[&str]) -> Option<Command> {
+    let mut command = of(options, programs::process()?);
+    command.args(case);
+    Some(command)
+}
+
+/// The command with options, for any program.
+fn of(options: &[&str], program: impl AsRef<OsStr>) -> Command {
+    let mut command = programs::command(env!("CARGO_BIN_EXE_olemem"));
+    command.arg("check").args(options).arg("--").arg(program);
+    command
+}
+
+/// Runs a case without options: what it said, and its status.
+#[track_caller]
+fn said(case: &[&str]) -> Option<(String, Option<i32>)> {
+    let output = tools::run(&mut check(&[], case)?);
+    assert_eq!(text(&output.stdout), "", "{case:?}");
+    Some((normalised(&output.stderr), output.status.code()))
+}
+
+/// A report as JSON, which must be of the documented form.
+#[track_caller]
+fn parsed(json: &str) -> Value {
+    let report: Value = serde_json::from_str(json).expect("it is JSON");
+    let form = include_str!("../docs/report.schema.json");
+    let form: Value = serde_json::from_str(form).expect("it is JSON");
+    let faults = schema::faults(&form, &report);
+    assert!(faults.is_empty(), "{faults:#?}\n{json}");
+    report
+}
+
+/// The kinds that a case is reported to have.
+#[track_caller]
+fn kinds(case: &[&str]) -> Option<Vec<String>> {
+    let output = tools::run(&mut check(&["--format", "json"], case)?);
+    Some(kinds_of(&parsed(&text(&output.stdout))))
+}
+
+fn kinds_of(report: &Value) -> Vec<String> {
+    let violations = report["violations"].as_array().expect("a list");
+    violations
+        .iter()
+        .map(|violation| violation["kind"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+// ------------------------------------------------------------------------------ how a process ends
+
+#[test]
+fn a_clean_program_keeps_its_status() {
+    let Some((said, status)) = said(&["clean"]) else {
+        return;
+    };
+    assert_eq!(status, Some(5));
+    assert_eq!(
+        said,
+        "olemem: 0 errors, 0 warnings; 2 operations (1 allocated, 1 freed, 0 live, at most 32 bytes at a time)\n"
+    );
+}
+
+#[test]
+fn leaks_are_told_by_site() {
+    let Some((said, status)) = said(&["leaks"]) else {
+        return;
+    };
+    assert_eq!(status, Some(99));
+    is_as_in("leaks.txt", &said);
+}
+
+#[test]
+fn a_double_free_is_told_with_its_three_places() {
+    let Some((said, status)) = said(&["double-free"]) else {
+        return;
+    };
+    assert_eq!(status, Some(99));
+    is_as_in("double-free.txt", &said);
+}
+
+#[test]
+fn threads_are_covered_and_may_live_at_the_end() {
+    let Some(found) = kinds(&["thread"]) else {
+        return;
+    };
+    assert_eq!(found, ["leak"]);
+    assert_eq!(
+        said(&["thread-stays"]).and_then(|(_, status)| status),
+        Some(0)
+    );
+}
+
+#[test]
+fn exit_is_as_a_return() {
+    let Some((said, status)) = said(&["exit"]) else {
+        return;
+    };
+    assert!(said.starts_with("error[leak]"), "{said}");
+    assert_eq!(status, Some(99));
+}
+
+#[test]
+fn what_leaves_without_destructors_is_not_covered() {
+    for case in ["_exit", "quick_exit"] {
+        let Some((said, status)) = said(&[case]) else {
+            return;
+        };
+        assert_eq!(status, Some(98), "{said}");
+        tools::line_with(&said, "ended without a report: by _exit or quick_exit");
+    }
+}
+
+#[test]
+fn a_fatal_signal_is_reported_with_what_was_live() {
+    let Some((told, status)) = said(&["segv"]) else {
+        return;
+    };
+    assert_eq!(status, Some(128 + 11));
+    is_as_in("segv.txt", &told);
+    for (case, signal, name) in [
+        ("abort", 6, "SIGABRT"),
+        ("term", 15, "SIGTERM"),
+        ("overflow", 11, "SIGSEGV"),
+    ] {
+        let Some((said, status)) = said(&[case]) else {
+            return;
+        };
+        assert_eq!(status, Some(128 + signal), "{case}: {said}");
+        let line = tools::line_with(&said, "was killed by");
+        let end = format!("was killed by signal {signal} ({name}); live then: 1 block, 32 bytes");
+        assert!(line.ends_with(&end), "{line}");
+        if NAMES_FILES {
+            tools::line_with(&said, "    hold at tests/c/audit/process.c:");
+        }
+    }
+}
+
+#[test]
+fn a_report_after_a_signal_has_the_same_form() {
+    let Some(mut command) = check(&["--format", "json"], &["segv"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    let report = parsed(&text(&output.stdout));
+    assert_eq!(kinds_of(&report), ["double-free"]);
+    assert_eq!(report["summary"]["live"], 1);
+    assert_eq!(report["summary"]["operations"], 4);
+}
+
+#[test]
+fn a_handler_of_the_programs_own_is_called() {
+    let Some((said, status)) = said(&["handler"]) else {
+        return;
+    };
+    assert_eq!(status, Some(7), "{said}");
+    assert!(said.starts_with("the program's own handler\n"), "{said}");
+    tools::line_with(&said, "ended by itself after signal 11 (SIGSEGV)");
+}
+
+#[test]
+fn a_killed_program_is_said_not_to_be_known() {
+    let Some((said, status)) = said(&["kill"]) else {
+        return;
+    };
+    assert_eq!(status, Some(128 + 9));
+    tools::line_with(&said, "was killed; what it held is not known");
+    tools::line_with(&said, "the program was killed by signal 9 (SIGKILL)");
+}
+
+#[test]
+fn destructors_of_globals_come_before_the_report() {
+    for library in [Library::Static, Library::Shared] {
+        let Some(program) = build("global", Cxx, library, "export,audit") else {
+            return;
+        };
+        let output = tools::run(&mut of(&[], &program));
+        ends(&output, 0);
+        let output = tools::run(of(&["--format", "json"], &program).arg("lose"));
+        ends(&output, 99);
+        let report = parsed(&text(&output.stdout));
+        assert_eq!(kinds_of(&report), ["leak"]);
+        assert_eq!(report["violations"][0]["block"]["preview"], "lost");
+    }
+    for case in ["atexit", "destructor"] {
+        let Some((said, status)) = said(&[case]) else {
+            return;
+        };
+        assert_eq!(status, Some(0), "{case}: {said}");
+    }
+}
+
+#[test]
+fn the_shared_library_is_covered_as_the_static_one_is() {
+    let Some(program) = build("process", C, Library::Shared, "export,audit") else {
+        return;
+    };
+    ends(&tools::run(of(&[], &program).arg("clean")), 5);
+    ends(&tools::run(of(&[], &program).arg("destructor")), 0);
+    let output = tools::run(of(&[], &program).arg("double-free"));
+    ends(&output, 99);
+    let said = text(&output.stderr);
+    if NAMES_FILES {
+        tools::line_with(&said, "    twice at tests/c/audit/process.c:");
+    }
+    let output = tools::run(of(&[], &program).arg("segv"));
+    ends(&output, 128 + 11);
+    tools::line_with(&text(&output.stderr), "live then: 1 block, 32 bytes");
+}
+
+// ------------------------------------------------------------------------------- several processes
+
+#[test]
+fn a_forked_child_reports_what_it_did_itself() {
+    let Some((told, status)) = said(&["fork"]) else {
+        return;
+    };
+    assert_eq!(status, Some(99));
+    is_as_in("fork.txt", &told);
+    let Some((said, status)) = said(&["fork-quiet"]) else {
+        return;
+    };
+    assert_eq!(status, Some(0), "{said}");
+}
+
+#[test]
+fn children_that_left_nothing_are_named() {
+    for case in ["fork-killed", "fork-leaves"] {
+        let Some((said, status)) = said(&[case]) else {
+            return;
+        };
+        assert_eq!(status, Some(0), "{said}");
+        tools::line_with(
+            &said,
+            "ended without a report: by _exit or quick_exit, by SIGKILL",
+        );
+    }
+    let Some((said, _)) = said(&["fork-crashes"]) else {
+        return;
+    };
+    tools::line_with(
+        &said,
+        "was killed by signal 11 (SIGSEGV); live then: 0 blocks",
+    );
+}
+
+#[test]
+fn a_program_that_becomes_another_is_covered_from_there() {
+    let Some(found) = kinds(&["exec", "leak"]) else {
+        return;
+    };
+    assert_eq!(found, ["leak"]);
+}
+
+#[test]
+fn all_processes_of_a_runner_are_covered() {
+    let Some(program) = programs::process() else {
+        return;
+    };
+    let script = "for case in leak clean double-free clean leak; do \"$0\" $case & done; wait";
+    let mut command = of(&["--format", "json"], "sh");
+    let output = tools::run(command.args(["-c", script]).arg(program));
+    ends(&output, 99);
+    let report = parsed(&text(&output.stdout));
+    assert_eq!(kinds_of(&report), ["double-free", "leak", "leak"]);
+    assert_eq!(report["summary"]["allocated"], 5);
+    assert_eq!(report["summary"]["errors"], 3);
+    let said = normalised(&output.stderr);
+    let lines = said.lines().filter(|line| line.contains("process N ("));
+    assert_eq!(lines.count(), 5, "{said}");
+}
+
+/// What this binary does as a child.
+#[test]
+fn a_child() {
+    match children::deed().as_deref() {
+        Some("leak") => {
+            let _ = olemem::Bstr::from("lost by Rust").into_raw();
+        }
+        Some("clean") => drop(olemem::Bstr::from("freed")),
+        Some("thread-local") => {
+            thread_local! {
+                static KEPT: std::cell::RefCell<olemem::Bstr> = const { std::cell::RefCell::new(olemem::Bstr::new()) };
+            }
+            KEPT.set(olemem::Bstr::from("freed when its thread ends"));
+        }
+        Some("thread") => {
+            let lose = || olemem::Bstr::from("lost by a thread").into_raw().addr();
+            std::thread::spawn(lose).join().expect("it does not panic");
+        }
+        Some("session") => {
+            // A session of the program's own takes its thread over.
+            let session = olemem::audit::Session::begin();
+            let _ = olemem::Bstr::from("lost in a session").into_raw();
+            session.finish().assert_kinds([olemem::audit::Kind::Leak]);
+            drop(olemem::Bstr::from("freed"));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn rust_programs_are_covered() {
+    for (deed, status, preview) in [
+        ("clean", 0, None),
+        ("leak", 99, Some("lost by Rust")),
+        ("thread", 99, Some("lost by a thread")),
+        ("thread-local", 0, None),
+        ("session", 0, None),
+    ] {
+        let child = children::child("a_child", deed);
+        let mut command = of(
+            &["--output", "/dev/stderr", "--format", "json"],
+            child.get_program(),
+        );
+        command.args(child.get_args());
+        for (name, value) in child.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        let output = tools::run(&mut command);
+        ends(&output, status);
+        let report = parsed(&text(&output.stderr));
+        let found = report["violations"].as_array().expect("a list");
+        assert_eq!(found.len(), usize::from(preview.is_some()), "{deed}");
+        if let Some(preview) = preview {
+            let violation = &found[0];
+            assert_eq!(violation["block"]["preview"], preview);
+            let function = violation["allocated_at"][0]["function"].as_str();
+            let function = function.expect("it has a name");
+            assert!(function.contains("a_child"), "{function}");
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------------ formats
+
+#[test]
+fn json_is_as_documented() {
+    let Some(mut command) = check(&["--format", "json"], &["double-free"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    ends(&output, 99);
+    assert_eq!(text(&output.stderr), "");
+    parsed(&text(&output.stdout));
+    is_as_in("double-free.json", &normalised(&output.stdout));
+    for case in ["clean", "leaks", "overrun", "warning"] {
+        let Some(mut command) = check(&["--format=json"], &[case]) else {
+            return;
+        };
+        parsed(&text(&tools::run(&mut command).stdout));
+    }
+}
+
+/// The whole was validated against the schema of OASIS, which is not part of these sources. What it asks of
+/// the parts is looked at here.
+#[test]
+fn sarif_has_a_rule_a_kind_and_a_result_a_violation() {
+    let Some(mut command) = check(&["--format", "sarif"], &["double-free"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    ends(&output, 99);
+    let log: Value = serde_json::from_str(&text(&output.stdout)).expect("it is JSON");
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let driver = &run["tool"]["driver"];
+    assert_eq!(driver["name"], "olemem");
+    let rules = driver["rules"].as_array().expect("a list");
+    let ids: Vec<_> = rules
+        .iter()
+        .filter_map(|rule| rule["id"].as_str())
+        .collect();
+    let names: Vec<_> = olemem::audit::Kind::ALL
+        .iter()
+        .map(|kind| kind.name())
+        .collect();
+    assert_eq!(ids, names);
+    for rule in rules {
+        let help = rule["help"]["text"].as_str().expect("there is help");
+        assert!(help.ends_with('.'), "{help}");
+    }
+    let results = run["results"].as_array().expect("a list");
+    for result in results {
+        let index = result["ruleIndex"].as_u64().expect("a number");
+        assert_eq!(
+            result["ruleId"],
+            ids[usize::try_from(index).expect("it is small")]
+        );
+        let place = &result["locations"][0]["physicalLocation"]["artifactLocation"];
+        if NAMES_FILES {
+            assert_eq!(place["uri"], "tests/c/audit/process.c");
+            assert_eq!(place["uriBaseId"], "ROOT");
+        }
+    }
+    let results = serde_json::to_string_pretty(results).expect("it was read");
+    is_as_in("double-free.sarif", &(results + "\n"));
+}
+
+#[test]
+fn text_has_colours_where_they_are_wanted() {
+    let said = |options: &[&str], no_colour: bool| {
+        let mut command = check(options, &["leak"])?;
+        if no_colour {
+            command.env("NO_COLOR", "1");
+        }
+        Some(text(&tools::run(&mut command).stderr))
+    };
+    let Some(painted) = said(&["--color", "always"], false) else {
+        return;
+    };
+    assert!(painted.starts_with("\x1b[1;31merror[leak]\x1b[0m: a BSTR was never freed\n"));
+    let plain = said(&[], false).expect("there is a compiler");
+    assert!(!plain.contains('\x1b'), "{plain}");
+    assert_eq!(Some(&plain), said(&["--color", "never"], false).as_ref());
+    // On a terminal, but for NO_COLOR.
+    let Some(script) = tools::tool(&["script"]).filter(|_| cfg!(target_os = "linux")) else {
+        return;
+    };
+    let on_terminal = |no_colour: bool| {
+        let mut command = Command::new(&script);
+        let program = programs::process().expect("there is a compiler");
+        let olemem = env!("CARGO_BIN_EXE_olemem");
+        command
+            .current_dir(tools::root())
+            .env_remove("OLEMEM")
+            .env("TERM", "xterm")
+            .env_remove("NO_COLOR")
+            .args([
+                "-qec",
+                &format!("'{olemem}' check -- '{}' leak", program.display()),
+            ])
+            .arg("/dev/null");
+        if no_colour {
+            command.env("NO_COLOR", "1");
+        }
+        text(&tools::run(&mut command).stdout)
+    };
+    assert!(on_terminal(false).contains("\x1b[1;31merror[leak]"));
+    let plain = on_terminal(true);
+    assert!(
+        plain.contains("error[leak]") && !plain.contains('\x1b'),
+        "{plain}"
+    );
+}
+
+// ------------------------------------------------------------------------------------------ options
+
+fn scratch(name: &str, content: &str) -> std::path::PathBuf {
+    let path = tools::scratch(&format!("check-{name}")).join("file");
+    fs::write(&path, content).expect("the build folder can be written");
+    path
+}
+
+#[test]
+fn what_is_suppressed_is_counted() {
+    let known = scratch("suppress", "# known\nleak lose *\n");
+    let file = known.to_str().expect("a plain path");
+    let Some(mut command) = check(&["--suppress", file], &["leaks"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    ends(&output, 99);
+    let said = text(&output.stderr);
+    tools::line_with(&said, "olemem: 1 error, 0 warnings");
+    tools::line_with(&said, "olemem: 3 violations suppressed");
+    let mut command = check(&["--suppress", file], &["leak"]).expect("as above");
+    ends(&tools::run(&mut command), 0);
+    let mut command =
+        check(&["--suppress", file, "--halt-first"], &["double-free"]).expect("as above");
+    ends(&tools::run(&mut command), 128 + 6);
+}
+
+#[test]
+fn an_allocation_fails_where_it_is_asked_for() {
+    for (nth, printed) in [("1", "0 1\n"), ("2", "1 0\n"), ("3", "1 1\n")] {
+        let Some(mut command) = check(&["--fail-at", nth], &["out-of-memory"]) else {
+            return;
+        };
+        let output = tools::run(&mut command);
+        ends(&output, 0);
+        assert_eq!(text(&output.stdout), printed);
+    }
+}
+
+#[test]
+fn the_first_violation_halts() {
+    let Some(mut command) = check(&["--halt-first"], &["overrun"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    ends(&output, 128 + 6);
+    assert!(text(&output.stderr).starts_with("error[overrun]: byte 1 behind a BSTR"));
+}
+
+#[test]
+fn a_stray_access_is_told_where_it_happens_if_there_are_pages() {
+    let Some(mut command) = check(&["--guard", "page"], &["overrun"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    if cfg!(target_os = "linux") {
+        ends(&output, 128 + 11);
+        let said = text(&output.stderr);
+        // The story at once, then the report.
+        assert_eq!(said.matches("error[overrun]").count(), 2, "{said}");
+        tools::line_with(&said, "    overrun at tests/c/audit/process.c:");
+    }
+    let mut command = check(&["--guard", "page"], &["clean"]).expect("as above");
+    ends(&tools::run(&mut command), 5);
+}
+
+#[test]
+fn warnings_count_where_they_are_denied() {
+    let Some(mut command) = check(&[], &["warning"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    ends(&output, 0);
+    tools::line_with(&text(&output.stderr), "warning[terminator-overwritten]");
+    let mut command = check(&["--deny", "warnings"], &["warning"]).expect("as above");
+    ends(&tools::run(&mut command), 99);
+    let mut command = check(&["--error-exitcode", "7"], &["leak"]).expect("as above");
+    ends(&tools::run(&mut command), 7);
+}
+
+#[test]
+fn stacks_and_the_quarantine_may_be_left_out() {
+    let Some(mut command) = check(
+        &[
+            "--backtrace",
+            "off",
+            "--quarantine",
+            "0",
+            "--format",
+            "json",
+        ],
+        &["leak"],
+    ) else {
+        return;
+    };
+    let report = parsed(&text(&tools::run(&mut command).stdout));
+    assert_eq!(
+        report["violations"][0]["allocated_at"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn the_report_goes_where_it_is_to_go() {
+    let path = scratch(
+        "output",
+        "something else, and longer than the report is going to be",
+    );
+    let file = path.to_str().expect("a plain path");
+    let Some(mut command) = check(&["--output", file], &["clean"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    ends(&output, 5);
+    assert_eq!(text(&output.stderr), "");
+    let said = fs::read_to_string(path).expect("it was written");
+    assert!(
+        said.starts_with("olemem: 0 errors") && said.ends_with("at a time)\n"),
+        "{said}"
+    );
+}
+
+// ------------------------------------------------------------------------------------ what goes wrong
+
+#[test]
+fn a_program_without_olemem_is_an_error_of_its_own() {
+    let Some(true_) = tools::tool(&["true"]) else {
+        return;
+    };
+    let output = tools::run(&mut of(&[], true_));
+    ends(&output, 98);
+    let said = text(&output.stderr);
+    tools::line_with(&said, "nothing was recorded: the program holds no olemem");
+    let Some(program) = build("process", C, Library::Static, "export") else {
+        return;
+    };
+    let output = tools::run(of(&[], program).arg("clean"));
+    ends(&output, 98);
+    let said = text(&output.stderr);
+    tools::line_with(&said, "this program's olemem is built without the audit");
+    tools::line_with(&said, "or one without the feature `audit`");
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_told() {
+    let output = tools::run(&mut of(&[], "./there-is-no-such-program"));
+    ends(&output, 127);
+    tools::line_with(
+        &text(&output.stderr),
+        "olemem: ./there-is-no-such-program: ",
+    );
+    let output = tools::run(&mut of(&[], tools::root()));
+    ends(&output, 126);
+    tools::line_with(&text(&output.stderr), "olemem: ");
+}
+
+#[test]
+fn an_unwritable_report_is_told_before_the_program_runs() {
+    let Some(mut command) = check(&["--output", "/nowhere/at/all"], &["prints"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    ends(&output, 97);
+    assert_eq!(text(&output.stdout), "");
+    tools::line_with(
+        &text(&output.stderr),
+        "olemem: /nowhere/at/all: No such file",
+    );
+}
+
+#[test]
+fn mistakes_in_the_arguments_are_told() {
+    let bad = scratch("bad-suppressions", "leak\nnonsense main\n");
+    let bad = bad.to_str().expect("a plain path");
+    for (options, what) in [
+        (&["--nonsense"] as &[&str], "--nonsense"),
+        (&["--format", "xml"], "text, json, sarif"),
+        (&["--quarantine", "1T"], "a number is needed"),
+        (&["--fail-at", "0"], "--fail-at"),
+        (&["--error-exitcode", "256"], "--error-exitcode"),
+        (&["--deny", "errors"], "warnings"),
+        (&["--suppress", "/nowhere"], "/nowhere"),
+        (&["--suppress", bad], "line 2: nonsense"),
+    ] {
+        let output = tools::run(&mut of(options, "true"));
+        ends(&output, 2);
+        tools::line_with(&text(&output.stderr), what);
+    }
+    let output = tools::run(programs::command(env!("CARGO_BIN_EXE_olemem")).arg("check"));
+    ends(&output, 2);
+}
+
+#[test]
+fn what_the_environment_says_besides_goes_on() {
+    let Some(mut command) = check(&[], &["clean"]) else {
+        return;
+    };
+    let output = tools::run(command.env("OLEMEM", "cache=windows,nonsense"));
+    ends(&output, 5);
+    let said = text(&output.stderr);
+    tools::line_with(&said, "OLEMEM=cache=windows,nonsense,check");
+    tools::line_with(&said, "olemem: 0 errors");
+}
+
+#[test]
+fn no_records_stay_behind() {
+    let folder = tools::scratch("check-records");
+    let Some(mut command) = check(&[], &["fork"]) else {
+        return;
+    };
+    ends(&tools::run(command.env("TMPDIR", &folder)), 99);
+    let left: Vec<_> = fs::read_dir(&folder).expect("it is there").collect();
+    assert!(left.is_empty(), "{left:?}");
+    let output = tools::run(of(&[], "true").env("TMPDIR", "/nowhere/at/all"));
+    ends(&output, 97);
+}

@@ -137,7 +137,8 @@ struct Shard<A: Allocator + 'static> {
     /// does. Written by whoever holds the lock.
     changes: AtomicUsize,
     /// No block of the table ever began below the one, and none ended above the other: most addresses that are asked
-    /// about are far off, and need no lock. Written by whoever holds it.
+    /// about are far off, and need no lock. Complemented, as the addresses in the table are: a leak checker would take
+    /// them for pointers to the blocks. Written by whoever holds the lock.
     lowest: AtomicUsize,
     highest: AtomicUsize,
     table: Lock<Table<A>>,
@@ -149,8 +150,8 @@ impl<A: Allocator + 'static> Shard<A> {
             Self {
                 start: AtomicPtr::new(ptr::null_mut()),
                 changes: AtomicUsize::new(0),
-                lowest: AtomicUsize::new(usize::MAX),
-                highest: AtomicUsize::new(0),
+                lowest: AtomicUsize::new(!usize::MAX),
+                highest: AtomicUsize::new(!0),
                 table: Lock::new(Table { entries: None, promised: 0 }),
             }
         }
@@ -160,11 +161,11 @@ impl<A: Allocator + 'static> Shard<A> {
     fn insert(&self, table: &mut Table<A>, entry: Entry) {
         let start = !entry.key;
         let end = start.saturating_add(entry.capacity);
-        if start < self.lowest.load(Ordering::Relaxed) {
-            self.lowest.store(start, Ordering::Relaxed);
+        if start < !self.lowest.load(Ordering::Relaxed) {
+            self.lowest.store(!start, Ordering::Relaxed);
         }
-        if end > self.highest.load(Ordering::Relaxed) {
-            self.highest.store(end, Ordering::Relaxed);
+        if end > !self.highest.load(Ordering::Relaxed) {
+            self.highest.store(!end, Ordering::Relaxed);
         }
         table.insert(entry);
     }
@@ -172,8 +173,8 @@ impl<A: Allocator + 'static> Shard<A> {
     /// Whether a block of the table may be at an address. Whoever was given a pointer into one learnt of it by means
     /// that order this after what is read here.
     fn may_hold(&self, address: usize) -> bool {
-        address >= self.lowest.load(Ordering::Relaxed)
-            && address < self.highest.load(Ordering::Relaxed)
+        address >= !self.lowest.load(Ordering::Relaxed)
+            && address < !self.highest.load(Ordering::Relaxed)
     }
 
     /// Something is about to happen to a block of the table, which is locked.

@@ -521,7 +521,7 @@ fn the_first_violation_halts() {
 
 #[test]
 fn a_stray_access_is_told_where_it_happens_if_there_are_pages() {
-    let Some(mut command) = check(&["--guard", "page"], &["overrun"]) else {
+    let Some(mut command) = check(&["--guard", "page"], &["stray"]) else {
         return;
     };
     let output = tools::run(&mut command);
@@ -530,7 +530,7 @@ fn a_stray_access_is_told_where_it_happens_if_there_are_pages() {
         let said = text(&output.stderr);
         // The story at once, then the report.
         assert_eq!(said.matches("error[overrun]").count(), 2, "{said}");
-        tools::line_with(&said, "    overrun at tests/c/audit/process.c:");
+        tools::line_with(&said, "    stray at tests/c/audit/process.c:");
     }
     let mut command = check(&["--guard", "page"], &["clean"]).expect("as above");
     ends(&tools::run(&mut command), 5);

@@ -55,19 +55,33 @@ enum Twin {
 }
 
 impl Case {
-    fn build(&self, compiler: &Compiler, dir: &Path, twin: Twin, flags: &[&str], library: &Path) -> PathBuf {
+    fn build(
+        &self,
+        compiler: &Compiler,
+        dir: &Path,
+        twin: Twin,
+        flags: &[&str],
+        library: &Path,
+    ) -> PathBuf {
         let out = dir.join(format!("{}-{twin:?}{}", self.name, flags.concat()));
         let mut command = compiler.command();
         command
             .args([compiler.language.standard(), "-g", "-DCOBJMACROS"])
             // The mistakes are what it is about.
-            .args(["-Wno-use-after-free", "-Wno-free-nonheap-object", "-Wno-unknown-warning-option"])
+            .args([
+                "-Wno-use-after-free",
+                "-Wno-free-nonheap-object",
+                "-Wno-unknown-warning-option",
+            ])
             .args(flags);
         if twin == Twin::Broken {
             command.arg("-DBUG");
         }
         command.arg(&self.path).arg("-o").arg(&out).arg(library);
-        if library.extension().is_some_and(|extension| extension != "a") {
+        if library
+            .extension()
+            .is_some_and(|extension| extension != "a")
+        {
             let folder = library.parent().expect("a folder");
             command.arg(format!("-Wl,-rpath,{}", folder.display()));
         }
@@ -78,18 +92,28 @@ impl Case {
 
 /// The compiler for C, if there is one.
 fn compiler(name: &str) -> Option<Compiler> {
-    cc::compilers().into_iter().find(|compiler| compiler.name == name)
+    cc::compilers()
+        .into_iter()
+        .find(|compiler| compiler.name == name)
 }
 
 /// The kinds that `olemem check` reports of a program.
 fn reported(program: &Path) -> Vec<String> {
     let report = program.with_extension("json");
     let mut check = Command::new(env!("CARGO_BIN_EXE_olemem"));
-    check.args(["check", "--format", "json", "--output"]).arg(&report).arg("--").arg(program);
+    check
+        .args(["check", "--format", "json", "--output"])
+        .arg(&report)
+        .arg("--")
+        .arg(program);
     check.env_remove("OLEMEM");
     let output = tools::run(&mut check);
     let text = fs::read_to_string(&report).unwrap_or_else(|error| {
-        panic!("{}: {error}: {}", program.display(), String::from_utf8_lossy(&output.stderr))
+        panic!(
+            "{}: {error}: {}",
+            program.display(),
+            String::from_utf8_lossy(&output.stderr)
+        )
     });
     let json: serde_json::Value = serde_json::from_str(&text).expect("the report is JSON");
     let violations = json["violations"].as_array().expect("an array");
@@ -108,9 +132,19 @@ fn each_mistake_is_told_and_each_twin_is_clean() {
     for case in corpus() {
         for level in ["-O0", "-O1", "-O2", "-O3"] {
             let program = case.build(&gcc, &dir, Twin::Broken, &[level], &library);
-            assert_eq!(reported(&program), [case.kind.as_str()], "{} {level}", case.name);
+            assert_eq!(
+                reported(&program),
+                [case.kind.as_str()],
+                "{} {level}",
+                case.name
+            );
             let program = case.build(&gcc, &dir, Twin::Clean, &[level], &library);
-            assert_eq!(reported(&program), [""; 0], "{} {level}, without the mistake", case.name);
+            assert_eq!(
+                reported(&program),
+                [""; 0],
+                "{} {level}, without the mistake",
+                case.name
+            );
         }
     }
 }
@@ -124,7 +158,10 @@ fn the_corpus_has_every_kind() {
     }
     for kind in olemem::audit::Kind::ALL {
         let is_there = cases.remove(kind.name()).is_some();
-        assert!(is_there || *kind == olemem::audit::Kind::SpyPointerLost, "{kind}");
+        assert!(
+            is_there || *kind == olemem::audit::Kind::SpyPointerLost,
+            "{kind}"
+        );
     }
     assert!(cases.is_empty(), "{cases:?}");
 }
@@ -133,45 +170,74 @@ fn the_corpus_has_every_kind() {
 /// made here and compared.
 #[test]
 fn other_tools_report_what_the_page_says() {
-    let (Some(clang), Some(gcc)) = (compiler("clang"), compiler("gcc")) else { return };
-    let Some(valgrind) = tools::tool(&["valgrind"]) else { return };
+    let (Some(clang), Some(gcc)) = (compiler("clang"), compiler("gcc")) else {
+        return;
+    };
+    let Some(valgrind) = tools::tool(&["valgrind"]) else {
+        return;
+    };
     let dir = tools::scratch("corpus-tools");
     let library = tools::library(Library::Static);
-    let mut table = String::from("| program | olemem | AddressSanitizer, LeakSanitizer | Valgrind |\n| --- | --- | --- | --- |\n");
+    let mut table = String::from(
+        "| program | olemem | AddressSanitizer, LeakSanitizer | Valgrind |\n| --- | --- | --- | --- |\n",
+    );
     let (mut by_asan, mut by_valgrind, mut all) = (0, 0, 0);
     for case in corpus() {
-        let program = case.build(&clang, &dir, Twin::Broken, &["-O0", "-fsanitize=address"], &library);
+        let program = case.build(
+            &clang,
+            &dir,
+            Twin::Broken,
+            &["-O0", "-fsanitize=address"],
+            &library,
+        );
         let asan = sanitized(&program);
         let program = case.build(&gcc, &dir, Twin::Broken, &["-O0"], &library);
         let memcheck = memchecked(&valgrind, &program);
         all += 1;
         by_asan += usize::from(asan != "nothing");
         by_valgrind += usize::from(memcheck != "nothing");
-        table += &format!("| `{}` | {} | {asan} | {memcheck} |\n", case.name, case.kind);
+        table += &format!(
+            "| `{}` | {} | {asan} | {memcheck} |\n",
+            case.name, case.kind
+        );
     }
     table += &format!("| of {all} | {all} | {by_asan} | {by_valgrind} |\n");
     let page = fs::read_to_string(tools::root().join("docs/audit.md")).expect("the page is there");
-    assert!(page.contains(&table), "docs/audit.md does not have this table:\n\n{table}");
+    assert!(
+        page.contains(&table),
+        "docs/audit.md does not have this table:\n\n{table}"
+    );
 }
 
 /// What AddressSanitizer says of a program, in its own words.
 fn sanitized(program: &Path) -> String {
     let mut command = Command::new(program);
-    command.env("ASAN_OPTIONS", "detect_leaks=1").env_remove("OLEMEM");
+    command
+        .env("ASAN_OPTIONS", "detect_leaks=1")
+        .env_remove("OLEMEM");
     let output = tools::run(&mut command);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let Some(line) = said.lines().find(|line| line.contains("ERROR: ")) else {
         return "nothing".to_owned();
     };
     let what = line.rsplit_once("Sanitizer: ").expect("its name").1;
-    let what = what.split(" on ").next().expect("a word").split(" (").next().expect("a word");
+    let what = what
+        .split(" on ")
+        .next()
+        .expect("a word")
+        .split(" (")
+        .next()
+        .expect("a word");
     what.strip_prefix("detected ").unwrap_or(what).to_owned()
 }
 
 /// What Valgrind says of a program: its first error.
 fn memchecked(valgrind: &Path, program: &Path) -> String {
     let mut command = Command::new(valgrind);
-    command.args(["--leak-check=full", "-q"]).arg(program).env_remove("OLEMEM");
+    command
+        .args(["--leak-check=full", "-q"])
+        .arg(program)
+        .env_remove("OLEMEM");
     let output = tools::run(&mut command);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let first = said.lines().find_map(|line| {

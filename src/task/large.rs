@@ -137,8 +137,7 @@ struct Shard<A: Allocator + 'static> {
     /// does. Written by whoever holds the lock.
     changes: AtomicUsize,
     /// No block of the table ever began below the one, and none ended above the other: most addresses that are asked
-    /// about are far off, and need no lock. Complemented, as the addresses in the table are: a leak checker would take
-    /// them for pointers to the blocks. Written by whoever holds the lock.
+    /// about are far off, and need no lock. Complements, as all addresses here. Written by whoever holds it.
     lowest: AtomicUsize,
     highest: AtomicUsize,
     table: Lock<Table<A>>,

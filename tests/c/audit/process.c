@@ -133,6 +133,14 @@ static void overrun(void) {
     SysFreeString(text);
 }
 
+/* Beyond what the alignment of a block leaves behind its end. */
+static void stray(void) {
+    BSTR text = SysAllocString(OLESTR("four"));
+    UNKNOWN(text);
+    text[20] = 0x41;
+    SysFreeString(text);
+}
+
 int main(int count, char **arguments) {
     char const *what = count > 1 ? arguments[1] : "";
     if (strcmp(what, "clean") == 0) {
@@ -150,6 +158,8 @@ int main(int count, char **arguments) {
         twice();
     } else if (strcmp(what, "overrun") == 0) {
         overrun();
+    } else if (strcmp(what, "stray") == 0) {
+        stray();
     } else if (strcmp(what, "warning") == 0) {
         BSTR text = SysAllocString(OLESTR("four"));
         UNKNOWN(text);

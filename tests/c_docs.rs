@@ -121,6 +121,20 @@ fn the_programs_run_by_the_commands() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert_eq!(text(&output.stderr), block("printed"));
 
+    // The command is there where its feature is.
+    if let Some(command) = option_env!("CARGO_BIN_EXE_olemem") {
+        let folder = Path::new(command).parent().expect("a file in a folder");
+        let path = format!("PATH={}:$PATH\n", folder.display());
+        let output = shell(&home, &(path + commands("cc -g status.c whole.c")));
+        assert_eq!(output.status.code(), Some(99), "{output:?}");
+        let said = text(&output.stderr);
+        assert!(
+            said.contains("error[leak]: a BSTR was never freed"),
+            "{said}"
+        );
+        assert!(said.contains("tab_text at status.c:16"), "{said}");
+    }
+
     let flags = "$(pkg-config --cflags --libs olemem)";
     let output = shell_ok(&home, &format!("cc report.c {flags} -o report\n./report"));
     assert_eq!(text(&output.stdout), "1 allocated, 1 freed\ndouble-free\n");

@@ -25,10 +25,10 @@ fn broken_string() {
         // SAFETY: the audit cuts the copy short.
         let copy = unsafe { raw::alloc_units(text, UnitLen::new(7)) };
         assert_eq!(byte_len(copy), 14);
-        // SAFETY: the copy has fourteen bytes, which the audit filled.
-        let bytes = unsafe { copy.cast::<[u8; 14]>().read() };
-        assert_eq!(bytes[..10], *b"t\0e\0x\0t\0\0\0");
-        assert_eq!(bytes[10..], [FRESH; 4]);
+        // SAFETY: the copy has seven units, which the audit filled.
+        let units = unsafe { copy.cast::<[u16; 7]>().read() };
+        assert_eq!(units[..5], [0x74, 0x65, 0x78, 0x74, 0]);
+        assert_eq!(units[5..], [u16::from_ne_bytes([FRESH; 2]); 2]);
         free(copy);
         free(text);
     });

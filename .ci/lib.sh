@@ -45,9 +45,15 @@ has_wine() { has_mingw && have wine; }
 has_i686() { has_target $i686 && have i686-linux-gnu-gcc; }
 has_s390x() { has_target $s390x && have s390x-linux-gnu-gcc qemu-s390x; }
 
+has_header() { echo "#include <$1>" | c++ -std=c++17 -fsyntax-only -x c++ - 2>/dev/null; }
+# Its third version, or its second.
+has_catch2() { has_header catch2/catch_test_macros.hpp || has_header catch2/catch.hpp; }
+
 # What the tests may not skip, by the names that they use: all that is not left out above.
 required() {
-    local list=gcc,g++,clang,clang++,nm,valgrind,asan,lsan,clients,registry
+    local list=gcc,g++,clang,clang++,nm,valgrind,asan,lsan,clients,registry,cc,c++,cmake,ctest,pkg-config,readelf
+    if has_header gtest/gtest.h; then list+=,gtest; fi
+    if has_catch2; then list+=,catch2; fi
     if has_mingw; then list+=,x86_64-w64-mingw32-gcc,x86_64-w64-mingw32-g++; fi
     if has_wine; then list+=,wine; fi
     if has_i686; then list+=,i686-linux-gnu-gcc; fi

@@ -54,6 +54,8 @@ mod guard;
 mod guide;
 mod judge;
 mod ledger;
+#[cfg(feature = "export")]
+pub(crate) mod numbered;
 mod options;
 mod overseer;
 mod page;

@@ -42,12 +42,21 @@
 //! The names exist off Windows, and under Miri's Windows targets. On Windows itself they are the
 //! system's.
 
+#[cfg(feature = "audit")]
+mod audit;
 mod bstr;
 mod malloc;
 mod mallocspy;
 mod strings;
 mod task;
 
+#[cfg(feature = "audit")]
+pub use audit::{
+    Counts, Report, SessionOptions, olemem_ignore, olemem_report_count, olemem_report_counts,
+    olemem_report_errors, olemem_report_is_clean, olemem_report_kind, olemem_report_release,
+    olemem_report_text, olemem_report_warnings, olemem_session_begin, olemem_session_check,
+    olemem_session_end, olemem_session_join, olemem_session_leave,
+};
 pub use bstr::{
     SetOaNoCache, SysAddRefString, SysAllocString, SysAllocStringByteLen, SysAllocStringLen,
     SysFreeString, SysReAllocString, SysReAllocStringLen, SysReleaseString, SysStringByteLen,

@@ -5,6 +5,8 @@
 
 #[path = "support/cc.rs"]
 mod cc;
+#[path = "support/sanitizer.rs"]
+mod sanitizer;
 #[path = "support/tools.rs"]
 mod tools;
 
@@ -14,7 +16,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use cc::Language::{C, Cxx};
-use cc::{Compiler, compilers, silent, source, text};
+use cc::{compilers, silent, source, text};
+use sanitizer::{ASAN_FLAGS, Sanitizer, all};
 
 /// A client's run that must succeed, say how much it checked, and nothing else.
 #[track_caller]
@@ -29,11 +32,6 @@ fn passes(command: &mut Command) {
         .unwrap_or_else(|| panic!("{command:?} said {said:?}"));
     assert!(checks > 100, "{command:?}: {checks} checks only");
     assert_eq!(text(&output.stderr), "", "{command:?}");
-}
-
-/// Both streams, for reports that may be on either.
-fn all(output: &Output) -> String {
-    text(&output.stdout) + &text(&output.stderr)
 }
 
 // --------------------------------------------------------------------------------- the clients
@@ -360,68 +358,6 @@ fn misuse_aborts_with_one_line() {
 }
 
 // ---------------------------------------------------------------------------- AddressSanitizer
-
-const ASAN_FLAGS: &[&str] = &["-O1", "-g", "-fsanitize=address"];
-
-/// What the sanitizer can do with a compiler, found out with a program that has nothing to do with us.
-#[derive(Clone, Copy, Debug)]
-struct Sanitizer {
-    leaks: bool,
-}
-
-impl Sanitizer {
-    fn of(compiler: &Compiler, dir: &Path) -> Option<Self> {
-        let file = dir.join(format!(
-            "control-{}.{}",
-            compiler.name,
-            compiler.language.extension()
-        ));
-        let body = "#include <stdlib.h>\n\
-            static void lose(void) { void *volatile p = malloc(64); (void)p; }\n\
-            static void forget(void) { volatile char a[4096]; for (int i = 0; i < 4096; i++) a[i] = 0; }\n\
-            int main(void) { for (int i = 0; i < 8; i++) lose(); forget(); return 0; }\n";
-        fs::write(&file, body).expect("the scratch folder can be written");
-        let program = file.with_extension("");
-        let mut build = Command::new(&compiler.path);
-        build.args(ASAN_FLAGS).arg("-Wno-unused").arg(&file);
-        let built = tools::run(build.arg("-o").arg(&program));
-        if !built.status.success() {
-            tools::skipped(&["asan", compiler.name], &text(&built.stderr));
-            return None;
-        }
-        if cfg!(target_os = "macos") {
-            tools::skipped(&["lsan"], "not a part of Apple's compilers");
-            return Some(Self { leaks: false });
-        }
-        let output = tools::run(&mut Self { leaks: true }.run(&program));
-        let said = all(&output);
-        // The one way of failing that is the surroundings': a container or a debugger that keeps the
-        // process from being inspected. Whatever else goes wrong is a failure.
-        let leaks = if said.contains("LeakSanitizer has encountered a fatal error") {
-            tools::skipped(&["lsan"], &said);
-            false
-        } else {
-            assert!(
-                said.contains("detected memory leaks") && output.status.code() == Some(23),
-                "the control program's leak was not seen: {}\n{said}",
-                output.status
-            );
-            true
-        };
-        Some(Self { leaks })
-    }
-
-    fn run(self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        let leaks = u8::from(self.leaks);
-        command.env(
-            "ASAN_OPTIONS",
-            format!("exitcode=23:detect_leaks={leaks}:fast_unwind_on_malloc=0"),
-        );
-        command.env("LSAN_OPTIONS", "exitcode=23");
-        command
-    }
-}
 
 #[test]
 fn clients_are_clean_under_address_sanitizer() {

@@ -154,16 +154,20 @@ fn each_header_stands_alone() {
                 using(&dir, &name, compiler.language, &[header])
             })
             .collect();
-        for standard in compiler.language.standards() {
-            for variant in variants(compiler.language) {
-                silent(
-                    compiler
-                        .command()
-                        .args(["-fsyntax-only", standard])
-                        .args(variant)
-                        .args(&files),
-                );
-            }
+        let [first, second] = compiler.language.standards();
+        let ways = variants(compiler.language)
+            .into_iter()
+            .map(|variant| (first, variant))
+            // What a newer standard changes, no macro of ours does.
+            .chain([(second, &[] as &[&str]), (second, &["-fshort-wchar"])]);
+        for (standard, variant) in ways {
+            silent(
+                compiler
+                    .command()
+                    .args(["-fsyntax-only", standard])
+                    .args(variant)
+                    .args(&files),
+            );
         }
     }
 }

@@ -60,6 +60,7 @@ const FLOORS: &[&[&str]] = &[
     &["audit::report"],
     &["audit::trespass"],
     &["audit::session", "audit::suppress"],
+    &["audit::numbered"],
     &["audit::settings", "audit::signals", "audit::crash"],
     &["audit::process", "audit::records"],
     &["audit"],

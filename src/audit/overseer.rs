@@ -42,6 +42,11 @@ impl Overseer for Audit {
         }
         let at = Stack::here();
         let mut books = books();
+        if books.session(session).is_none() {
+            // It ended on another thread, or before this one joined it.
+            drop(books);
+            return innermost::alloc_or_fail(size, family);
+        }
         books.count();
         let dressed = dress_new(size, family, books.guard_of(session));
         enter_dressed(&mut books, dressed, family, session, &at)

@@ -1,5 +1,6 @@
 //! Sessions: whose blocks are watched, and from when to when.
 
+use core::fmt;
 use core::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
@@ -15,7 +16,8 @@ use super::report::{Closed, Report};
 use super::rules::Kind;
 use super::site::{self, Backtrace, Site, Stack};
 use crate::layout::HEADER;
-use crate::task::{hook, mode};
+use crate::task::hook::{self, SeatTaken};
+use crate::task::mode;
 
 impl Options {
     /// Begins a session of this thread's.
@@ -24,34 +26,51 @@ impl Options {
     ///
     /// As [`Session::begin`].
     pub fn begin(self) -> Session {
+        match self.open() {
+            Ok(id) => Session {
+                id,
+                is_finished: false,
+            },
+            Err(refusal) => panic!("no session can begin: {refusal}"),
+        }
+    }
+
+    /// Opens a session that this thread is in from now on.
+    pub(super) fn open(self) -> Result<SessionId, Refusal> {
         // If the whole process is to be watched that comes first, or the seat would be taken.
         mode::get();
         let mut books = books();
         if books.listening.is_none() {
             #[cfg(all(unix, not(miri)))]
             super::forking::watch();
-            match hook::listen(&SEAT) {
-                Ok(listening) => books.listening = Some(listening),
-                Err(taken) => {
-                    drop(books);
-                    panic!("no session can begin: {taken}");
-                }
-            }
+            books.listening = Some(hook::listen(&SEAT).map_err(Refusal::Taken)?);
         }
         #[cfg(all(unix, not(miri)))]
         if self.guard == Guard::Page {
             super::trespass::watch();
         }
-        let Some(id) = books.open(self, current()) else {
-            drop(books);
-            panic!("no memory for a session");
-        };
+        let id = books.open(self, current()).ok_or(Refusal::Memory)?;
         refresh(&books.sessions);
         drop(books);
         enter(id);
-        Session {
-            id,
-            is_finished: false,
+        Ok(id)
+    }
+}
+
+/// Why no session can begin.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Somebody else listens.
+    Taken(SeatTaken),
+    /// There is no memory for it.
+    Memory,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken(taken) => taken.fmt(f),
+            Self::Memory => f.write_str("no memory"),
         }
     }
 }
@@ -164,8 +183,8 @@ impl Drop for Session {
     }
 }
 
-/// Ends a session.
-fn close(id: SessionId) -> Option<Closed> {
+/// Ends a session; `None` if it is over, or never was.
+pub(super) fn close(id: SessionId) -> Option<Closed> {
     let mut books = books();
     for key in books.live_in(id) {
         let at = Stack::default();

@@ -59,6 +59,17 @@ impl Compiler {
 
     /// Builds a program of `tests/c` against the static library.
     pub(crate) fn build(&self, dir: &Path, program: &str, flags: &[&str]) -> PathBuf {
+        self.build_with(dir, program, flags, "export")
+    }
+
+    /// As [`build`](Self::build), against a library with other features.
+    pub(crate) fn build_with(
+        &self,
+        dir: &Path,
+        program: &str,
+        flags: &[&str],
+        features: &str,
+    ) -> PathBuf {
         let out = dir.join(format!("{program}-{}{}", self.name, flags.join("")));
         tools::run_ok(
             self.command()
@@ -67,7 +78,7 @@ impl Compiler {
                 .arg(source(program, self.language))
                 .arg("-o")
                 .arg(&out)
-                .arg(tools::library(tools::Library::Static))
+                .arg(tools::library_with(tools::Library::Static, features))
                 .args(tools::system_libraries()),
         );
         out

@@ -16,6 +16,8 @@
  * - Not for Objective-C sources: BOOL is another type there.
  * - `interface` is a macro, as on Windows. Define OLEMEM_NO_INTERFACE_MACRO to go without it (other
  *   libraries use that word as a name).
+ * - In C++ from C++17 on, the namespace olemem has an owner for BSTRs, text in and out, and sessions
+ *   of the audit. Code that is to run on Windows as well does without it.
  * - Only what this file declares exists. No registry, no marshalling, no VARIANT, no SAFEARRAY.
  *
  * Ownership, in one breath: the caller frees what comes out of a function or a method, a BSTR with
@@ -35,6 +37,18 @@
 
 #include <stddef.h>
 #include <stdint.h>
+/* Before any macro of ours is defined. */
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#endif
 
 /* ---------------------------------------------------------------- how declarations are written */
 
@@ -1266,6 +1280,147 @@ WINOLEAPI SHStrDupW(_In_opt_z_ LPCWSTR psz, _Outptr_ LPWSTR *ppwsz);
  */
 WINOLEAPI SHStrDupA(_In_opt_z_ LPCSTR psz, _Outptr_ LPWSTR *ppwsz);
 
+/* --------------------------------------------------------------------------- the audit's sessions
+ *
+ * These have no counterpart on Windows. They are in a library that was built with the audit, as
+ * install.sh builds it (features export and audit); another one lacks the symbols.
+ *
+ *     olemem_session session = olemem_session_begin(NULL);
+ *     ... what is to be tested ...
+ *     if (!olemem_session_check(session))
+ *         return 1;                        the story is on standard error
+ *
+ * A session watches every BSTR and every block that the thread which began it allocates until it
+ * ends, and the threads that join it. A bad call that has to do with them is reported and swallowed:
+ * it touches nothing, and the program goes on. What is still live at the end is a leak.
+ */
+
+/*
+ * A session, by number; 0 is none. Numbers are never used again: one that is over, or never was, may
+ * be given to any of these functions, and nothing happens.
+ */
+typedef uint64_t olemem_session;
+
+/* What a session found. Immutable, so any number of threads may read one. */
+typedef struct olemem_report olemem_report;
+
+enum {
+    OLEMEM_BACKTRACE_USUAL = 0,
+    OLEMEM_BACKTRACE_OFF = 1,
+    OLEMEM_BACKTRACE_FULL = 2
+};
+
+enum {
+    OLEMEM_GUARD_USUAL = 0,
+    OLEMEM_GUARD_BYTES = 1,
+    OLEMEM_GUARD_PAGE = 2
+};
+
+/* Set `size` to sizeof(olemem_session_options), and all that is not wanted otherwise to 0. */
+typedef struct olemem_session_options {
+    size_t size;
+    /* Bytes of freed blocks that are held back, so that a late use of them is noticed. 0: 1 MiB;
+     * (size_t)-1: none. */
+    size_t quarantine;
+    /* Whether each allocation and each free keep their stacks. The usual: yes. */
+    uint32_t backtrace;
+    /* What stands around each block. The usual: bytes, which are looked at when it is freed. Pages
+     * take more memory, and catch a stray access when it happens. */
+    uint32_t guard;
+} olemem_session_options;
+
+/* Set `size` to sizeof(olemem_counts). */
+typedef struct olemem_counts {
+    size_t size;
+    /* Calls that allocate, reallocate or free. */
+    uint64_t operations;
+    /* Blocks that came and went, those of reallocations that moved included. */
+    uint64_t allocated;
+    uint64_t freed;
+    /* Allocations that failed. */
+    uint64_t failed;
+    /* Blocks that were live at the end, and their bytes. */
+    uint64_t live;
+    uint64_t live_bytes;
+    /* The most bytes that were live at any time, and all that were ever asked for. */
+    uint64_t peak_bytes;
+    uint64_t total_bytes;
+} olemem_counts;
+
+/*
+ * Begins a session, which this thread is in from now on. Within another session it takes its thread
+ * over until it ends. `options` NULL gives the usual ones. 0 when none can begin: no memory, or
+ * options that this library does not know.
+ */
+EXTERN_C olemem_session olemem_session_begin(const olemem_session_options *options);
+
+/*
+ * Has this thread take part in a session that another one began. The result is the session that it
+ * was in before, 0 for none, and is for olemem_session_leave. In a session that is over nothing is
+ * watched.
+ */
+EXTERN_C olemem_session olemem_session_join(olemem_session session);
+
+/* Puts this thread back into the session that it was in before it joined. */
+EXTERN_C void olemem_session_leave(olemem_session before);
+
+/*
+ * Ends a session, on any thread, and gives its report, which the caller releases. NULL when it is
+ * over, or never was; the functions on reports accept that. The thread that began it is then in the
+ * session that it was in before; if another thread ends it, in none.
+ */
+EXTERN_C olemem_report *olemem_session_end(olemem_session session);
+
+/*
+ * Ends a session: 1 if its report is clean. Otherwise the report's text goes to standard error, and
+ * the result is 0, as it is for a session that is over, or never was.
+ */
+EXTERN_C int olemem_session_check(olemem_session session);
+
+/*
+ * Whether no rule was broken: 1 or 0. Warnings do not count. A session in which nothing was
+ * allocated or freed is not clean: it has tested nothing. 0 for NULL.
+ */
+EXTERN_C int olemem_report_is_clean(const olemem_report *report);
+
+/*
+ * How many violations there are of a kind, "leak" or "double-free" for example; all of them for a
+ * NULL `kind`. A name that no kind has gives (size_t)-1, so that a misspelt one is noticed. 0 for a
+ * NULL report.
+ */
+EXTERN_C size_t olemem_report_count(const olemem_report *report, const char *kind);
+
+/* How many of them are errors, and how many warnings. 0 for NULL. */
+EXTERN_C size_t olemem_report_errors(const olemem_report *report);
+EXTERN_C size_t olemem_report_warnings(const olemem_report *report);
+
+/*
+ * The kind of a violation, in the order in which they were found, leaks last. The text is the
+ * report's. NULL beyond the last one, and for a NULL report.
+ */
+EXTERN_C const char *olemem_report_kind(const olemem_report *report, size_t index);
+
+/*
+ * The whole story in UTF-8: what happened, where the block was allocated and freed, the rule, what
+ * to do instead. The text is the report's. "" for NULL.
+ */
+EXTERN_C const char *olemem_report_text(const olemem_report *report);
+
+/*
+ * Stores the session's numbers in *counts, whose `size` has been set: 1. 0 and nothing stored when a
+ * pointer is NULL or `size` is too small for any member. Members beyond `size` are left out.
+ */
+EXTERN_C int olemem_report_counts(const olemem_report *report, olemem_counts *counts);
+
+/* Releases a report; NULL does nothing. */
+EXTERN_C void olemem_report_release(olemem_report *report);
+
+/*
+ * Says that a block is meant to live on, as one that a global owns: it is not reported as leaked. A
+ * BSTR, or a block of task memory: 1; 0 for NULL and for any other address.
+ */
+EXTERN_C int olemem_ignore(const void *pointer);
+
 /* ------------------------------------------------------------------------------ atomic counts */
 
 /*
@@ -1285,6 +1440,373 @@ inline ULONG InterlockedIncrement(ULONG volatile *Addend) {
 inline ULONG InterlockedDecrement(ULONG volatile *Addend) {
     return __atomic_sub_fetch(Addend, 1u, __ATOMIC_SEQ_CST);
 }
+#endif
+
+/* ------------------------------------------------------------------------------- C++17 and later
+ *
+ * An owner for BSTRs, text in and out, and sessions that end by themselves. Not needed for COM code,
+ * and nothing here is Windows'.
+ *
+ * Where memory runs out olemem::bstr throws std::bad_alloc. Without exceptions (-fno-exceptions) the
+ * string is null then, and a failed assert_clean ends the program: see there.
+ */
+#if defined(__cplusplus) && __cplusplus >= 201703L
+
+namespace olemem {
+
+namespace detail {
+
+/* The next character of UTF-8, and behind it; U+FFFD for each longest piece that is not well-formed,
+ * as Unicode recommends and SHStrDupA does it. */
+inline char32_t next_of_utf8(std::string_view text, std::size_t &at) noexcept {
+    const unsigned lead = static_cast<unsigned char>(text[at++]);
+    unsigned low = 0x80, high = 0xBF, more = 0;
+    char32_t character = lead;
+    if (lead < 0x80)
+        return character;
+    if (lead >= 0xC2 && lead <= 0xDF) {
+        more = 1;
+        character = lead & 0x1F;
+    } else if (lead >= 0xE0 && lead <= 0xEF) {
+        more = 2;
+        character = lead & 0x0F;
+        low = lead == 0xE0 ? 0xA0 : 0x80;
+        high = lead == 0xED ? 0x9F : 0xBF;
+    } else if (lead >= 0xF0 && lead <= 0xF4) {
+        more = 3;
+        character = lead & 0x07;
+        low = lead == 0xF0 ? 0x90 : 0x80;
+        high = lead == 0xF4 ? 0x8F : 0xBF;
+    } else {
+        return 0xFFFD;
+    }
+    for (; more != 0; --more) {
+        const unsigned next = at < text.size() ? static_cast<unsigned char>(text[at]) : 0u;
+        if (next < low || next > high)
+            return 0xFFFD;
+        character = (character << 6) | (next & 0x3F);
+        low = 0x80;
+        high = 0xBF;
+        ++at;
+    }
+    return character;
+}
+
+/* The next character of UTF-16, and behind it; U+FFFD for a lone surrogate. */
+inline char32_t next_of_utf16(std::u16string_view text, std::size_t &at) noexcept {
+    const char32_t unit = text[at++];
+    if (unit < 0xD800 || unit > 0xDFFF)
+        return unit;
+    if (unit > 0xDBFF || at == text.size() || text[at] < 0xDC00 || text[at] > 0xDFFF)
+        return 0xFFFD;
+    return 0x10000 + ((unit - 0xD800) << 10) + (text[at++] - 0xDC00u);
+}
+
+inline void append_utf8(std::string &text, char32_t character) {
+    const auto byte = [&text](char32_t value) { text += static_cast<char>(value); };
+    if (character < 0x80) {
+        byte(character);
+    } else if (character < 0x800) {
+        byte(0xC0 | (character >> 6));
+        byte(0x80 | (character & 0x3F));
+    } else if (character < 0x10000) {
+        byte(0xE0 | (character >> 12));
+        byte(0x80 | ((character >> 6) & 0x3F));
+        byte(0x80 | (character & 0x3F));
+    } else {
+        byte(0xF0 | (character >> 18));
+        byte(0x80 | ((character >> 12) & 0x3F));
+        byte(0x80 | ((character >> 6) & 0x3F));
+        byte(0x80 | (character & 0x3F));
+    }
+}
+
+} // namespace detail
+
+/*
+ * The units of a BSTR, an odd last byte left out; none for NULL. Valid as long as the BSTR is, and
+ * its length is not changed. (With -fshort-wchar, where OLECHAR is wchar_t, the same units as
+ * char16_t: the C library's functions on wchar_t, which std::wstring_view uses, do not know them.)
+ */
+inline std::u16string_view view(const OLECHAR *text) noexcept {
+    const UINT length = SysStringLen(const_cast<OLECHAR *>(text));
+    return length == 0 ? std::u16string_view()
+                       : std::u16string_view(reinterpret_cast<const char16_t *>(text), length);
+}
+
+/*
+ * A new BSTR, which the caller frees: what CStringT::AllocSysString is for in code that runs on
+ * Windows only. Zero units are kept. Never NULL, unless there is no memory or the text is too long.
+ */
+[[nodiscard]] inline BSTR alloc_sys_string(std::u16string_view text) noexcept {
+    if (text.size() > 0xFFFFFFFFu)
+        return nullptr;
+    /* NULL would leave the contents open; of no units nothing is read. */
+    static const OLECHAR none = 0;
+    const void *source = text.empty() ? &none : static_cast<const void *>(text.data());
+    return SysAllocStringLen(static_cast<const OLECHAR *>(source), static_cast<UINT>(text.size()));
+}
+
+/* The same from UTF-8; U+FFFD stands for each piece that is not well-formed. */
+[[nodiscard]] inline BSTR alloc_sys_string(std::string_view utf8) noexcept {
+    std::size_t units = 0;
+    for (std::size_t at = 0; at < utf8.size();)
+        units += detail::next_of_utf8(utf8, at) < 0x10000 ? 1u : 2u;
+    if (units > 0xFFFFFFFFu)
+        return nullptr;
+    BSTR made = SysAllocStringLen(nullptr, static_cast<UINT>(units));
+    if (!made)
+        return nullptr;
+    OLECHAR *next = made;
+    for (std::size_t at = 0; at < utf8.size();) {
+        const char32_t character = detail::next_of_utf8(utf8, at);
+        if (character < 0x10000) {
+            *next++ = static_cast<OLECHAR>(character);
+        } else {
+            *next++ = static_cast<OLECHAR>(0xD7C0 + (character >> 10));
+            *next++ = static_cast<OLECHAR>(0xDC00 + (character & 0x3FF));
+        }
+    }
+    return made;
+}
+
+#if defined(__cpp_lib_char8_t)
+[[nodiscard]] inline BSTR alloc_sys_string(std::u8string_view utf8) noexcept {
+    return alloc_sys_string(
+        std::string_view(reinterpret_cast<const char *>(utf8.data()), utf8.size()));
+}
+#endif
+#if defined(__SIZEOF_WCHAR_T__) && __SIZEOF_WCHAR_T__ == 2
+/* What OLESTR("...") gives with -fshort-wchar: the units before the first zero; NULL for NULL. */
+[[nodiscard]] inline BSTR alloc_sys_string(const OLECHAR *text) noexcept {
+    return SysAllocString(text);
+}
+#endif
+
+/* UTF-16 as UTF-8, U+FFFD for lone surrogates. */
+[[nodiscard]] inline std::string to_utf8(std::u16string_view text) {
+    std::string utf8;
+    utf8.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();)
+        detail::append_utf8(utf8, detail::next_of_utf16(text, at));
+    return utf8;
+}
+
+/*
+ * Owns a BSTR and frees it. It moves, and is copied by copy() alone. Null, as a BSTR may be, is the
+ * empty string wherever one is read.
+ *
+ *     olemem::bstr text;
+ *     if (SUCCEEDED(browser->get_StatusText(text.put())))     [out]
+ *         browser->put_Title(text.get());                     [in]
+ *     *result = olemem::bstr("Ready").release();              [out], at the callee
+ */
+class bstr {
+  public:
+    bstr() noexcept = default;
+    bstr(std::nullptr_t) noexcept {}
+
+    /* A new string of the text. Throws std::bad_alloc; without exceptions it is null then. */
+    explicit bstr(std::u16string_view text) : bstr_(made(alloc_sys_string(text))) {}
+    /* The same from UTF-8. */
+    explicit bstr(std::string_view utf8) : bstr_(made(alloc_sys_string(utf8))) {}
+#if defined(__cpp_lib_char8_t)
+    explicit bstr(std::u8string_view utf8) : bstr_(made(alloc_sys_string(utf8))) {}
+#endif
+#if defined(__SIZEOF_WCHAR_T__) && __SIZEOF_WCHAR_T__ == 2
+    explicit bstr(const OLECHAR *text) : bstr_(text ? made(alloc_sys_string(text)) : nullptr) {}
+#endif
+    /* Not said what is meant: adopt() takes a BSTR over, copy_of() copies it. (A template, since to
+     * GCC a literal, too, is a pointer to what may be changed.) */
+    template <typename T, std::enable_if_t<std::is_same_v<T, BSTR>, int> = 0>
+    explicit bstr(T text) = delete;
+
+    /* Takes over a BSTR that is the caller's to free. */
+    [[nodiscard]] static bstr adopt(BSTR text) noexcept {
+        bstr owner;
+        owner.bstr_ = text;
+        return owner;
+    }
+    /* A copy of a BSTR, byte for byte; null of NULL. Throws as the constructors do. */
+    [[nodiscard]] static bstr copy_of(const OLECHAR *text) {
+        if (!text)
+            return bstr();
+        const UINT bytes = SysStringByteLen(const_cast<OLECHAR *>(text));
+        return adopt(made(SysAllocStringByteLen(reinterpret_cast<const char *>(text), bytes)));
+    }
+
+    bstr(bstr &&other) noexcept : bstr_(other.release()) {}
+    bstr &operator=(bstr &&other) noexcept {
+        if (this != &other)
+            reset(other.release());
+        return *this;
+    }
+    bstr(const bstr &) = delete;
+    bstr &operator=(const bstr &) = delete;
+    ~bstr() { SysFreeString(bstr_); }
+
+    /* A second string, byte for byte. Throws as the constructors do. */
+    [[nodiscard]] bstr copy() const { return copy_of(bstr_); }
+
+    /* For an [in] parameter: lent, and still this object's. */
+    [[nodiscard]] BSTR get() const noexcept { return bstr_; }
+    /* For an [out] parameter: what it held is freed, and it is null. */
+    [[nodiscard]] BSTR *put() noexcept {
+        reset();
+        return &bstr_;
+    }
+    /* For an [in, out] parameter: the callee may free and replace what it holds. */
+    [[nodiscard]] BSTR *inout() noexcept { return &bstr_; }
+    /* Gives the BSTR away; it is null then. */
+    [[nodiscard]] BSTR release() noexcept { return std::exchange(bstr_, nullptr); }
+    /* Frees what it holds and takes over another BSTR, or none. */
+    void reset(BSTR text = nullptr) noexcept { SysFreeString(std::exchange(bstr_, text)); }
+    void swap(bstr &other) noexcept { std::swap(bstr_, other.bstr_); }
+    friend void swap(bstr &left, bstr &right) noexcept { left.swap(right); }
+
+    /* Whether it is not null; an empty string is not null. */
+    explicit operator bool() const noexcept { return bstr_ != nullptr; }
+    /* Whether it has no units; null has none. */
+    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+    /* Units; an odd last byte does not count. */
+    [[nodiscard]] std::size_t size() const noexcept { return SysStringLen(bstr_); }
+    [[nodiscard]] std::size_t byte_size() const noexcept { return SysStringByteLen(bstr_); }
+    /* The units, as long as the string lives and is not changed. */
+    [[nodiscard]] std::u16string_view view() const noexcept { return olemem::view(bstr_); }
+    [[nodiscard]] std::string to_utf8() const { return olemem::to_utf8(view()); }
+
+    /* By units; null is equal to the empty string. */
+    friend bool operator==(const bstr &left, const bstr &right) noexcept {
+        return left.view() == right.view();
+    }
+    friend bool operator!=(const bstr &left, const bstr &right) noexcept {
+        return left.view() != right.view();
+    }
+    friend bool operator<(const bstr &left, const bstr &right) noexcept {
+        return left.view() < right.view();
+    }
+    friend bool operator==(const bstr &left, std::u16string_view right) noexcept {
+        return left.view() == right;
+    }
+    friend bool operator!=(const bstr &left, std::u16string_view right) noexcept {
+        return left.view() != right;
+    }
+    friend bool operator==(std::u16string_view left, const bstr &right) noexcept {
+        return left == right.view();
+    }
+    friend bool operator!=(std::u16string_view left, const bstr &right) noexcept {
+        return left != right.view();
+    }
+
+  private:
+    static BSTR made(BSTR text) {
+#if defined(__cpp_exceptions)
+        if (!text)
+            throw std::bad_alloc();
+#endif
+        return text;
+    }
+
+    BSTR bstr_ = nullptr;
+};
+
+/* What session::assert_clean throws; what() is the whole story. */
+struct violation_error : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/*
+ * A session of this thread's: from the constructor to end(), or to the first question, which ends it.
+ *
+ *     olemem::session session;
+ *     ... what is to be tested ...
+ *     session.assert_clean();
+ *
+ * The destructor of a session that has not ended does so; if it is not clean, the story goes to
+ * standard error, and that is all. It cannot make a test fail, so ask.
+ */
+class session {
+  public:
+    /* Throws std::runtime_error if none can begin; without exceptions the program ends. */
+    explicit session(const olemem_session_options *options = nullptr)
+        : id_(olemem_session_begin(options)) {
+        if (id_ == 0)
+            fail<std::runtime_error>("olemem: no session can begin");
+    }
+    explicit session(const olemem_session_options &options) : session(&options) {}
+    session(const session &) = delete;
+    session &operator=(const session &) = delete;
+    ~session() {
+        if (!report_)
+            olemem_session_check(id_);
+        olemem_report_release(report_);
+    }
+
+    /* The number, for olemem::joined on another thread. */
+    [[nodiscard]] olemem_session id() const noexcept { return id_; }
+
+    /* Ends it: what is allocated from now on is not watched. A second time nothing happens. */
+    void end() noexcept {
+        if (!report_)
+            report_ = olemem_session_end(id_);
+    }
+    /* Ends it, and throws violation_error with the whole story unless it is clean. Without
+     * exceptions the story goes to standard error, and the program is aborted. */
+    void assert_clean() {
+        if (!is_clean())
+            fail<violation_error>(text());
+    }
+    /* Ends it. These are the functions on reports, which are described above. */
+    [[nodiscard]] bool is_clean() noexcept { return olemem_report_is_clean(report()) != 0; }
+    /* By kind, or all violations. */
+    [[nodiscard]] std::size_t count(const char *kind = nullptr) noexcept {
+        return olemem_report_count(report(), kind);
+    }
+    [[nodiscard]] std::size_t errors() noexcept { return olemem_report_errors(report()); }
+    [[nodiscard]] std::size_t warnings() noexcept { return olemem_report_warnings(report()); }
+    /* Valid as long as this object is. */
+    [[nodiscard]] const char *text() noexcept { return olemem_report_text(report()); }
+    [[nodiscard]] olemem_counts counts() noexcept {
+        olemem_counts numbers = {};
+        numbers.size = sizeof numbers;
+        olemem_report_counts(report(), &numbers);
+        return numbers;
+    }
+
+  private:
+    const olemem_report *report() noexcept {
+        end();
+        return report_;
+    }
+    template <typename Error> [[noreturn]] static void fail(const char *text) {
+#if defined(__cpp_exceptions)
+        throw Error(text);
+#else
+        std::fputs(text, stderr);
+        std::fputc('\n', stderr);
+        std::abort();
+#endif
+    }
+
+    olemem_session id_;
+    olemem_report *report_ = nullptr;
+};
+
+/* Takes part in another thread's session from here to the end of the scope. */
+class joined {
+  public:
+    explicit joined(olemem_session number) noexcept : before_(olemem_session_join(number)) {}
+    explicit joined(const session &of) noexcept : joined(of.id()) {}
+    joined(const joined &) = delete;
+    joined &operator=(const joined &) = delete;
+    ~joined() { olemem_session_leave(before_); }
+
+  private:
+    olemem_session before_;
+};
+
+} // namespace olemem
+
 #endif
 
 #endif /* OLEMEM_H */

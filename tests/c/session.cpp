@@ -1,0 +1,237 @@
+/*
+ * The C++17 part of olemem.h: the owner of BSTRs, text in and out, and sessions. With exceptions and
+ * without. `session dropped` and `session assert` leave the telling to the session.
+ */
+#include <windows.h>
+
+#include <oleauto.h>
+#include <shlwapi.h>
+
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "check.h"
+
+using olemem::bstr;
+using namespace std::literals;
+
+static_assert(!std::is_copy_constructible_v<bstr> && !std::is_copy_assignable_v<bstr>);
+static_assert(std::is_nothrow_move_constructible_v<bstr> && std::is_nothrow_move_assignable_v<bstr>);
+static_assert(sizeof(bstr) == sizeof(BSTR));
+/* A BSTR is not text to copy by accident, and an owner is none to free by accident. */
+static_assert(!std::is_constructible_v<bstr, BSTR> && !std::is_convertible_v<bstr, BSTR>);
+static_assert(!std::is_convertible_v<std::string_view, bstr>);
+static_assert(!std::is_move_constructible_v<olemem::session>);
+
+/* Methods in the ways of COM. */
+static HRESULT get_text(BSTR *text) {
+    if (!text)
+        return E_POINTER;
+    *text = bstr(u"Ready").release();
+    return *text ? S_OK : E_OUTOFMEMORY;
+}
+static HRESULT append(BSTR more, BSTR *text) {
+    BSTR joined = nullptr;
+    const HRESULT code = VarBstrCat(*text, more, &joined);
+    if (SUCCEEDED(code)) {
+        SysFreeString(*text);
+        *text = joined;
+    }
+    return code;
+}
+
+namespace client {
+__attribute__((noinline)) BSTR lose_text(std::string_view text) {
+    return olemem::alloc_sys_string(text);
+}
+} // namespace client
+
+static void owner() {
+    bstr null;
+    CHECK(!null && null.empty() && null.size() == 0 && null.get() == nullptr);
+    CHECK(null.view().empty() && null.to_utf8().empty());
+    CHECK(!bstr(nullptr) && !null.copy());
+
+    bstr empty(u"");
+    CHECK(empty && empty.empty() && empty.byte_size() == 0 && empty.get()[0] == 0);
+    CHECK(empty == null && !(empty != null) && !(empty < null));
+    CHECK(bstr(std::u16string_view()) && bstr(std::string_view()));
+
+    bstr text(u"status"s);
+    CHECK(text && text.size() == 6 && text.byte_size() == 12 && text.get()[6] == 0);
+    CHECK(text == u"status" && u"status" == text && text != u"Status" && u"x" != text);
+    CHECK(text.view() == u"status"sv && text.to_utf8() == "status");
+    CHECK(text == bstr("status") && text != bstr("stat") && bstr("stat") < text && !(text < text));
+    CHECK(bstr(OLESTR("wide")) == u"wide");
+    CHECK(bstr(u8"\u00E9") == u"\u00E9");
+
+    bstr copy = text.copy();
+    CHECK(copy == text && copy.get() != text.get());
+    bstr moved = std::move(copy);
+    CHECK(moved == u"status" && !copy);
+    copy = std::move(moved);
+    CHECK(copy == u"status" && !moved);
+    bstr &same = copy;
+    copy = std::move(same);
+    CHECK(copy == u"status");
+    swap(copy, null);
+    CHECK(null == u"status" && !copy);
+    null.swap(copy);
+
+    /* Zero units and odd lengths are a BSTR's right. */
+    bstr zeros(u"a\0b"sv);
+    CHECK(zeros.size() == 3 && zeros == u"a\0b"sv && zeros.to_utf8() == "a\0b"s);
+    bstr odd = bstr::adopt(SysAllocStringByteLen("12345", 5));
+    CHECK(odd.size() == 2 && odd.byte_size() == 5);
+    bstr odd_too = bstr::copy_of(odd.get());
+    CHECK(odd_too.byte_size() == 5 && std::memcmp(odd_too.get(), "12345", 5) == 0);
+    CHECK(!bstr::copy_of(nullptr));
+
+    bstr result;
+    CHECK(get_text(result.put()) == S_OK && result == u"Ready");
+    /* Again: what it held is freed, or the session would find a leak. */
+    CHECK(get_text(result.put()) == S_OK && result == u"Ready");
+    CHECK(append(text.get(), result.inout()) == S_OK && result == u"Readystatus");
+    BSTR given = result.release();
+    CHECK(!result && SysStringLen(given) == 11);
+    result.reset(given);
+    CHECK(result.get() == given);
+    result.reset();
+    CHECK(!result);
+
+    BSTR raw = olemem::alloc_sys_string(u"raw");
+    CHECK(SysStringLen(raw) == 3 && olemem::view(raw) == u"raw" && olemem::view(nullptr).empty());
+    SysFreeString(raw);
+}
+
+/* What the library itself makes of the bytes. */
+static bool as_the_library(const std::string &utf8) {
+    LPWSTR expected = nullptr;
+    CHECK(SUCCEEDED(SHStrDupA(utf8.c_str(), &expected)));
+    bstr made(utf8);
+    const bool same = std::memcmp(made.get(), expected, made.byte_size() + 2) == 0;
+    CoTaskMemFree(expected);
+    return same;
+}
+
+static void text() {
+    const std::u16string_view sample = u"z\u00DF\u6C34\U0001F34C";
+    bstr made("z\xC3\x9F\xE6\xB0\xB4\xF0\x9F\x8D\x8C");
+    CHECK(made == sample && made.to_utf8() == "z\xC3\x9F\xE6\xB0\xB4\xF0\x9F\x8D\x8C");
+    for (char32_t c : {U'\x7F', U'\u0080', U'\u07FF', U'\u0800', U'\uD7FF', U'\uE000', U'\uFFFF',
+                       U'\U00010000', U'\U0010FFFF'}) {
+        std::u16string units;
+        if (c < 0x10000) {
+            units += static_cast<char16_t>(c);
+        } else {
+            units += static_cast<char16_t>(0xD7C0 + (c >> 10));
+            units += static_cast<char16_t>(0xDC00 + (c & 0x3FF));
+        }
+        CHECK(bstr(olemem::to_utf8(units)) == units);
+    }
+    /* A lone surrogate, first, last, and in the wrong order. */
+    const char16_t lone[] = {0xDC00, 'a', 0xD800, 'b', 0xDBFF};
+    CHECK(olemem::to_utf8({lone, 5}) == "\xEF\xBF\xBD" "a" "\xEF\xBF\xBD" "b" "\xEF\xBF\xBD");
+    CHECK(olemem::to_utf8(u"\xDC00\xD800"sv).size() == 6);
+
+    /* Every byte, each edge of what may follow it, and what may follow that. */
+    unsigned differ = 0;
+    for (unsigned first = 0x7F; first < 0x100; ++first) {
+        for (unsigned second : {0x7Fu, 0x80u, 0x8Fu, 0x90u, 0x9Fu, 0xA0u, 0xBFu, 0xC0u, 0xFFu}) {
+            for (const char *rest : {"", "\x80", "\xBFx", "\x80\x80", "\x90\xBF\x80", "\xC3"}) {
+                const std::string bytes{static_cast<char>(first), static_cast<char>(second)};
+                differ += !as_the_library(bytes + rest);
+            }
+        }
+    }
+    CHECK(differ == 0);
+}
+
+static void sessions() {
+    BSTR lost = nullptr;
+    {
+        olemem::session session;
+        CHECK(session.id() != 0);
+        owner();
+        session.assert_clean();
+        CHECK(session.is_clean() && session.count() == 0 && session.counts().live == 0);
+    }
+    {
+        olemem_session_options options = {};
+        options.size = sizeof options;
+        options.backtrace = OLEMEM_BACKTRACE_OFF;
+        olemem::session session(options);
+        std::thread other([&] {
+            olemem::joined here(session);
+            lost = bstr("lost by a thread").release();
+        });
+        other.join();
+        session.end();
+        session.end();
+        CHECK(!session.is_clean() && session.count("leak") == 1 && session.count() == 1);
+        CHECK(session.count("leek") == static_cast<std::size_t>(-1));
+        CHECK(session.errors() == 1 && session.warnings() == 0 && session.counts().live == 1);
+        CHECK(std::strstr(session.text(), "lost by a thread") != nullptr);
+#if defined(__cpp_exceptions)
+        std::string story;
+        try {
+            session.assert_clean();
+        } catch (const std::exception &error) {
+            story = error.what();
+        }
+        CHECK(story == session.text());
+        static_assert(std::is_base_of_v<std::exception, olemem::violation_error>);
+#endif
+        SysFreeString(lost);
+    }
+#if defined(__cpp_exceptions)
+    bool refused = false;
+    try {
+        olemem_session_options options = {};
+        olemem::session session(options);
+    } catch (const std::runtime_error &) {
+        refused = true;
+    }
+    CHECK(refused);
+    /* A length that no BSTR can have, and nobody looks at the units. */
+    bool too_long = false;
+    try {
+        bstr huge(std::u16string_view(u"x", 0x80000000u));
+    } catch (const std::bad_alloc &) {
+        too_long = true;
+    }
+    CHECK(too_long);
+#else
+    CHECK(!bstr(std::u16string_view(u"x", 0x80000000u)));
+#endif
+}
+
+int main(int argc, char **argv) {
+    const std::string_view part = argc > 1 ? argv[1] : "";
+    if (part == "dropped") {
+        /* Nobody asks: the destructor tells. */
+        BSTR lost;
+        {
+            olemem::session session;
+            lost = client::lose_text("dropped");
+        }
+        SysFreeString(lost);
+        return checks_finish();
+    }
+    if (part == "assert") {
+        olemem::session session;
+        BSTR lost = client::lose_text("asserted");
+        session.end();
+        SysFreeString(lost);
+        session.assert_clean();
+        return checks_finish();
+    }
+    text();
+    sessions();
+    return checks_finish();
+}

@@ -40,7 +40,7 @@ static ASIDE: Lock<Aside> = Lock::new(Aside {
         len: 0,
         retired: Vec::new_in(System),
     },
-    pins: Pins(HashTable::new_in(MEMORY)),
+    pins: Pins(HashTable::new_in(memory())),
 });
 
 /// What is set aside, locked. No listener runs and no user code is called while the guard lives.
@@ -194,7 +194,7 @@ impl Pins {
     /// Gives the table's memory back if nothing is pinned.
     pub(crate) fn tidy(&mut self) {
         if self.0.is_empty() {
-            self.0 = HashTable::new_in(MEMORY);
+            self.0 = HashTable::new_in(memory());
         }
     }
 
@@ -209,7 +209,9 @@ impl Pins {
 static START: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
 /// The memory of the pins: the system's.
-const MEMORY: TableMemory<System> = TableMemory {
-    backing: &System,
-    start: &START,
-};
+const fn memory() -> TableMemory<System> {
+    TableMemory {
+        backing: &System,
+        start: &START,
+    }
+}

@@ -140,10 +140,12 @@ struct Spyed {
 static START: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
 /// The table's own memory: the system's.
-const MEMORY: TableMemory<System> = TableMemory {
-    backing: &System,
-    start: &START,
-};
+const fn memory() -> TableMemory<System> {
+    TableMemory {
+        backing: &System,
+        start: &START,
+    }
+}
 
 /// The spy's place.
 pub(crate) struct Seat {
@@ -161,7 +163,7 @@ static SEAT: Lock<Seat> = Lock::new(Seat {
     agent: None,
     number: 0,
     pending: false,
-    spyed: HashTable::new_in(MEMORY),
+    spyed: HashTable::new_in(memory()),
     promised: 0,
 });
 
@@ -207,7 +209,7 @@ impl Seat {
     /// Makes the seat free, and gives back who had it.
     pub(crate) fn vacate(&mut self) -> Option<Arc<dyn Agent>> {
         self.pending = false;
-        self.spyed = HashTable::new_in(MEMORY);
+        self.spyed = HashTable::new_in(memory());
         self.agent.take()
     }
 

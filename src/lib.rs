@@ -22,6 +22,7 @@
 //! | what Windows keeps of freed strings | [`cache`] |
 //! | a lent string that must outlast a free | [`Pinned`] |
 //! | a witness of every call, as `IMallocSpy` is | module `spy`, with the feature `export` or `audit` |
+//! | broken ownership rules, told as a story | module `audit`, with the feature `audit` |
 //! | the numbers behind it all | [`layout`] |
 //!
 //! # Examples
@@ -102,7 +103,7 @@
 //! | --- | --- |
 //! | `std` (default) | the heap and all that stands on it; without it: [`layout`], lengths, errors, [`com`], [`guid_text`], [`BstrRef`] |
 //! | `export` | the C ABI; spies |
-//! | `audit` | spies, without the C ABI |
+//! | `audit` | sessions that watch every block and report broken rules, process mode; spies |
 //! | `serde` | `Serialize` and `Deserialize` for `Bstr`, `Serialize` for `BstrRef` |
 //! | `allocator-api2-04` | `TaskAllocator` for allocator-api2 0.4 as well as 0.2 |
 //! | `cli` | the command `olemem` |
@@ -213,11 +214,7 @@ pub mod raw {
     };
 }
 
-/// The README's Rust examples are tested, where there are spies.
-#[cfg(all(
-    doctest,
-    any(feature = "export", feature = "audit"),
-    any(not(windows), miri)
-))]
+/// The README's Rust examples are tested, where there is an audit.
+#[cfg(all(doctest, feature = "audit", any(not(windows), miri)))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -59,7 +59,7 @@ mod store;
 #[cfg(any(not(windows), miri))]
 mod sync;
 #[cfg(any(not(windows), miri))]
-mod table_memory;
+pub(crate) mod table_memory;
 #[cfg(any(not(windows), miri))]
 mod thread;
 #[cfg(any(not(windows), miri))]

@@ -129,8 +129,6 @@ fn sessions_are_clean_under_valgrind() {
         passes(
             Command::new(&valgrind)
                 .args(["--leak-check=full", "--error-exitcode=99"])
-                // A hash table is held by a pointer into its middle: the audit's books look "possibly lost".
-                .arg("--errors-for-leak-kinds=definite,indirect")
                 .arg(program),
         );
     }

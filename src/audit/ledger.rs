@@ -17,6 +17,7 @@
 //! 4. Addresses of live blocks are kept complemented, so that leak checkers do not take them for references.
 
 use core::ptr;
+use std::sync::atomic::AtomicPtr;
 
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
@@ -32,6 +33,7 @@ use crate::task::block::Family;
 use crate::task::heap::innermost;
 use crate::task::hook::Listening;
 use crate::task::lock::{self, Lock};
+use crate::task::table_memory::TableMemory;
 use crate::units::ByteLen;
 
 mod counts;
@@ -190,9 +192,9 @@ pub(super) struct SessionBook {
 
 /// All of it, behind one lock.
 pub(super) struct Books {
-    entries: HashMap<usize, Entry, Scramble, System>,
+    entries: HashMap<usize, Entry, Scramble, TableMemory<System>>,
     /// The key of the block that a page belongs to, those that are shut included.
-    pages: HashMap<usize, usize, Scramble, System>,
+    pages: HashMap<usize, usize, Scramble, TableMemory<System>>,
     pub(super) sessions: Vec<SessionBook, System>,
     pub(super) sites: Sites,
     last_session: SessionId,
@@ -208,8 +210,8 @@ unsafe impl Send for Books {}
 impl Books {
     pub(super) const fn new() -> Self {
         Self {
-            entries: HashMap::with_hasher_in(Scramble, System),
-            pages: HashMap::with_hasher_in(Scramble, System),
+            entries: HashMap::with_hasher_in(Scramble, memory(&ENTRIES)),
+            pages: HashMap::with_hasher_in(Scramble, memory(&PAGES)),
             sessions: Vec::new_in(System),
             sites: Sites::new(),
             last_session: 0,
@@ -573,6 +575,20 @@ impl Books {
             book.dropped += 1;
         }
         olemem_on_violation();
+    }
+}
+
+/// Where the newest tables start. Nobody reads it but a leak checker, so the compiler must be told that it is used.
+#[used]
+static ENTRIES: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+#[used]
+static PAGES: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+
+/// A table's own memory: the system's.
+const fn memory(start: &'static AtomicPtr<u8>) -> TableMemory<System> {
+    TableMemory {
+        backing: &System,
+        start,
     }
 }
 

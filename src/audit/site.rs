@@ -1,12 +1,14 @@
 //! Where a call came from: stacks of return addresses, each kept once.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 use hashbrown::HashTable;
 
 use super::frame::{self, Frame};
+use crate::task::table_memory::TableMemory;
 
 /// How much of the stack is kept with each event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,7 +93,7 @@ impl Stack {
         for address in &self.frames[..self.len] {
             // The address after the call may be the next line's, or the next function's.
             let address = (!address).wrapping_sub(1);
-            let pointer = std::ptr::without_provenance_mut(address);
+            let pointer = ptr::without_provenance_mut(address);
             let before = frames.len();
             backtrace::resolve(pointer, |symbol| {
                 frames.push(Frame::of(address, symbol));
@@ -105,17 +107,24 @@ impl Stack {
     }
 }
 
+/// Where the newest table starts. Nobody reads it but a leak checker, so the compiler must be told that it is used.
+#[used]
+static START: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+
 /// All stacks that are kept.
 pub(super) struct Sites {
     stacks: Vec<Stack, System>,
-    by_hash: HashTable<u32, System>,
+    by_hash: HashTable<u32, TableMemory<System>>,
 }
 
 impl Sites {
     pub(super) const fn new() -> Self {
         Self {
             stacks: Vec::new_in(System),
-            by_hash: HashTable::new_in(System),
+            by_hash: HashTable::new_in(TableMemory {
+                backing: &System,
+                start: &START,
+            }),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use core::hash::{BuildHasher, Hasher};
 
-/// The hash of keys that are addresses: a multiplication spreads them.
+use crate::task::table_memory::hash;
+
+/// The hash of keys that are addresses, or complements of them, alone.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scramble;
 
@@ -29,7 +31,6 @@ impl Hasher for Scrambled {
     }
 
     fn write_usize(&mut self, number: usize) {
-        let product = (self.0 ^ number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 = product ^ (product >> 32);
+        self.0 = hash(number);
     }
 }

@@ -68,21 +68,8 @@ impl Books {
         };
         let entry = known.and_then(|key| self.get(key));
         let session = entry.map_or(0, |entry| entry.session);
-        let facts = entry.map(|entry| {
-            if entry.is_live() {
-                live_facts(&entry)
-            } else {
-                Facts::of_freed(&entry)
-            }
-        });
-        let record = Record {
-            kind,
-            severity: kind.severity(),
-            deed,
-            detail,
-            block: facts,
-            at: Site::default(),
-        };
+        let facts = entry.as_ref().map(facts);
+        let record = Record::new(kind, deed, detail, facts);
         if self.tell(session, record, at) || known.is_some() {
             Judgement::Bad
         } else {
@@ -120,14 +107,7 @@ impl Books {
         };
         let shape = entry.shape();
         let found = |books: &mut Self, kind: Kind, detail| {
-            let record = Record {
-                kind,
-                severity: kind.severity(),
-                deed,
-                detail,
-                block: Some(live_facts(&entry)),
-                at: Site::default(),
-            };
+            let record = Record::new(kind, deed, detail, Some(live_facts(&entry)));
             books.tell(entry.session, record, at);
         };
         // SAFETY: the block is dressed, and a correct program does not write there.
@@ -174,17 +154,15 @@ impl Books {
             if let Some(entry) = self.get_mut(key) {
                 entry.is_prefix_told = true;
             }
-            let record = Record {
-                kind: Kind::PrefixCorrupted,
-                severity: Severity::Error,
+            let record = Record::new(
+                Kind::PrefixCorrupted,
                 deed,
-                detail: Detail::Short {
+                Detail::Short {
                     wanted: prefix.as_usize(),
                     there: made.as_usize(),
                 },
-                block: Some(live_facts(&entry)),
-                at: Site::default(),
-            };
+                Some(live_facts(&entry)),
+            );
             self.tell(entry.session, record, at);
         }
         false
@@ -212,14 +190,12 @@ impl Books {
             return false;
         };
         let kind = gone(deed);
-        let record = Record {
+        let record = Record::new(
             kind,
-            severity: kind.severity(),
             deed,
-            detail: Detail::As(entry.family),
-            block: Some(Facts::of_freed(&entry)),
-            at: Site::default(),
-        };
+            Detail::As(entry.family),
+            Some(Facts::of_freed(&entry)),
+        );
         self.tell(entry.session, record, at);
         true
     }
@@ -227,21 +203,8 @@ impl Books {
     /// Records what is wrong with a pin.
     pub(super) fn tell_pin(&mut self, key: usize, kind: Kind, at: &Stack) {
         let entry = self.get(key);
-        let block = entry.map(|entry| {
-            if entry.is_live() {
-                live_facts(&entry)
-            } else {
-                Facts::of_freed(&entry)
-            }
-        });
-        let record = Record {
-            kind,
-            severity: kind.severity(),
-            deed: Deed::Read,
-            detail: Detail::Nothing,
-            block,
-            at: Site::default(),
-        };
+        let block = entry.as_ref().map(facts);
+        let record = Record::new(kind, Deed::Read, Detail::Nothing, block);
         self.tell(entry.map_or(0, |entry| entry.session), record, at);
     }
 }
@@ -251,6 +214,15 @@ pub(super) fn live_facts(entry: &Entry) -> Facts {
     // SAFETY: whoever gives a block to a function does not write to it meanwhile; at the end of a session its
     // blocks are left alone.
     unsafe { Facts::of_live(entry) }
+}
+
+/// What is told of a block, live or not.
+fn facts(entry: &Entry) -> Facts {
+    if entry.is_live() {
+        live_facts(entry)
+    } else {
+        Facts::of_freed(entry)
+    }
 }
 
 /// What it is to do this with a block that was freed.

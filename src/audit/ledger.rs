@@ -26,7 +26,7 @@ use hashbrown::HashMap;
 use super::guard::{FRONT, Guard, Shape};
 use super::options::Options;
 use super::page;
-use super::rules::{Kind, Severity};
+use super::rules::Kind;
 use super::site::{Site, Sites};
 use crate::layout::HEADER;
 use crate::task::block::Family;
@@ -169,6 +169,20 @@ pub(super) enum Place {
     PlainInside(Family, usize),
     /// Nowhere.
     Nowhere,
+}
+
+impl Record {
+    /// A violation as severe as its kind, its site yet to come.
+    pub(super) fn new(kind: Kind, deed: Deed, detail: Detail, block: Option<Facts>) -> Self {
+        Self {
+            kind,
+            severity: kind.severity(),
+            deed,
+            detail,
+            block,
+            at: Site::default(),
+        }
+    }
 }
 
 /// A session, as the books have it.
@@ -499,14 +513,12 @@ impl Books {
                 let facts = Some(Facts::of_freed(&entry));
                 self.record(
                     session,
-                    Record {
-                        kind: Kind::WriteAfterFree,
-                        severity: Severity::Error,
-                        deed: Deed::End,
-                        detail: Detail::Written(offset, 0),
-                        block: facts,
-                        at: Site::default(),
-                    },
+                    Record::new(
+                        Kind::WriteAfterFree,
+                        Deed::End,
+                        Detail::Written(offset, 0),
+                        facts,
+                    ),
                 );
             }
             // SAFETY: it was freed by its holder.

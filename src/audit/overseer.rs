@@ -20,8 +20,8 @@ use super::guard::{Guard, Shape, total};
 use super::judge::{Judgement, live_facts};
 use super::ledger::{Books, Deed, Detail, Entry, Place, Record, SessionId, State, books, key};
 use super::page;
-use super::rules::{Kind, Severity};
-use super::site::{Site, Stack};
+use super::rules::Kind;
+use super::site::Stack;
 use crate::layout::HEADER;
 use crate::task::block::Family;
 use crate::task::heap::innermost;
@@ -273,17 +273,15 @@ impl Overseer for Audit {
         if bytes <= there {
             return bytes;
         }
-        let record = Record {
-            kind: Kind::SourceOverRead,
-            severity: Severity::Error,
-            deed: Deed::Copy,
-            detail: Detail::Short {
+        let record = Record::new(
+            Kind::SourceOverRead,
+            Deed::Copy,
+            Detail::Short {
                 wanted: bytes,
                 there,
             },
-            block: facts,
-            at: Site::default(),
-        };
+            facts,
+        );
         if books.tell(session, record, &at) {
             there
         } else {
@@ -319,16 +317,8 @@ impl Overseer for Audit {
     fn refused_cached(&self, block: *mut u8, family: Family) {
         let at = Stack::here();
         let mut books = books();
-        let _ = family;
         if !books.refuse(key(block.addr()), Deed::Free, &at) {
-            let record = Record {
-                kind: Kind::DoubleFree,
-                severity: Severity::Error,
-                deed: Deed::Free,
-                detail: Detail::As(family),
-                block: None,
-                at: Site::default(),
-            };
+            let record = Record::new(Kind::DoubleFree, Deed::Free, Detail::As(family), None);
             books.tell(0, record, &at);
         }
     }
@@ -338,30 +328,26 @@ impl Overseer for Audit {
         let mut books = books();
         books.show(key(block_at(bstr)), bstr);
         let entry = books.get(key(block_at(bstr)));
-        let record = Record {
-            kind: Kind::OverlappingSource,
-            severity: Severity::Error,
-            deed: Deed::Realloc,
-            detail: Detail::Offset(
+        let record = Record::new(
+            Kind::OverlappingSource,
+            Deed::Realloc,
+            Detail::Offset(
                 source.addr().wrapping_sub(bstr.addr()).cast_signed(),
                 Family::Bstr,
             ),
-            block: entry.as_ref().map(live_facts),
-            at: Site::default(),
-        };
+            entry.as_ref().map(live_facts),
+        );
         books.tell(entry.map_or(0, |entry| entry.session), record, &at);
     }
 
     fn null_out(&self, function: &'static str) {
         let at = Stack::here();
-        let record = Record {
-            kind: Kind::NullOutPointer,
-            severity: Severity::Error,
-            deed: Deed::Copy,
-            detail: Detail::Function(function),
-            block: None,
-            at: Site::default(),
-        };
+        let record = Record::new(
+            Kind::NullOutPointer,
+            Deed::Copy,
+            Detail::Function(function),
+            None,
+        );
         books().tell(0, record, &at);
     }
 
@@ -378,14 +364,12 @@ impl Overseer for Audit {
         if let Some(entry) = books.get_mut(lost) {
             entry.is_ignored = true;
         }
-        let record = Record {
-            kind: Kind::SpyPointerLost,
-            severity: Severity::Error,
-            deed: Deed::Free,
-            detail: Detail::Nothing,
-            block: entry.as_ref().map(live_facts),
-            at: Site::default(),
-        };
+        let record = Record::new(
+            Kind::SpyPointerLost,
+            Deed::Free,
+            Detail::Nothing,
+            entry.as_ref().map(live_facts),
+        );
         books.tell(entry.map_or(0, |entry| entry.session), record, &at);
     }
 }

@@ -201,17 +201,7 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
             (Kind::Leak, Detail::Nothing)
         };
         let facts = live_facts(&entry);
-        books.record(
-            id,
-            Record {
-                kind,
-                severity: kind.severity(),
-                deed: Deed::End,
-                detail,
-                block: Some(facts),
-                at: Site::default(),
-            },
-        );
+        books.record(id, Record::new(kind, Deed::End, detail, Some(facts)));
     }
     let outer = books.session(id).map_or(0, |book| book.outer);
     let book = books.close(id)?;

@@ -15,7 +15,7 @@ use super::judge::live_facts;
 use super::ledger::{Deed, Detail, Facts, Place, Record, books};
 use super::report::Report;
 use super::rules::Kind;
-use super::site::{Site, Stack};
+use super::site::Stack;
 
 /// The signals of an access that is not allowed.
 const SIGNALS: [i32; 2] = [libc::SIGSEGV, libc::SIGBUS];
@@ -99,14 +99,7 @@ fn judge(address: usize, is_write: bool) -> Option<Report> {
         let detail = Detail::Touched(offset, is_write);
         (kind, detail, Facts::of_freed(&entry))
     };
-    let record = Record {
-        kind,
-        severity: kind.severity(),
-        deed: Deed::Read,
-        detail,
-        block: Some(facts),
-        at: Site::default(),
-    };
+    let record = Record::new(kind, Deed::Read, detail, Some(facts));
     books.tell(entry.session, record, &at);
     let stacks = [
         books.sites.get(facts.allocated_at),

@@ -171,20 +171,6 @@ pub(super) enum Place {
     Nowhere,
 }
 
-impl Record {
-    /// A violation as severe as its kind, its site yet to come.
-    pub(super) fn new(kind: Kind, deed: Deed, detail: Detail, block: Option<Facts>) -> Self {
-        Self {
-            kind,
-            severity: kind.severity(),
-            deed,
-            detail,
-            block,
-            at: Site::default(),
-        }
-    }
-}
-
 /// A session, as the books have it.
 #[derive(Debug)]
 pub(super) struct SessionBook {

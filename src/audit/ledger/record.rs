@@ -77,3 +77,17 @@ pub(crate) struct Record {
     pub(crate) block: Option<Facts>,
     pub(crate) at: Site,
 }
+
+impl Record {
+    /// A violation as severe as its kind, its site yet to come.
+    pub(crate) fn new(kind: Kind, deed: Deed, detail: Detail, block: Option<Facts>) -> Self {
+        Self {
+            kind,
+            severity: kind.severity(),
+            deed,
+            detail,
+            block,
+            at: Site::default(),
+        }
+    }
+}

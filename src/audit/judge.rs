@@ -27,7 +27,7 @@ impl Books {
                 Some(entry) if entry.is_live() => {
                     if entry.family != family {
                         let session = entry.session;
-                        let facts = live_facts(&entry);
+                        let facts = facts(&entry);
                         self.tell(
                             session,
                             Record {
@@ -83,7 +83,7 @@ impl Books {
         let session = if self.session(session).is_some() {
             session
         } else {
-            current()
+            self.effective(current())
         };
         if self.session(session).is_none() {
             return false;
@@ -95,20 +95,31 @@ impl Books {
 
     /// Counts an operation of this thread's.
     pub(super) fn count(&mut self) {
-        if let Some(book) = self.session(current()) {
+        let session = self.effective(current());
+        if let Some(book) = self.session(session) {
             book.counts.operations += 1;
         }
     }
 
-    /// Looks at the bytes around a live block, and at what makes it a BSTR, and records what is wrong.
-    pub(super) fn inspect(&mut self, key: usize, deed: Deed, at: &Stack) {
+    /// Looks at the bytes around a live block, and records what is wrong. If its holder has just handed it over, what
+    /// makes it a BSTR is looked at as well; otherwise it may be anybody's to write.
+    pub(super) fn inspect(&mut self, key: usize, deed: Deed, is_lent: bool, at: &Stack) {
         let Some(entry) = self.get(key) else {
             return;
         };
         let shape = entry.shape();
         let found = |books: &mut Self, kind: Kind, detail| {
-            let record = Record::new(kind, deed, detail, Some(live_facts(&entry)));
-            books.tell(entry.session, record, at);
+            let facts = if is_lent {
+                // SAFETY: whoever hands a block over does not write to it meanwhile.
+                unsafe { Facts::of_lent(&entry) }
+            } else {
+                Facts::of_live(&entry)
+            };
+            books.tell(
+                entry.session,
+                Record::new(kind, deed, detail, Some(facts)),
+                at,
+            );
         };
         // SAFETY: the block is dressed, and a correct program does not write there.
         let before = unsafe { shape.damage_before() };
@@ -127,7 +138,7 @@ impl Books {
             unsafe { shape.guard() };
             return;
         }
-        if self.inspect_prefix(key, deed, at) {
+        if is_lent && self.inspect_prefix(key, deed, at) {
             // SAFETY: it was made a BSTR.
             let prefix = unsafe { shape.prefix() };
             // SAFETY: the prefix is no more than what the block was made for.
@@ -161,7 +172,7 @@ impl Books {
                     wanted: prefix.as_usize(),
                     there: made.as_usize(),
                 },
-                Some(live_facts(&entry)),
+                Some(Facts::of_live(&entry)),
             );
             self.tell(entry.session, record, at);
         }
@@ -209,17 +220,10 @@ impl Books {
     }
 }
 
-/// What is told of a block that somebody holds.
-pub(super) fn live_facts(entry: &Entry) -> Facts {
-    // SAFETY: whoever gives a block to a function does not write to it meanwhile; at the end of a session its
-    // blocks are left alone.
-    unsafe { Facts::of_live(entry) }
-}
-
 /// What is told of a block, live or not.
-fn facts(entry: &Entry) -> Facts {
+pub(super) fn facts(entry: &Entry) -> Facts {
     if entry.is_live() {
-        live_facts(entry)
+        Facts::of_live(entry)
     } else {
         Facts::of_freed(entry)
     }

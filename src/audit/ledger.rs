@@ -85,6 +85,9 @@ pub(super) struct Entry {
     pub(super) is_ignored: bool,
     /// Its prefix was reported.
     pub(super) is_prefix_told: bool,
+    /// The beginning of a BSTR's text when it was made, as far as olemem wrote it.
+    preview: [u8; PREVIEW],
+    previewed: usize,
     pub(super) allocated_at: Site,
     pub(super) freed_at: Site,
     /// The next in the quarantine, by the key.
@@ -109,6 +112,8 @@ impl Entry {
             pins: 0,
             is_ignored: false,
             is_prefix_told: false,
+            preview: [0; PREVIEW],
+            previewed: 0,
             allocated_at,
             freed_at: Site::default(),
             next: 0,
@@ -195,9 +200,13 @@ pub(super) struct Books {
     entries: HashMap<usize, Entry, Scramble, TableMemory<System>>,
     /// The key of the block that a page belongs to, those that are shut included.
     pages: HashMap<usize, usize, Scramble, TableMemory<System>>,
+    /// How many blocks have pages of their own.
+    paged: usize,
     pub(super) sessions: Vec<SessionBook, System>,
     pub(super) sites: Sites,
     last_session: SessionId,
+    /// Operations that sessions saw which are over.
+    pub(super) seen: u64,
     /// The session that covers threads without one of their own; 0 if none does.
     pub(super) process: SessionId,
     /// The seat, while there is anything to oversee.
@@ -212,9 +221,11 @@ impl Books {
         Self {
             entries: HashMap::with_hasher_in(Scramble, memory(&ENTRIES)),
             pages: HashMap::with_hasher_in(Scramble, memory(&PAGES)),
+            paged: 0,
             sessions: Vec::new_in(System),
             sites: Sites::new(),
             last_session: 0,
+            seen: 0,
             process: 0,
             listening: None,
         }
@@ -241,6 +252,20 @@ impl Books {
         Some(self.last_session)
     }
 
+    /// The session that a thread is in: its own, if that is open, or the process's, if there is one; or 0.
+    pub(super) fn effective(&mut self, own: SessionId) -> SessionId {
+        if self.session(own).is_some() {
+            own
+        } else {
+            self.process
+        }
+    }
+
+    /// Whether there was ever a session of that number.
+    pub(super) fn was_opened(&self, id: SessionId) -> bool {
+        id <= self.last_session
+    }
+
     pub(super) fn session(&mut self, id: SessionId) -> Option<&mut SessionBook> {
         self.sessions.iter_mut().rev().find(|book| book.id == id)
     }
@@ -264,6 +289,7 @@ impl Books {
         }
         let index = self.sessions.iter().position(|book| book.id == id)?;
         let book = self.sessions.remove(index);
+        self.seen += book.counts.operations;
         for other in &mut self.sessions {
             if other.outer == id {
                 other.outer = book.outer;
@@ -287,6 +313,13 @@ impl Books {
             book.inherited = book.counts;
             book.records.clear();
             book.dropped = 0;
+            // What was freed is the parent's to judge; here it stays where it is.
+            (book.oldest, book.newest, book.quarantined) = (0, 0, 0);
+        }
+        for entry in self.entries.values_mut() {
+            if entry.state == State::Quarantined {
+                entry.session = 0;
+            }
         }
     }
 
@@ -319,6 +352,13 @@ impl Books {
         first..first + entry.held() / page::size() + 2
     }
 
+    /// Whether one more block may have pages of its own. A process may have so many mappings, 65,530 on Linux unless
+    /// the system says otherwise, and needs some for itself; a block takes two or three.
+    pub(super) fn has_pages(&self, pages: usize) -> bool {
+        const BLOCKS: usize = 15_000;
+        self.paged < BLOCKS && self.pages.len() + pages < 4 << 20
+    }
+
     /// Enters the pages of a block; `false` if there is no memory.
     fn enter_pages(&mut self, key: usize, entry: &Entry) -> bool {
         let pages = Self::pages_of(entry);
@@ -326,6 +366,7 @@ impl Books {
             return false;
         }
         self.pages.extend(pages.map(|page| (page, key)));
+        self.paged += 1;
         true
     }
 
@@ -337,9 +378,11 @@ impl Books {
     pub(super) unsafe fn give_back(&mut self, entry: &Entry) {
         let shape = entry.shape();
         if entry.is_paged {
+            let mut was_entered = false;
             for page in Self::pages_of(entry) {
-                self.pages.remove(&page);
+                was_entered |= self.pages.remove(&page).is_some();
             }
+            self.paged -= usize::from(was_entered);
             // SAFETY: the pages are the block's own; the caller's promise.
             unsafe { page::unmap(shape.real, shape.total()) };
         } else {
@@ -372,6 +415,8 @@ impl Books {
             return;
         };
         entry.state = State::Live;
+        entry.len = None;
+        entry.previewed = 0;
         entry.session = 0;
         entry.is_ignored = false;
         entry.is_prefix_told = false;
@@ -382,6 +427,22 @@ impl Books {
             entry.session = session;
         }
         self.entries.insert(key, entry);
+    }
+
+    /// Remembers how a BSTR's text begins, for stories about it: later it may be anybody's to write.
+    ///
+    /// # Safety
+    ///
+    /// * Whoever made the string has just written it, and nobody else knows of it.
+    pub(super) unsafe fn remember(&mut self, key: usize) {
+        if let Some(entry) = self.entries.get_mut(&key)
+            && let Some(len) = entry.len
+        {
+            let most = len.as_usize().min(PREVIEW);
+            let shape = entry.shape();
+            // SAFETY: the caller's promise. A new block's bytes are initialised.
+            entry.previewed = unsafe { shape.peek(HEADER, &mut entry.preview[..most]) };
+        }
     }
 
     /// The holder's size of a block changed.
@@ -463,6 +524,11 @@ impl Books {
         let Some(book) = self.session(session) else {
             return;
         };
+        if bytes > book.options.quarantine {
+            // It would push out all others, and then go itself.
+            // SAFETY: its holder has freed it, and it is in no quarantine.
+            return unsafe { self.release(key) };
+        }
         let newest = core::mem::replace(&mut book.newest, key);
         if newest == 0 {
             book.oldest = key;
@@ -562,6 +628,18 @@ impl Books {
         (found.start == address && !is_dressed).then_some(found.size)
     }
 
+    /// The key of the block that a BSTR stands in. A spy may have put room around it.
+    pub(super) fn key_at(&self, bstr: *const u16) -> usize {
+        let start = key(bstr.addr().wrapping_sub(HEADER));
+        if self.entries.contains_key(&start) {
+            return start;
+        }
+        match self.inside(bstr.addr()) {
+            Place::Inside(key, _) => key,
+            _ => start,
+        }
+    }
+
     /// Adds a violation to a session.
     pub(super) fn record(&mut self, session: SessionId, record: Record) {
         let Some(book) = self.session(session) else {
@@ -638,28 +716,32 @@ impl Facts {
         }
     }
 
-    /// What is told of a live block.
+    /// What is told of a live block, whose contents may be anybody's to write.
+    pub(super) fn of_live(entry: &Entry) -> Self {
+        Self {
+            preview: entry.preview,
+            previewed: entry.previewed,
+            freed_at: None,
+            ..Self::of_freed(entry)
+        }
+    }
+
+    /// The same, of a block whose holder has just handed it over: as it is.
     ///
     /// # Safety
     ///
-    /// * Its holder is not writing to it.
-    pub(super) unsafe fn of_live(entry: &Entry) -> Self {
-        let mut facts = Self {
-            freed_at: None,
-            ..Self::of_freed(entry)
-        };
-        let shape = entry.shape();
-        let (offset, most) = match entry.len {
-            Some(made) => {
-                // SAFETY: the caller's promise; it was made a BSTR.
-                let len = unsafe { shape.prefix() }.min(made);
-                facts.bytes = len.as_usize();
-                (HEADER, facts.bytes.min(PREVIEW))
-            }
-            None => (0, PREVIEW),
-        };
-        // SAFETY: the caller's promise.
-        facts.previewed = unsafe { shape.peek(offset, &mut facts.preview[..most]) };
+    /// * Nobody is writing to it.
+    pub(super) unsafe fn of_lent(entry: &Entry) -> Self {
+        let mut facts = Self::of_live(entry);
+        if let Some(made) = entry.len {
+            let shape = entry.shape();
+            // SAFETY: the caller's promise; it was made a BSTR.
+            let len = unsafe { shape.prefix() }.min(made);
+            facts.bytes = len.as_usize();
+            let most = facts.bytes.min(PREVIEW);
+            // SAFETY: the caller's promise. The units of a string are initialised since its block was dressed.
+            facts.previewed = unsafe { shape.peek(HEADER, &mut facts.preview[..most]) };
+        }
         facts
     }
 }

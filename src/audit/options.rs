@@ -33,6 +33,8 @@ pub struct Options {
     pub(super) guard: Guard,
     pub(super) backtrace: Backtrace,
     pub(super) budget: Option<Budget>,
+    /// Whether what is live at the end may be read. In safe Rust it may be another thread's at that moment.
+    pub(super) reads_at_end: bool,
 }
 
 impl Default for Options {
@@ -43,6 +45,7 @@ impl Default for Options {
             guard: Guard::Bytes,
             backtrace: Backtrace::Full,
             budget: None,
+            reads_at_end: false,
         }
     }
 }
@@ -67,6 +70,16 @@ impl Options {
     #[must_use]
     pub const fn backtrace(mut self, backtrace: Backtrace) -> Self {
         self.backtrace = backtrace;
+        self
+    }
+
+    /// Has blocks that are live when the session ends looked at as they are then: for C, where nobody borrows them.
+    #[cfg_attr(
+        not(any(feature = "export", all(unix, not(miri)))),
+        expect(dead_code, reason = "there is no C")
+    )]
+    pub(crate) const fn read_at_end(mut self) -> Self {
+        self.reads_at_end = true;
         self
     }
 

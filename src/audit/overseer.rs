@@ -17,7 +17,7 @@
 
 use super::current::current;
 use super::guard::{Guard, Shape, total};
-use super::judge::{Judgement, live_facts};
+use super::judge::{Judgement, facts};
 use super::ledger::{Books, Deed, Detail, Entry, Place, Record, SessionId, State, books, key};
 use super::page;
 use super::rules::Kind;
@@ -36,19 +36,19 @@ pub(super) struct Audit;
 
 impl Overseer for Audit {
     fn alloc(&self, size: usize, family: Family) -> *mut u8 {
-        let session = current();
-        if session == 0 {
+        if current() == 0 {
             return innermost::alloc_or_fail(size, family);
         }
         let at = Stack::here();
         let mut books = books();
-        if books.session(session).is_none() {
-            // It ended on another thread, or before this one joined it.
+        let session = books.effective(current());
+        if session == 0 {
+            // Its own ended on another thread, or before it joined.
             drop(books);
             return innermost::alloc_or_fail(size, family);
         }
         books.count();
-        let dressed = dress_new(size, family, books.guard_of(session));
+        let dressed = dress_new(&mut books, size, family, session);
         enter_dressed(&mut books, dressed, family, session, &at)
     }
 
@@ -65,7 +65,7 @@ impl Overseer for Audit {
                 return unsafe { innermost::resize_or_fail(block, size, family) };
             }
         };
-        books.inspect(key, Deed::Realloc, &at);
+        books.inspect(key, Deed::Realloc, true, &at);
         let Some(entry) = books.get(key) else {
             return core::ptr::null_mut();
         };
@@ -88,13 +88,19 @@ impl Overseer for Audit {
             return block;
         }
         // A block that grows moves, so that whoever keeps the old pointer is found out.
-        let session = session_for(entry.session);
+        let session = match entry.session {
+            0 => books.effective(current()),
+            old => old,
+        };
         let new = {
-            let dressed = dress_new(size, family, books.guard_of(session));
+            let dressed = dress_new(&mut books, size, family, session);
             enter_dressed(&mut books, dressed, family, session, &at)
         };
         if new.is_null() {
             return new;
+        }
+        if let Some(moved) = books.get_mut(self::key(new.addr())) {
+            moved.is_ignored = entry.is_ignored;
         }
         // SAFETY: so many bytes are in both blocks, and the caller does not use the old one meanwhile.
         unsafe { new.copy_from_nonoverlapping(block, entry.size.min(size)) };
@@ -117,7 +123,7 @@ impl Overseer for Audit {
         }
         match books.judge(block, family, Deed::Free, &at) {
             Judgement::Live(key) => {
-                books.inspect(key, Deed::Free, &at);
+                books.inspect(key, Deed::Free, true, &at);
                 books.retire(key, &at);
             }
             Judgement::Bad => {}
@@ -162,26 +168,28 @@ impl Overseer for Audit {
         let mut books = books();
         match *event {
             BstrEvent::Cached { bstr, again } => {
-                let key = key(block_at(bstr));
+                let key = books.key_at(bstr);
                 books.show(key, bstr);
                 if again {
                     books.refuse(key, Deed::Free, &at);
                 } else if books.get(key).is_some() {
-                    books.inspect(key, Deed::Free, &at);
+                    books.inspect(key, Deed::Free, true, &at);
                     let freed_at = books.sites.keep(&at);
                     books.freed(key, State::Cached, freed_at);
                 }
             }
             BstrEvent::Reused { bstr, .. } => {
                 let allocated_at = books.sites.keep(&at);
-                books.revive(key(block_at(bstr)), current(), allocated_at);
+                let session = books.effective(current());
+                let key = books.key_at(bstr);
+                books.revive(key, session, allocated_at);
             }
             BstrEvent::Pinned {
                 bstr,
                 is_live,
                 pins,
             } => {
-                let key = key(block_at(bstr));
+                let key = books.key_at(bstr);
                 books.show(key, bstr);
                 if !is_live {
                     books.tell_pin(key, Kind::PinOfNonBstr, &at);
@@ -190,7 +198,7 @@ impl Overseer for Audit {
                 }
             }
             BstrEvent::Unpinned { bstr, left, .. } => {
-                let key = key(block_at(bstr));
+                let key = books.key_at(bstr);
                 books.show(key, bstr);
                 match left {
                     None => books.tell_pin(key, Kind::UnbalancedPin, &at),
@@ -203,7 +211,8 @@ impl Overseer for Audit {
             }
             BstrEvent::FreeDeferred { bstr, again: false } => {
                 let freed_at = books.sites.keep(&at);
-                if let Some(entry) = books.get_mut(key(block_at(bstr))) {
+                let key = books.key_at(bstr);
+                if let Some(entry) = books.get_mut(key) {
                     entry.state = State::Deferred;
                     entry.freed_at = freed_at;
                 }
@@ -244,6 +253,7 @@ impl Overseer for Audit {
         }
         let at = Stack::here();
         let mut books = books();
+        let mut is_told = false;
         let (session, facts, there) = match books.inside(source.addr()) {
             Place::Inside(key, offset) => {
                 books.show(key, source);
@@ -254,13 +264,13 @@ impl Overseer for Audit {
                     books.refuse(key, Deed::Copy, &at);
                     return 0;
                 }
+                if entry.len.is_some() && offset == HEADER.cast_signed() {
+                    // As a string its length was looked at where that was read.
+                    is_told = entry.is_prefix_told;
+                }
                 let end = entry.shape().own_end().cast_signed();
                 let there = if offset < 0 { 0 } else { (end - offset).max(0) };
-                (
-                    entry.session,
-                    Some(live_facts(&entry)),
-                    there.unsigned_abs(),
-                )
+                (entry.session, Some(facts(&entry)), there.unsigned_abs())
             }
             Place::PlainInside(..) => {
                 let Some(found) = innermost::containing(source.addr()) else {
@@ -270,8 +280,8 @@ impl Overseer for Audit {
             }
             _ => return bytes,
         };
-        if bytes <= there {
-            return bytes;
+        if bytes <= there || is_told {
+            return bytes.min(there);
         }
         let record = Record::new(
             Kind::SourceOverRead,
@@ -314,6 +324,18 @@ impl Overseer for Audit {
         }
     }
 
+    fn filled(&self, block: *mut u8) {
+        let mut books = books();
+        books.show(key(block.addr()), block);
+        // SAFETY: whoever tells of it has just written the string.
+        unsafe { books.remember(key(block.addr())) };
+    }
+
+    fn may_reuse(&self, block: *mut u8) -> bool {
+        let mut books = books();
+        books.effective(current()) == 0 || books.get(key(block.addr())).is_some()
+    }
+
     fn refused_cached(&self, block: *mut u8, family: Family) {
         let at = Stack::here();
         let mut books = books();
@@ -335,7 +357,7 @@ impl Overseer for Audit {
                 source.addr().wrapping_sub(bstr.addr()).cast_signed(),
                 Family::Bstr,
             ),
-            entry.as_ref().map(live_facts),
+            entry.as_ref().map(facts),
         );
         books.tell(entry.map_or(0, |entry| entry.session), record, &at);
     }
@@ -368,7 +390,7 @@ impl Overseer for Audit {
             Kind::SpyPointerLost,
             Deed::Free,
             Detail::Nothing,
-            entry.as_ref().map(live_facts),
+            entry.as_ref().map(facts),
         );
         books.tell(entry.map_or(0, |entry| entry.session), record, &at);
     }
@@ -379,22 +401,17 @@ fn block_at(bstr: *const u16) -> usize {
     bstr.addr().wrapping_sub(HEADER)
 }
 
-/// The session that a block belongs to that takes another's place.
-fn session_for(old: SessionId) -> SessionId {
-    if old == 0 { current() } else { old }
-}
-
 /// A new block with guards around it, if there is one.
-fn dress_new(size: usize, family: Family, guard: Guard) -> Option<Shape> {
+fn dress_new(books: &mut Books, size: usize, family: Family, session: SessionId) -> Option<Shape> {
     let total = total(size)?;
     if innermost::is_to_fail(size) {
         return None;
     }
-    let paged = match guard {
-        Guard::Page => {
+    let paged = match books.guard_of(session) {
+        Guard::Page if books.has_pages(size / page::size()) => {
             page::map(size).and_then(|(real, usable)| Shape::at_end_of(real, usable, size))
         }
-        Guard::Bytes => None,
+        Guard::Page | Guard::Bytes => None,
     };
     let shape = match paged {
         Some(shape) => shape,

@@ -8,8 +8,8 @@ use std::thread;
 use super::current::{current, enter};
 #[cfg(all(unix, not(miri)))]
 use super::guard::Guard;
-use super::judge::live_facts;
-use super::ledger::{Deed, Detail, Record, SessionBook, SessionId, State, books, key};
+use super::judge::facts;
+use super::ledger::{Deed, Detail, Facts, Record, SessionBook, SessionId, State, books, key};
 use super::options::Options;
 use super::overseer::SEAT;
 use super::report::{Closed, Report};
@@ -186,9 +186,10 @@ impl Drop for Session {
 /// Ends a session; `None` if it is over, or never was.
 pub(super) fn close(id: SessionId) -> Option<Closed> {
     let mut books = books();
+    let reads = books.session(id)?.options.reads_at_end;
     for key in books.live_in(id) {
         let at = Stack::default();
-        books.inspect(key, Deed::End, &at);
+        books.inspect(key, Deed::End, reads, &at);
         let Some(entry) = books.get(key) else {
             continue;
         };
@@ -200,7 +201,12 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         } else {
             (Kind::Leak, Detail::Nothing)
         };
-        let facts = live_facts(&entry);
+        let facts = if reads {
+            // SAFETY: in C nobody borrows what is live, and a test leaves it alone when it ends its session.
+            unsafe { Facts::of_lent(&entry) }
+        } else {
+            facts(&entry)
+        };
         books.record(id, Record::new(kind, Deed::End, detail, Some(facts)));
     }
     let outer = books.session(id).map_or(0, |book| book.outer);
@@ -235,7 +241,7 @@ pub(super) fn begin_for_process(options: Options, seat: &'static hook::Seat) -> 
     let mut books = books();
     super::forking::watch();
     books.listening = Some(hook::listen(seat).ok()?);
-    let id = books.open(options, 0)?;
+    let id = books.open(options.read_at_end(), 0)?;
     books.process = id;
     refresh(&books.sessions);
     Some(id)
@@ -250,7 +256,9 @@ pub(super) fn end_of_process(id: SessionId) -> Option<Report> {
         live_bytes += entry.size as u64;
     });
     let mut closed = close(id)?;
-    let counts = closed.book.counts.since(closed.book.inherited);
+    let mut counts = closed.book.counts.since(closed.book.inherited);
+    // What sessions of the program's own saw was seen.
+    counts.operations += books().seen;
     closed.book.counts = super::ledger::Counts {
         live,
         live_bytes,
@@ -338,6 +346,7 @@ impl Drop for Joined {
 /// # Panics
 ///
 /// If a rule was broken, a block leaked, or nothing was recorded at all.
+#[track_caller]
 pub fn check<T>(code: impl FnOnce(&Session) -> T) -> T {
     let session = Session::begin();
     match panic::catch_unwind(AssertUnwindSafe(|| code(&session))) {

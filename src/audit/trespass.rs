@@ -11,7 +11,6 @@ use core::ptr;
 use std::cell::UnsafeCell;
 use std::sync::Once;
 
-use super::judge::live_facts;
 use super::ledger::{Deed, Detail, Facts, Place, Record, books};
 use super::report::Report;
 use super::rules::Kind;
@@ -82,7 +81,7 @@ fn judge(address: usize, is_write: bool) -> Option<Report> {
     let entry = books.get(key).filter(|entry| entry.shape().is_paged)?;
     let (kind, detail, facts) = if entry.is_live() {
         let end = entry.shape().own_end().cast_signed();
-        let facts = live_facts(&entry);
+        let facts = Facts::of_live(&entry);
         if offset < 0 {
             (Kind::Underrun, Detail::Touched(offset, is_write), facts)
         } else {

@@ -43,6 +43,7 @@ pub unsafe fn concat(left: *const u16, right: *const u16) -> *mut u16 {
             unsafe { raw::fill(joined, offset, source.cast(), bytes.as_usize()) };
         }
     }
+    raw::filled(joined);
     joined
 }
 

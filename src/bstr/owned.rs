@@ -148,6 +148,7 @@ impl Bstr {
         let places = unsafe { slice::from_raw_parts_mut(ptr.cast::<Place>(), units) };
         // Every unit is written, as the field's invariant asks.
         transcode::encode(text, places);
+        raw::filled(ptr);
         Ok(bstr)
     }
 
@@ -431,6 +432,7 @@ impl Bstr {
         let places = unsafe { slice::from_raw_parts_mut(tail, units) };
         // What the reallocation left undefined is now defined, as the field's invariant asks.
         write(places);
+        raw::filled(self.ptr);
         Ok(())
     }
 

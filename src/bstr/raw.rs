@@ -177,3 +177,11 @@ pub(super) unsafe fn fill(bstr: *mut u16, offset: usize, source: *const u8, byte
     // SAFETY: the caller's promise is the precondition.
     unsafe { imp::fill(bstr, offset, source, bytes) };
 }
+
+/// Tells that the text of a string was written, by whoever made it and is its only user.
+#[inline]
+pub(super) fn filled(bstr: *mut u16) {
+    #[cfg(any(not(windows), miri))]
+    imp::filled(bstr);
+    let _ = bstr;
+}

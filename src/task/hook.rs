@@ -196,6 +196,12 @@ pub(crate) trait Overseer: Sync {
     /// A BSTR stands in a block now, of so many bytes.
     fn framed(&self, block: *mut u8, len: ByteLen);
 
+    /// A BSTR was made, and its text was written.
+    fn filled(&self, block: *mut u8);
+
+    /// Whether a block may come out of the cache for a new string: one that is not known would not be watched.
+    fn may_reuse(&self, block: *mut u8) -> bool;
+
     /// A BSTR in the cache is freed or reallocated once more, which was not done.
     fn refused_cached(&self, block: *mut u8, family: Family);
 

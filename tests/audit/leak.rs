@@ -93,7 +93,7 @@ fn broken_with_odd_contents() {
         previews,
         [
             Some("tab\\tquote\\\"nul\\0end".to_owned()),
-            Some("long long long long long long lo…".to_owned()),
+            Some("long long long long long…".to_owned()),
             Some("A\\u{d800}".to_owned()),
             None,
         ]

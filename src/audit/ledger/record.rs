@@ -20,7 +20,7 @@ pub(crate) struct Facts {
 }
 
 /// Bytes of a block's contents that a report shows.
-pub(crate) const PREVIEW: usize = 64;
+pub(crate) const PREVIEW: usize = 48;
 
 /// What the program was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -132,6 +132,14 @@ impl Overseer for Watcher {
         Audit.framed(block, len);
     }
 
+    fn filled(&self, block: *mut u8) {
+        Audit.filled(block);
+    }
+
+    fn may_reuse(&self, block: *mut u8) -> bool {
+        Audit.may_reuse(block)
+    }
+
     fn refused_cached(&self, block: *mut u8, family: Family) {
         with(|| Audit.refused_cached(block, family));
     }

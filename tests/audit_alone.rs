@@ -132,6 +132,20 @@ fn a_string_out_of_the_cache_is_its_new_owners() {
     cache::set(Model::Off);
 }
 
+/// What was cached before the session is not handed out in it: nobody would watch it.
+#[test]
+fn what_was_cached_before_is_no_way_around() {
+    let _alone = alone();
+    for model in [Model::Windows, Model::Adversarial] {
+        cache::set(model);
+        free(string("warm"));
+        let mut lost = std::ptr::null_mut();
+        watched(|| lost = string("lost")).assert_kinds([Kind::Leak]);
+        free(lost);
+        cache::set(Model::Off);
+    }
+}
+
 /// What is in the cache when the session ends is no leak, whoever empties it.
 #[test]
 fn what_the_cache_keeps_is_no_leak() {

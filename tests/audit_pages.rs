@@ -43,6 +43,10 @@ fn write<T>(pointer: *mut T, offset: isize) {
     unsafe { at.write_volatile(7) };
 }
 
+unsafe extern "C" {
+    fn raise(signal: i32) -> i32;
+}
+
 /// What a child does; it ends in the middle of it.
 fn trespass(deed: &str) {
     let _session = Session::options().guard(Guard::Page).begin();
@@ -61,6 +65,13 @@ fn trespass(deed: &str) {
         "write to a freed string" => {
             free(text);
             write(text, 0);
+        }
+        "a signal that was sent" => {
+            // The standard library's own handler takes the first for a fault, and waits for the next.
+            for _ in 0..2 {
+                // SAFETY: it ends the process.
+                assert_eq!(unsafe { raise(11) }, 0);
+            }
         }
         other => panic!("{other}"),
     }
@@ -138,6 +149,17 @@ fn a_freed_block_may_not_be_touched() {
             "error[write-after-free]: a BSTR is written to after it was freed, at its start",
         );
     }
+}
+
+/// It is not ours, and comes to whoever it is for: here nobody.
+#[test]
+fn a_signal_that_was_sent_ends_the_program() {
+    let output = children::child("child", "a signal that was sent")
+        .output()
+        .expect("it runs");
+    let all = children::all_of(&output);
+    assert_eq!(output.status.signal(), Some(11), "{all}");
+    assert!(!all.contains("error["), "{all}");
 }
 
 #[test]

@@ -933,6 +933,37 @@ mod watched {
         session.finish().assert_kinds([]);
     }
 
+    /// A string is replaced, pinned, cached: the seat knows it by its holder's pointer.
+    #[test]
+    fn strings_with_room_around_them_are_no_matter() {
+        let _alone = alone();
+        let spy = registered(header());
+        let session = session();
+        // SAFETY: terminated texts, and a variable of this frame's.
+        let mut text = unsafe { SysAllocString([0x41, 0x42, 0].as_ptr()) };
+        let longer = [0x43_u16; 40];
+        // SAFETY: as above.
+        let done = unsafe { SysReAllocStringLen(&raw mut text, longer.as_ptr(), 40) };
+        assert_eq!(done, 1);
+        // SAFETY: as above.
+        let done = unsafe { SysReAllocString(&raw mut text, [0x44, 0].as_ptr()) };
+        assert_eq!(done, 1);
+        assert_eq!(SysAddRefString(text), HResult::S_OK);
+        // SAFETY: pinned, then at its last use.
+        unsafe { SysFreeString(text) };
+        // SAFETY: the pin is this function's own.
+        unsafe { SysReleaseString(text) };
+        olemem::cache::set(olemem::cache::Model::Windows);
+        // SAFETY: a terminated text.
+        let kept = unsafe { SysAllocString([0x41, 0x42, 0].as_ptr()) };
+        // SAFETY: live, and its last use.
+        unsafe { SysFreeString(kept) };
+        let report = session.finish();
+        olemem::cache::set(olemem::cache::Model::Off);
+        report.assert_kinds([]);
+        revoke(&spy);
+    }
+
     /// Where the spy's own room is left, and the leak is its caller's.
     #[test]
     fn leaks_are_told_of_the_real_blocks() {

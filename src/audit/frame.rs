@@ -75,6 +75,16 @@ impl Frame {
             || (name == "handle" && file.ends_with("src/audit/trespass.rs"))
     }
 
+    /// Whether it is what runs a closure in a session.
+    fn is_check(&self) -> bool {
+        let name = self.function.as_deref().unwrap_or("");
+        let file = self.file.as_deref().unwrap_or("");
+        // Where there are lines only, the name has no path.
+        name.starts_with("olemem::audit::session::check")
+            || (file.ends_with("src/audit/session.rs")
+                && (name.starts_with("check<") || name.starts_with("{closure")))
+    }
+
     /// Whether the program's own functions end above it.
     pub(super) fn is_runtime(&self) -> bool {
         let name = self.function.as_deref().unwrap_or("");
@@ -114,7 +124,8 @@ pub(super) fn trim(frames: &mut Vec<Frame>, sources: &str) {
     {
         frames.truncate(main + 1);
     }
-    if let Some(outermost) = frames.iter().position(Frame::is_runtime) {
+    let is_end = |frame: &Frame| frame.is_runtime() || frame.is_check();
+    if let Some(outermost) = frames.iter().position(is_end) {
         frames.truncate(outermost);
         while frames.last().is_some_and(Frame::is_library) {
             frames.pop();

@@ -23,7 +23,7 @@ use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 use hashbrown::HashMap;
 
-use super::guard::{FRONT, Guard, Shape};
+use super::guard::{FRONT, Guard};
 use super::options::Options;
 use super::page;
 use super::rules::Kind;
@@ -34,128 +34,19 @@ use crate::task::heap::innermost;
 use crate::task::hook::Listening;
 use crate::task::lock::{self, Lock};
 use crate::task::table_memory::TableMemory;
-use crate::units::ByteLen;
 
 mod counts;
+mod entry;
 mod record;
 mod scramble;
 
 pub use counts::Counts;
+pub(super) use entry::{Entry, State, veil};
 pub(super) use record::{Deed, Detail, Facts, PREVIEW, Record};
 use scramble::Scramble;
 
 /// A session's number; they are never used again. 0 is none.
 pub(super) type SessionId = u64;
-
-/// Where a block is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// Somebody's.
-    Live,
-    /// Freed while it was pinned: it stays until the last pin goes.
-    Deferred,
-    /// Freed, and in its session's quarantine.
-    Quarantined,
-    /// Freed, and kept by the model of the Windows cache.
-    Cached,
-}
-
-/// What is known of a block.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    /// The heap's block, complemented.
-    real: *mut u8,
-    front: usize,
-    back: usize,
-    is_paged: bool,
-    pub(super) size: usize,
-    room: usize,
-    pub(super) len: Option<ByteLen>,
-    pub(super) family: Family,
-    pub(super) state: State,
-    /// The session that its violations belong to; 0 if that is over, or never was.
-    pub(super) session: SessionId,
-    /// Its number within the session, counted by allocations.
-    pub(super) id: u64,
-    /// The length of the BSTR that a reallocation is for, which comes next.
-    pub(super) wanted: Option<ByteLen>,
-    /// Pins that were not taken back.
-    pub(super) pins: usize,
-    /// Not to be reported as leaked.
-    pub(super) is_ignored: bool,
-    /// Its prefix was reported.
-    pub(super) is_prefix_told: bool,
-    /// The beginning of a BSTR's text when it was made, as far as olemem wrote it.
-    preview: [u8; PREVIEW],
-    previewed: usize,
-    pub(super) allocated_at: Site,
-    pub(super) freed_at: Site,
-    /// The next in the quarantine, by the key.
-    next: usize,
-}
-
-impl Entry {
-    pub(super) fn new(shape: &Shape, family: Family, allocated_at: Site) -> Self {
-        Self {
-            real: veil(shape.real),
-            front: shape.front,
-            back: shape.back,
-            is_paged: shape.is_paged,
-            size: shape.size,
-            room: shape.room,
-            len: shape.len,
-            family,
-            state: State::Live,
-            session: 0,
-            id: 0,
-            wanted: None,
-            pins: 0,
-            is_ignored: false,
-            is_prefix_told: false,
-            preview: [0; PREVIEW],
-            previewed: 0,
-            allocated_at,
-            freed_at: Site::default(),
-            next: 0,
-        }
-    }
-
-    pub(super) fn shape(&self) -> Shape {
-        Shape {
-            real: veil(self.real),
-            front: self.front,
-            back: self.back,
-            is_paged: self.is_paged,
-            size: self.size,
-            room: self.room,
-            len: self.len,
-        }
-    }
-
-    /// Bytes that it takes.
-    fn held(&self) -> usize {
-        self.shape().total()
-    }
-
-    pub(super) fn is_live(&self) -> bool {
-        matches!(self.state, State::Live | State::Deferred)
-    }
-
-    /// Offset of what its holder's pointer addresses from its start.
-    pub(super) fn first(&self) -> usize {
-        if self.len.is_some() { HEADER } else { 0 }
-    }
-
-    /// Bytes that its holder thinks of: a BSTR's payload, or the block.
-    pub(super) fn bytes(&self) -> usize {
-        self.len.map_or(self.size, ByteLen::as_usize)
-    }
-}
-
-/// The pointer with its address complemented, or back.
-fn veil(pointer: *mut u8) -> *mut u8 {
-    pointer.map_addr(|address| !address)
-}
 
 /// Where an address leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -699,49 +590,4 @@ pub(super) fn held(block: usize, family: Family) -> usize {
 /// The key of the block that starts at an address.
 pub(super) fn key(start: usize) -> usize {
     !start
-}
-
-impl Facts {
-    /// What is told of a freed block: its contents are gone.
-    pub(super) fn of_freed(entry: &Entry) -> Self {
-        Self {
-            id: entry.id,
-            family: entry.family,
-            bytes: entry.bytes(),
-            is_bstr: entry.len.is_some(),
-            preview: [0; PREVIEW],
-            previewed: 0,
-            allocated_at: entry.allocated_at,
-            freed_at: Some(entry.freed_at),
-        }
-    }
-
-    /// What is told of a live block, whose contents may be anybody's to write.
-    pub(super) fn of_live(entry: &Entry) -> Self {
-        Self {
-            preview: entry.preview,
-            previewed: entry.previewed,
-            freed_at: None,
-            ..Self::of_freed(entry)
-        }
-    }
-
-    /// The same, of a block whose holder has just handed it over: as it is.
-    ///
-    /// # Safety
-    ///
-    /// * Nobody is writing to it.
-    pub(super) unsafe fn of_lent(entry: &Entry) -> Self {
-        let mut facts = Self::of_live(entry);
-        if let Some(made) = entry.len {
-            let shape = entry.shape();
-            // SAFETY: the caller's promise; it was made a BSTR.
-            let len = unsafe { shape.prefix() }.min(made);
-            facts.bytes = len.as_usize();
-            let most = facts.bytes.min(PREVIEW);
-            // SAFETY: the caller's promise. The units of a string are initialised since its block was dressed.
-            facts.previewed = unsafe { shape.peek(HEADER, &mut facts.preview[..most]) };
-        }
-        facts
-    }
 }

@@ -187,7 +187,10 @@ fn finish() {
         return;
     }
     cover_process(0);
+    // In the order in which they may have been taken, whichever that was.
+    trespass::give_back();
     signals::give_back();
+    trespass::give_back();
     let Some(report) = session::end_of_process(watched.session) else {
         return;
     };

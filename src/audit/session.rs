@@ -255,10 +255,11 @@ pub(super) fn end_of_process(id: SessionId) -> Option<Report> {
         live += 1;
         live_bytes += entry.size as u64;
     });
+    // What sessions of the program's own saw was seen, too.
+    let seen = books().seen;
     let mut closed = close(id)?;
     let mut counts = closed.book.counts.since(closed.book.inherited);
-    // What sessions of the program's own saw was seen.
-    counts.operations += books().seen;
+    counts.operations += seen;
     closed.book.counts = super::ledger::Counts {
         live,
         live_bytes,

@@ -1,20 +1,22 @@
 //! What becomes of an access to a page that may not be touched: it is reported as the kind that it is, and then the
 //! program ends as it would have.
 //!
-//! The handler runs on the thread that made the access, in the program's own code: no lock of ours is held by it. It
-//! writes the story to standard error, gives the signal back to whoever had it before, and lets the access happen
-//! again.
+//! The handler runs on the thread that made the access, mostly in the program's own code. It writes the story to
+//! standard error, gives the signal back to whoever had it before, and lets the access happen again. A signal that was
+//! sent is handed on.
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr;
 use std::cell::UnsafeCell;
 use std::sync::Once;
+use std::thread;
 
-use super::ledger::{Deed, Detail, Facts, Place, Record, books};
+use super::ledger::{Books, Deed, Detail, Facts, Place, Record, books_at_rest};
 use super::report::Report;
 use super::rules::Kind;
 use super::site::Stack;
+use crate::task::lock;
 
 /// The signals of an access that is not allowed.
 const SIGNALS: [i32; 2] = [libc::SIGSEGV, libc::SIGBUS];
@@ -54,11 +56,15 @@ fn install(index: usize, signal: i32) {
 extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the system gives the handler what is known of the signal.
     let info = unsafe { &*info };
-    // SAFETY: these signals have an address.
-    let address = unsafe { info.si_addr() }.addr();
-    if let Some(report) = judge(address, is_write(context)) {
-        for violation in &report {
-            eprintln!("{violation}");
+    // One that somebody sent comes at any moment, and has no address.
+    let is_sent = info.si_code <= 0;
+    if !is_sent {
+        // SAFETY: a fault has an address.
+        let address = unsafe { info.si_addr() }.addr();
+        if let Some(report) = judge(address, is_write(context)) {
+            for violation in &report {
+                eprintln!("{violation}");
+            }
         }
     }
     let Some(index) = SIGNALS.iter().position(|known| *known == signal) else {
@@ -69,12 +75,45 @@ extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut c_vo
     // The access happens again when this returns, and is then somebody else's business.
     // SAFETY: what the system gave as the action before.
     unsafe { libc::sigaction(signal, before.as_ptr(), ptr::null_mut()) };
+    if is_sent {
+        // SAFETY: it comes when this returns, for it is blocked until then.
+        unsafe { libc::raise(signal) };
+    }
+}
+
+/// Gives the signals back, where they are still ours: the code that handles them may be about to go.
+pub(super) fn give_back() {
+    for (index, signal) in SIGNALS.into_iter().enumerate() {
+        // SAFETY: zeros are a valid value.
+        let mut now: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        // SAFETY: the place is there, and nothing is changed.
+        let asked = unsafe { libc::sigaction(signal, ptr::null(), &raw mut now) };
+        let ours: extern "C" fn(i32, *mut libc::siginfo_t, *mut c_void) = handle;
+        if asked == 0 && now.sa_sigaction == ours as libc::sighandler_t {
+            // SAFETY: the handler is there, so what was before it was written.
+            let before = unsafe { &(&*BEFORE.0.get())[index] };
+            // SAFETY: what the system gave as the action before.
+            unsafe { libc::sigaction(signal, before.as_ptr(), ptr::null_mut()) };
+        }
+    }
+}
+
+/// The books, when whoever is at work on them is done. It may be this thread, if what it was at work on faulted.
+fn books() -> Option<lock::Guard<'static, Books>> {
+    for _ in 0..1000 {
+        let books = books_at_rest();
+        if books.is_some() {
+            return books;
+        }
+        thread::yield_now();
+    }
+    None
 }
 
 /// Records what an access to an address is, if it is to a block with pages of its own, and gives it as a report.
 fn judge(address: usize, is_write: bool) -> Option<Report> {
     let at = Stack::here();
-    let mut books = books();
+    let mut books = books()?;
     let Place::Inside(key, offset) = books.inside(address) else {
         return None;
     };

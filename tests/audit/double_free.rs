@@ -151,3 +151,16 @@ impl Sent {
         self.0
     }
 }
+
+/// A block that is larger than the quarantine does not push the others out.
+#[test]
+fn broken_after_the_free_of_a_large_block() {
+    let report = watched(|| {
+        let text = string("text");
+        let large = task(if cfg!(miri) { 40_000 } else { 4 << 20 });
+        free(text);
+        free_task(large);
+        free(text);
+    });
+    assert_told(&report, BSTR);
+}

@@ -5,7 +5,7 @@ use olemem::heap::{self, Family};
 use olemem::{BstrRef, bstr};
 
 const BSTR: &str = "\
-error[foreign-free]: a pointer that olemem never handed out is freed as a BSTR
+error[foreign-free]: a pointer to no block, or to one freed long before, is freed as a BSTR
   rule: R20
   help: free only what SysAllocString*, CoTaskMemAlloc or IMalloc::Alloc gave; memory from elsewhere goes back there";
 
@@ -52,11 +52,11 @@ fn broken_task_memory() {
     assert_told(
         &report,
         "\
-error[foreign-free]: a pointer that olemem never handed out is freed as task memory
+error[foreign-free]: a pointer to no block, or to one freed long before, is freed as task memory
   rule: R20
   help: free only what SysAllocString*, CoTaskMemAlloc or IMalloc::Alloc gave; memory from elsewhere goes back there
 
-error[foreign-free]: a pointer that olemem never handed out is reallocated as task memory
+error[foreign-free]: a pointer to no block, or to one freed long before, is reallocated as task memory
   rule: R20
   help: free only what SysAllocString*, CoTaskMemAlloc or IMalloc::Alloc gave; memory from elsewhere goes back there",
     );

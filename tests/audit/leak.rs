@@ -153,3 +153,19 @@ fn is_told_once() {
     drop(Bstr::from("other"));
     session.finish().assert_clean();
 }
+
+/// It stays so when it grows.
+#[test]
+fn is_not_told_of_what_is_ignored_and_grows() {
+    let mut kept = std::ptr::null_mut();
+    let report = watched(|| {
+        kept = string("a global");
+        assert!(audit::ignore(kept));
+        // SAFETY: the string is live, and nothing else uses it.
+        assert!(unsafe {
+            raw::realloc_units(&raw mut kept, std::ptr::null(), olemem::UnitLen::new(90))
+        });
+    });
+    assert_kept(&report);
+    free(kept);
+}

@@ -122,3 +122,44 @@ fn a_block_may_be_freed_by_any_thread() {
     assert_kept(&report);
     assert_eq!(report.counts().allocated, 1);
 }
+
+/// A session may end while safe code goes on: on another thread, behind a reference, in memory that was never written.
+/// Miri sees that nothing of it is touched.
+#[test]
+fn safe_code_goes_on_while_its_session_ends() {
+    use std::mem::MaybeUninit;
+    use std::sync::mpsc;
+
+    use olemem::TaskBox;
+    use olemem::audit::Session;
+
+    let session = Session::begin();
+    let joiner = session.joiner();
+    let (started, wait) = mpsc::channel();
+    let busy = std::thread::spawn(move || {
+        let _joined = joiner.join();
+        let mut number = TaskBox::new(0_u64);
+        let mut text = Bstr::from("text");
+        started.send(()).expect("somebody waits");
+        for step in 0..if cfg!(miri) { 200 } else { 20_000 } {
+            *number = step;
+            text.as_mut_units()[0] = 0x41 + u16::from(step % 2 == 0);
+            if step % 50 == 0 {
+                std::thread::yield_now();
+            }
+        }
+        (number, text)
+    });
+    wait.recv().expect("it starts");
+    let mut borrowed = TaskBox::new(5_u64);
+    let inner = &mut *borrowed;
+    let padded = TaskBox::new((1_u8, 2_u64));
+    let unwritten = TaskBox::new(MaybeUninit::<[u8; 32]>::uninit());
+    let report = session.finish();
+    *inner += 1;
+    assert_eq!((*borrowed, *padded), (6, (1, 2)));
+    drop(unwritten);
+    let (number, text) = busy.join().expect("it ends");
+    drop((number, text));
+    assert!(report.violations().len() >= 3);
+}

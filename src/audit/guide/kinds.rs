@@ -75,7 +75,7 @@ pub(super) const INTERIOR_FREE: Guide = Guide {
 };
 
 pub(super) const FOREIGN_FREE: Guide = Guide {
-    title: "a pointer that olemem never handed out is freed",
+    title: "a pointer to no block, or to one freed long before, is freed",
     statement: "The memory that is freed or reallocated came from elsewhere: malloc, new, the stack, a literal.",
     check: Check::Heap,
     how: "The address is in no block that was ever handed out. The free is reported and not carried out.",

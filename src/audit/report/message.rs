@@ -32,7 +32,7 @@ pub(super) fn of(record: &Record) -> String {
             a(family)
         ),
         (Kind::ForeignFree, Detail::As(family)) => format!(
-            "a pointer that olemem never handed out is {} as {}",
+            "a pointer to no block, or to one freed long before, is {} as {}",
             done(record.deed),
             a(family)
         ),

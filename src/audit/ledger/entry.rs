@@ -1,0 +1,164 @@
+//! What is known of a block.
+
+use super::super::guard::Shape;
+use super::super::site::Site;
+use super::SessionId;
+use super::record::{Facts, PREVIEW};
+use crate::layout::HEADER;
+use crate::task::block::Family;
+use crate::units::ByteLen;
+
+/// Where a block is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Somebody's.
+    Live,
+    /// Freed while it was pinned: it stays until the last pin goes.
+    Deferred,
+    /// Freed, and in its session's quarantine.
+    Quarantined,
+    /// Freed, and kept by the model of the Windows cache.
+    Cached,
+}
+
+/// What is known of a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    /// The heap's block, complemented.
+    pub(crate) real: *mut u8,
+    pub(crate) front: usize,
+    pub(crate) back: usize,
+    pub(crate) is_paged: bool,
+    pub(crate) size: usize,
+    pub(crate) room: usize,
+    pub(crate) len: Option<ByteLen>,
+    pub(crate) family: Family,
+    pub(crate) state: State,
+    /// The session that its violations belong to; 0 if that is over, or never was.
+    pub(crate) session: SessionId,
+    /// Its number within the session, counted by allocations.
+    pub(crate) id: u64,
+    /// The length of the BSTR that a reallocation is for, which comes next.
+    pub(crate) wanted: Option<ByteLen>,
+    /// Pins that were not taken back.
+    pub(crate) pins: usize,
+    /// Not to be reported as leaked.
+    pub(crate) is_ignored: bool,
+    /// Its prefix was reported.
+    pub(crate) is_prefix_told: bool,
+    /// The beginning of a BSTR's text when it was made, as far as olemem wrote it.
+    pub(crate) preview: [u8; PREVIEW],
+    pub(crate) previewed: usize,
+    pub(crate) allocated_at: Site,
+    pub(crate) freed_at: Site,
+    /// The next in the quarantine, by the key.
+    pub(crate) next: usize,
+}
+
+impl Entry {
+    pub(crate) fn new(shape: &Shape, family: Family, allocated_at: Site) -> Self {
+        Self {
+            real: veil(shape.real),
+            front: shape.front,
+            back: shape.back,
+            is_paged: shape.is_paged,
+            size: shape.size,
+            room: shape.room,
+            len: shape.len,
+            family,
+            state: State::Live,
+            session: 0,
+            id: 0,
+            wanted: None,
+            pins: 0,
+            is_ignored: false,
+            is_prefix_told: false,
+            preview: [0; PREVIEW],
+            previewed: 0,
+            allocated_at,
+            freed_at: Site::default(),
+            next: 0,
+        }
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        Shape {
+            real: veil(self.real),
+            front: self.front,
+            back: self.back,
+            is_paged: self.is_paged,
+            size: self.size,
+            room: self.room,
+            len: self.len,
+        }
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn held(&self) -> usize {
+        self.shape().total()
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.state, State::Live | State::Deferred)
+    }
+
+    /// Offset of what its holder's pointer addresses from its start.
+    pub(crate) fn first(&self) -> usize {
+        if self.len.is_some() { HEADER } else { 0 }
+    }
+
+    /// Bytes that its holder thinks of: a BSTR's payload, or the block.
+    pub(crate) fn bytes(&self) -> usize {
+        self.len.map_or(self.size, ByteLen::as_usize)
+    }
+}
+
+/// The pointer with its address complemented, or back.
+pub(crate) fn veil(pointer: *mut u8) -> *mut u8 {
+    pointer.map_addr(|address| !address)
+}
+
+impl Facts {
+    /// What is told of a freed block: its contents are gone.
+    pub(crate) fn of_freed(entry: &Entry) -> Self {
+        Self {
+            id: entry.id,
+            family: entry.family,
+            bytes: entry.bytes(),
+            is_bstr: entry.len.is_some(),
+            preview: [0; PREVIEW],
+            previewed: 0,
+            allocated_at: entry.allocated_at,
+            freed_at: Some(entry.freed_at),
+        }
+    }
+
+    /// What is told of a live block, whose contents may be anybody's to write.
+    pub(crate) fn of_live(entry: &Entry) -> Self {
+        Self {
+            preview: entry.preview,
+            previewed: entry.previewed,
+            freed_at: None,
+            ..Self::of_freed(entry)
+        }
+    }
+
+    /// The same, of a block whose holder has just handed it over: as it is.
+    ///
+    /// # Safety
+    ///
+    /// * Nobody is writing to it.
+    pub(crate) unsafe fn of_lent(entry: &Entry) -> Self {
+        let mut facts = Self::of_live(entry);
+        if let Some(made) = entry.len {
+            let shape = entry.shape();
+            // SAFETY: the caller's promise; it was made a BSTR.
+            let len = unsafe { shape.prefix() }.min(made);
+            facts.bytes = len.as_usize();
+            let most = facts.bytes.min(PREVIEW);
+            // SAFETY: the caller's promise. The units of a string are initialised since its block was dressed.
+            facts.previewed = unsafe { shape.peek(HEADER, &mut facts.preview[..most]) };
+        }
+        facts
+    }
+}

@@ -15,7 +15,7 @@ mod tools;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use cc::Language::{C, Cxx};
 use cc::text;
@@ -158,6 +158,33 @@ fn a_fatal_signal_is_reported_with_what_was_live() {
             tools::line_with(&said, "    hold at tests/c/audit/process.c:");
         }
     }
+}
+
+/// A time-out ends the command: the program is told, and what was live is reported.
+#[test]
+fn a_signal_to_the_command_is_handed_on() {
+    use std::io::{BufRead, BufReader};
+
+    let Some(mut command) = check(&[], &["wait"]) else {
+        return;
+    };
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = command.spawn().expect("it starts");
+    let mut ready = String::new();
+    let stdout = running.stdout.take().expect("it is piped");
+    BufReader::new(stdout)
+        .read_line(&mut ready)
+        .expect("it can be read");
+    assert_eq!(ready, "ready\n");
+    let process = running.id().to_string();
+    tools::run_ok(Command::new("kill").args(["-TERM", &process]));
+    let output = running.wait_with_output().expect("it ends");
+    ends(&output, 128 + 15);
+    let said = text(&output.stderr);
+    tools::line_with(
+        &said,
+        "was killed by signal 15 (SIGTERM); live then: 1 block, 32 bytes",
+    );
 }
 
 #[test]

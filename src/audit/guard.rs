@@ -38,7 +38,8 @@ pub enum Guard {
     Bytes,
     /// Pages that may not be touched, on Linux and macOS: a stray access ends the program there and then, and is
     /// reported first. So does any access to a freed block while it is in quarantine. Each block takes at least three
-    /// pages of addresses. Where there are no more to be had, and under Miri, blocks have guard bytes.
+    /// pages of addresses. No more than 15,000 blocks at a time have them, which is what Linux has mappings for; the
+    /// others, and all under Miri, have guard bytes.
     Page,
 }
 

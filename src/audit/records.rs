@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 pub use super::crash::{Crash, Live, Resolve};
 use super::frame::Frame;
@@ -125,5 +126,25 @@ pub fn outlive_interrupts() {
     for signal in [libc::SIGINT, libc::SIGQUIT] {
         // SAFETY: the handler does nothing.
         unsafe { libc::signal(signal, nothing as extern "C" fn(c_int) as usize) };
+    }
+}
+
+/// The program to hand signals on to; 0 if there is none.
+static PROGRAM: AtomicI32 = AtomicI32::new(0);
+
+/// Hands what is to end this process on to the program that it started, whose end it waits for; to nobody with `None`.
+pub fn hand_signals_on(program: Option<u32>) {
+    extern "C" fn hand_on(signal: c_int) {
+        let program = PROGRAM.load(Ordering::Relaxed);
+        if program > 0 {
+            // SAFETY: it sends a signal to a process that was not waited for yet.
+            unsafe { libc::kill(program, signal) };
+        }
+    }
+    let program = program.and_then(|program| i32::try_from(program).ok());
+    PROGRAM.store(program.unwrap_or(0), Ordering::Relaxed);
+    for signal in [libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: the handler keeps to what is allowed in one.
+        unsafe { libc::signal(signal, hand_on as extern "C" fn(c_int) as usize) };
     }
 }

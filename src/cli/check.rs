@@ -165,7 +165,10 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             return ended_by(status, program.display(), error);
         }
     };
-    let status = match child.wait() {
+    records::hand_signals_on(Some(child.id()));
+    let ended = child.wait();
+    records::hand_signals_on(None);
+    let status = match ended {
         Ok(status) => status,
         Err(error) => return ended_by(NOT_STARTED, program.display(), error),
     };

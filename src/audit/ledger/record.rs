@@ -51,6 +51,10 @@ pub(crate) enum Detail {
     /// A byte that should not have been written, so far away, and what stands there.
     Written(isize, u8),
     /// A byte that may not be touched was, so far away; by writing, if that is known.
+    #[cfg_attr(
+        not(all(unix, not(miri))),
+        expect(dead_code, reason = "there are no pages to be shut")
+    )]
     Touched(isize, bool),
     /// So many bytes were asked for where there are fewer.
     Short {

@@ -11,8 +11,8 @@ const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 impl Report {
-    /// The report as SARIF 2.1.0: a rule for each [`Kind`] there is, a result for each violation, with the frames
-    /// of its stacks as locations. Files below the current folder are named from there, so that a page of
+    /// The report as SARIF 2.1.0: a rule for each [`Kind`] there is, a result for each violation, but one for
+    /// all leaks of a site, with the frames of its stacks as locations. Files below the current folder are named from there, so that a page of
     /// code-scanning results finds them.
     ///
     /// # Examples
@@ -31,10 +31,9 @@ impl Report {
         let here = std::env::current_dir().ok();
         let root = here.as_deref();
         let rules: Vec<Value> = Kind::ALL.iter().map(|kind| rule(*kind)).collect();
-        let results: Vec<Value> = self
-            .violations
-            .iter()
-            .map(|violation| result(violation, root))
+        let results: Vec<Value> = super::grouped(&self.violations)
+            .into_iter()
+            .map(|told| result(told.first, told.count, root))
             .collect();
         let log = json!({
             "$schema": SCHEMA,
@@ -80,7 +79,7 @@ fn rule(kind: Kind) -> Value {
     })
 }
 
-fn result(violation: &Violation, root: Option<&Path>) -> Value {
+fn result(violation: &Violation, count: usize, root: Option<&Path>) -> Value {
     // Where it happened says most; a leak has but the place of its allocation.
     let primary = [&violation.at, &violation.allocated_at, &violation.freed_at]
         .into_iter()
@@ -113,6 +112,7 @@ fn result(violation: &Violation, root: Option<&Path>) -> Value {
         "ruleId": violation.kind.name(),
         "ruleIndex": Kind::ALL.iter().position(|kind| *kind == violation.kind),
         "level": level(violation.severity),
+        "occurrenceCount": count,
         "message": { "text": sentence(violation.message.clone()) },
         "locations": location.map(|frame| place(frame, root)).into_iter().collect::<Vec<_>>(),
         "stacks": stacks,

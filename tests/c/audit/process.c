@@ -226,6 +226,11 @@ int main(int count, char **arguments) {
     } else if (strcmp(what, "term") == 0) {
         hold();
         raise(SIGTERM);
+    } else if (strcmp(what, "wait") == 0) {
+        hold();
+        puts("ready");
+        fflush(stdout);
+        pause();
     } else if (strcmp(what, "overflow") == 0) {
         hold();
         return overflow(0);

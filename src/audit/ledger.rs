@@ -153,6 +153,7 @@ impl Books {
     }
 
     /// Whether there was ever a session of that number.
+    #[cfg(feature = "export")]
     pub(super) fn was_opened(&self, id: SessionId) -> bool {
         id <= self.last_session
     }

@@ -488,8 +488,11 @@ impl Books {
         {
             return Place::WrongFamily(key(other));
         }
+        // The usual case first, for the other question may take long.
+        if self.plain_size(address).is_some() {
+            return Place::Plain;
+        }
         match self.inside(pointer) {
-            Place::PlainInside(..) if self.plain_size(address).is_some() => Place::Plain,
             Place::PlainInside(owner, _) if owner != family && self.plain_size(other).is_some() => {
                 Place::PlainWrongFamily(owner)
             }
@@ -515,9 +518,9 @@ impl Books {
 
     /// The size of the live block that starts at an address, if it is one that is not audited.
     pub(super) fn plain_size(&self, address: usize) -> Option<usize> {
-        let found = innermost::containing(address)?;
+        let size = innermost::size_of(address)?;
         let is_dressed = self.entries.contains_key(&key(address.wrapping_add(FRONT)));
-        (found.start == address && !is_dressed).then_some(found.size)
+        (!is_dressed).then_some(size)
     }
 
     /// The key of the block that a BSTR stands in. A spy may have put room around it.

@@ -141,9 +141,7 @@ impl Overseer for Audit {
         match books.judge(block, Family::Task, Deed::Measure, &at) {
             Judgement::Live(key) => books.get(key).map(|entry| entry.size),
             Judgement::Bad => None,
-            Judgement::Plain | Judgement::Nobodys => innermost::containing(block.addr())
-                .filter(|found| found.start == block.addr())
-                .map(|found| found.size),
+            Judgement::Plain | Judgement::Nobodys => books.plain_size(block.addr()),
         }
     }
 
@@ -254,7 +252,13 @@ impl Overseer for Audit {
         let at = Stack::here();
         let mut books = books();
         let mut is_told = false;
-        let (session, facts, there) = match books.inside(source.addr()) {
+        // The usual case first, for the other question may take long.
+        let plain = books.plain_size(source.addr());
+        let place = match plain {
+            Some(_) => Place::Plain,
+            None => books.inside(source.addr()),
+        };
+        let (session, facts, there) = match place {
             Place::Inside(key, offset) => {
                 books.show(key, source);
                 let Some(entry) = books.get(key) else {
@@ -272,6 +276,7 @@ impl Overseer for Audit {
                 let there = if offset < 0 { 0 } else { (end - offset).max(0) };
                 (entry.session, Some(facts(&entry)), there.unsigned_abs())
             }
+            Place::Plain => (0, None, plain.unwrap_or(bytes)),
             Place::PlainInside(..) => {
                 let Some(found) = innermost::containing(source.addr()) else {
                     return bytes;

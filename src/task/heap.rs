@@ -244,7 +244,13 @@ pub(crate) mod innermost {
         imp::is_to_fail(size)
     }
 
-    /// The live block that an address lies in.
+    /// The size of the live block that starts at an address.
+    pub(crate) fn size_of(address: usize) -> Option<usize> {
+        imp::size_of_store(address)
+    }
+
+    /// The live block that an address lies in. Where a memory checker watches it reads the whole table, and so it does
+    /// for addresses among large blocks.
     pub(crate) fn containing(address: usize) -> Option<Found> {
         imp::containing(address)
     }

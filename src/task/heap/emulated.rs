@@ -548,6 +548,12 @@ fn overseer() -> Option<&'static dyn Overseer> {
     }
 }
 
+/// The size of the live block of the store's that starts at an address.
+#[cfg(feature = "audit")]
+pub(super) fn size_of_store(address: usize) -> Option<usize> {
+    HEAP.size_of(address)
+}
+
 /// The live block of the store's that an address lies in.
 #[cfg(feature = "audit")]
 pub(super) fn containing(address: usize) -> Option<Found> {

@@ -41,6 +41,19 @@ fn names(folder: &std::path::Path) -> Vec<String> {
     names
 }
 
+/// A program may close standard error, and get its number for a file of its own.
+#[test]
+fn the_report_goes_to_no_file_of_the_programs() {
+    let Some(mut command) = command("check", "reuses-stderr") else {
+        return;
+    };
+    let file = folder("reused").join("data");
+    let output = tools::run(command.arg(&file));
+    ends(&output, 0);
+    tools::line_with(&text(&output.stderr), "error[leak]: a BSTR was never freed");
+    assert_eq!(fs::read_to_string(&file).expect("it is written"), "data");
+}
+
 #[test]
 fn the_report_goes_to_standard_error_and_the_status_stays() {
     let Some(output) = run("check", "exit") else {

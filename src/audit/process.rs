@@ -40,9 +40,11 @@ use crate::task::mode::Step;
 
 mod at_exit;
 mod path;
+mod standard_error;
 mod watcher;
 
 use path::Path;
+use standard_error::StandardError;
 
 /// A process that is watched.
 struct Watched {
@@ -53,6 +55,8 @@ struct Watched {
     stamp: u128,
     /// The first process; others are its forks.
     first: u32,
+    /// Where the report goes, unless it has a path.
+    standard_error: Option<StandardError>,
 }
 
 static WATCHED: OnceLock<Option<Watched>> = OnceLock::new();
@@ -95,6 +99,7 @@ fn begin(settings: Settings) -> Option<Watched> {
         session,
         stamp: now(),
         first: process::id(),
+        standard_error: StandardError::keep(),
     };
     signals::watch(crashed);
     if watched.settings.options.guard == Guard::Page {
@@ -244,8 +249,11 @@ impl Watched {
             }
         });
         if !is_written {
-            // Nothing sensible is left to do if standard error is closed.
-            let _ = io::stderr().write_all(text.as_bytes());
+            let is_told = self.standard_error.is_some_and(|kept| kept.write(&text));
+            if !is_told && self.standard_error.is_none() {
+                // Nothing sensible is left to do if standard error is closed.
+                let _ = io::stderr().write_all(text.as_bytes());
+            }
         }
         if suppressed > 0 {
             let plural = if suppressed == 1 { "" } else { "s" };

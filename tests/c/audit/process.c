@@ -6,6 +6,7 @@
 #include <objbase.h>
 #include <oleauto.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -226,6 +227,13 @@ int main(int count, char **arguments) {
     } else if (strcmp(what, "term") == 0) {
         hold();
         raise(SIGTERM);
+    } else if (strcmp(what, "reuses-stderr") == 0) {
+        use();
+        close(2);
+        if (count < 3 || open(arguments[2], O_WRONLY | O_CREAT | O_TRUNC, 0644) != 2)
+            return 1;
+        lose();
+        return write(2, "data", 4) == 4 ? 0 : 1;
     } else if (strcmp(what, "wait") == 0) {
         hold();
         puts("ready");

@@ -82,7 +82,8 @@ pub enum Kind {
     FamilyMismatch,
     /// A pointer into a block, not to its start, is freed.
     InteriorFree,
-    /// A pointer that olemem never handed out is freed.
+    /// A pointer is freed at which there is no block: it was never olemem's, or was freed so long before that nobody
+    /// knows of it any more.
     ForeignFree,
     /// A freed block is handed to a function.
     UseAfterFree,

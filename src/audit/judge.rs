@@ -18,9 +18,6 @@ impl Books {
         at: &Stack,
     ) -> Judgement {
         let place = self.place(block, family);
-        if let Place::Start(key) | Place::WrongFamily(key) | Place::Inside(key, _) = place {
-            self.show(key, block);
-        }
         let (kind, known, detail) = match place {
             Place::Plain => return Judgement::Plain,
             Place::Start(key) => match self.get(key) {

@@ -14,7 +14,9 @@
 //! 2. A block in quarantine is undressed, belongs to an open session, and is in that session's queue exactly
 //!    once. It is a live block to the heap, so its address is nobody else's.
 //! 3. What is here asks the system for memory, never the global allocator, which may stand on olemem.
-//! 4. Addresses of live blocks are kept complemented, so that leak checkers do not take them for references.
+//! 4. Pointers to blocks are kept with their addresses complemented, so that leak checkers do not take them for
+//!    references. (Miri goes by what a pointer may reach, and does: a leak that the audit has told of is no leak to it.)
+//!    The holder's own pointer would not do: one that was a reference is good for the holder's bytes alone.
 
 use core::ptr;
 use std::sync::atomic::AtomicPtr;
@@ -175,8 +177,6 @@ impl Books {
         for entry in self.entries.values_mut() {
             if entry.session == id {
                 entry.session = 0;
-                // From here on its holder's pointer is the only way to it.
-                entry.real = ptr::without_provenance_mut(entry.real.addr());
             }
         }
         let index = self.sessions.iter().position(|book| book.id == id)?;
@@ -227,8 +227,6 @@ impl Books {
             book.counts.comes(entry.size);
             entry.id = book.counts.allocated;
             entry.session = session;
-        } else {
-            entry.real = ptr::without_provenance_mut(entry.real.addr());
         }
         let key = key(entry.shape().block().addr());
         if entry.is_paged && !self.enter_pages(key, &entry) {
@@ -285,16 +283,6 @@ impl Books {
 
     pub(super) fn get(&self, key: usize) -> Option<Entry> {
         self.entries.get(&key).copied()
-    }
-
-    /// Somebody shows a pointer into a block. One whose session is over has none of its own.
-    pub(super) fn show<T>(&mut self, key: usize, pointer: *const T) {
-        if let Some(entry) = self.entries.get_mut(&key)
-            && entry.session == 0
-        {
-            let real = entry.real.addr();
-            entry.real = pointer.cast::<u8>().cast_mut().with_addr(real);
-        }
     }
 
     pub(super) fn get_mut(&mut self, key: usize) -> Option<&mut Entry> {

@@ -117,7 +117,6 @@ impl Overseer for Audit {
             && entry.state == State::Cached
         {
             // The cache lets go of it.
-            books.show(key, block);
             // SAFETY: what the cache lets go of is nobody's, and was in no quarantine.
             return unsafe { books.release(key) };
         }
@@ -167,7 +166,6 @@ impl Overseer for Audit {
         match *event {
             BstrEvent::Cached { bstr, again } => {
                 let key = books.key_at(bstr);
-                books.show(key, bstr);
                 if again {
                     books.refuse(key, Deed::Free, &at);
                 } else if books.get(key).is_some() {
@@ -188,7 +186,6 @@ impl Overseer for Audit {
                 pins,
             } => {
                 let key = books.key_at(bstr);
-                books.show(key, bstr);
                 if !is_live {
                     books.tell_pin(key, Kind::PinOfNonBstr, &at);
                 } else if let Some(entry) = books.get_mut(key) {
@@ -197,7 +194,6 @@ impl Overseer for Audit {
             }
             BstrEvent::Unpinned { bstr, left, .. } => {
                 let key = books.key_at(bstr);
-                books.show(key, bstr);
                 match left {
                     None => books.tell_pin(key, Kind::UnbalancedPin, &at),
                     Some(left) => {
@@ -224,7 +220,6 @@ impl Overseer for Audit {
         let at = Stack::here();
         let mut books = books();
         let start = key(block_at(bstr));
-        books.show(start, bstr);
         match books.get(start) {
             Some(entry) if entry.is_live() => {
                 books.inspect_prefix(start, Deed::Read, &at);
@@ -260,7 +255,6 @@ impl Overseer for Audit {
         };
         let (session, facts, there) = match place {
             Place::Inside(key, offset) => {
-                books.show(key, source);
                 let Some(entry) = books.get(key) else {
                     return bytes;
                 };
@@ -320,7 +314,6 @@ impl Overseer for Audit {
 
     fn framed(&self, block: *mut u8, len: ByteLen) {
         let mut books = books();
-        books.show(key(block.addr()), block);
         if let Some(entry) = books.get_mut(key(block.addr())) {
             entry.len = Some(len);
             entry.is_prefix_told = false;
@@ -331,7 +324,6 @@ impl Overseer for Audit {
 
     fn filled(&self, block: *mut u8) {
         let mut books = books();
-        books.show(key(block.addr()), block);
         // SAFETY: whoever tells of it has just written the string.
         unsafe { books.remember(key(block.addr())) };
     }
@@ -353,7 +345,6 @@ impl Overseer for Audit {
     fn overlaps(&self, bstr: *const u16, source: *const u16) {
         let at = Stack::here();
         let mut books = books();
-        books.show(key(block_at(bstr)), bstr);
         let entry = books.get(key(block_at(bstr)));
         let record = Record::new(
             Kind::OverlappingSource,
@@ -386,7 +377,6 @@ impl Overseer for Audit {
             Place::Inside(key, _) => key,
             _ => key(block.addr()),
         };
-        books.show(lost, block);
         let entry = books.get(lost);
         if let Some(entry) = books.get_mut(lost) {
             entry.is_ignored = true;

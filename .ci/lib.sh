@@ -116,7 +116,7 @@ run_steps() {
         number=$((number + 1))
         echo "== $step"
         began=$SECONDS
-        timeout --kill-after=10 "${STEP_TIMEOUT:-1200}" bash .ci/run --step "$step" </dev/null 2>&1 |
+        timeout --kill-after=10 "${STEP_TIMEOUT:-1800}" bash .ci/run --step "$step" </dev/null 2>&1 |
             tee "$logs/$(printf %02d $number)-$step.log" || status=${PIPESTATUS[0]}
         ran+=("$(printf '%5ds  %s' $((SECONDS - began)) "$step")")
         echo "== $step: $((SECONDS - began)) seconds"

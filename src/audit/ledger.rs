@@ -223,14 +223,14 @@ impl Books {
         if self.entries.try_reserve(1).is_err() {
             return false;
         }
+        let key = key(entry.shape().block().addr());
+        if entry.is_paged && !self.enter_pages(key, &entry) {
+            return false;
+        }
         if let Some(book) = self.session(session) {
             book.counts.comes(entry.size);
             entry.id = book.counts.allocated;
             entry.session = session;
-        }
-        let key = key(entry.shape().block().addr());
-        if entry.is_paged && !self.enter_pages(key, &entry) {
-            return false;
         }
         self.entries.insert(key, entry);
         true
@@ -364,30 +364,26 @@ impl Books {
         }
     }
 
-    /// Shows each live block of a session, in no order. It asks for no memory.
-    #[cfg(all(unix, not(miri)))]
-    pub(super) fn each_live(&self, id: SessionId, mut show: impl FnMut(&Entry)) {
+    /// The live blocks of a session that are its own, with their keys, in no order. It asks for no memory.
+    fn own(&self, id: SessionId) -> impl Iterator<Item = (&usize, &Entry)> {
         let book = self.sessions.iter().find(|book| book.id == id);
         let first_own = book.map_or(0, |book| book.inherited.allocated);
-        for entry in self.entries.values() {
-            if entry.session == id && entry.is_live() && entry.id > first_own {
-                show(entry);
-            }
-        }
+        self.entries.iter().filter(move |(_, entry)| {
+            entry.session == id && entry.is_live() && entry.id > first_own
+        })
+    }
+
+    /// Shows each of them. It asks for no memory.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn each_live(&self, id: SessionId, show: impl FnMut(&Entry)) {
+        self.own(id).map(|(_, entry)| entry).for_each(show);
     }
 
     /// The live blocks of a session that are its own, in the order of their numbers.
     pub(super) fn live_in(&self, id: SessionId) -> Vec<usize, System> {
-        let first_own = self
-            .sessions
-            .iter()
-            .find(|book| book.id == id)
-            .map_or(0, |book| book.inherited.allocated);
-        let is_own = |entry: &Entry| entry.session == id && entry.is_live() && entry.id > first_own;
         let mut live = Vec::new_in(System);
         if live.try_reserve(self.entries.len()).is_ok() {
-            let keys = self.entries.iter().filter(|(_, entry)| is_own(entry));
-            live.extend(keys.map(|(key, _)| *key));
+            live.extend(self.own(id).map(|(key, _)| *key));
         }
         live.sort_unstable_by_key(|key| self.get(*key).map(|entry| entry.id));
         live

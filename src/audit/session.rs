@@ -88,7 +88,7 @@ fn refresh(sessions: &[SessionBook]) {
 ///   whoever frees it.
 /// * A session within a session takes over its thread until it ends. Blocks of the outer one are still judged, in
 ///   the outer one's report.
-/// * It may be finished on another thread. The one that began it is then in none, until it begins or ends another.
+/// * It may be finished on another thread. The one that began it is then in none of its own, until it begins or ends another.
 /// * Dropped without [`finish`](Self::finish), it panics unless the report is clean; while the thread is panicking
 ///   the report goes to standard error instead.
 /// * What is allocated before it, or in no session, is not watched, and may be freed within it. A block that

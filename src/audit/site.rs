@@ -72,7 +72,6 @@ impl Stack {
     }
 
     /// The addresses of the calls, innermost first. Nothing is asked for memory.
-    #[cfg(all(unix, not(miri)))]
     pub(super) fn addresses(&self) -> impl Iterator<Item = usize> {
         // The address after the call may be the next line's, or the next function's.
         self.frames[..self.len]
@@ -90,9 +89,7 @@ impl Stack {
     /// runtime has below `main` and below a thread's function.
     pub(super) fn resolve(&self) -> std::vec::Vec<Frame> {
         let mut frames = std::vec::Vec::new();
-        for address in &self.frames[..self.len] {
-            // The address after the call may be the next line's, or the next function's.
-            let address = (!address).wrapping_sub(1);
+        for address in self.addresses() {
             let pointer = ptr::without_provenance_mut(address);
             let before = frames.len();
             backtrace::resolve(pointer, |symbol| {

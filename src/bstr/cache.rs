@@ -195,7 +195,7 @@ pub(super) fn reuse(size: usize, len: ByteLen) -> *mut u8 {
     let block = aside.cached.remove(index).block;
     drop(aside);
     #[cfg(any(feature = "export", feature = "audit"))]
-    if is_listened() && hook::overseer().is_some_and(|overseer| !overseer.may_reuse(block)) {
+    if hook::overseer().is_some_and(|overseer| !overseer.may_reuse(block)) {
         // SAFETY: it was in the cache until now, so it is live and nobody's.
         unsafe { heap::release(block, Family::Bstr) };
         return ptr::null_mut();

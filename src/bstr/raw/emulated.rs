@@ -22,6 +22,18 @@ use crate::task::string::terminated_len;
 use crate::task::{hook, mode::Mode};
 use crate::units::{ByteLen, UNIT_BYTES, UnitLen};
 
+/// Tells the overseer something, if there is one.
+macro_rules! tell {
+    ($method:ident($($argument:expr),*)) => {
+        #[cfg(any(feature = "export", feature = "audit"))]
+        if !mode::is_quiet()
+            && let Some(overseer) = hook::overseer()
+        {
+            overseer.$method($($argument),*);
+        }
+    };
+}
+
 /// # Safety
 ///
 /// * As for [`alloc`](super::alloc).
@@ -101,9 +113,7 @@ unsafe extern "C" fn alloc_from_afar(source: *const u8, len: ByteLen, size: usiz
     }
     // SAFETY: the block is live, of the size for this length, and nobody else's.
     let bstr = unsafe { reframe(block, len) };
-    if !mode::is_quiet() {
-        tell_framed(block, len);
-    }
+    tell!(framed(block, len));
     if !source.is_null() {
         // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
         // block overlaps nothing.
@@ -252,9 +262,7 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     let keeps = source.is_null() || ptr::eq(source, old);
     if !keeps && let Some(left) = heap::bytes_left(block, source.addr()) {
         let available = left.min(bytes.as_usize());
-        if !mode::is_quiet() {
-            tell_overlap(old, source);
-        }
+        tell!(overlaps(old, source));
         // SAFETY: so many bytes of the live block are at `source`.
         return unsafe { replace(old, source.cast(), available, bytes) };
     }
@@ -267,9 +275,7 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
         // SAFETY: the caller promises so many readable units at the source, which is elsewhere.
         return unsafe { resize_anew(old, block, source.cast(), size as usize, bytes) };
     }
-    if !mode::is_quiet() {
-        tell_framing(block, bytes);
-    }
+    tell!(framing(block, bytes));
     // SAFETY: the caller promises that `old` is live and nothing else uses it.
     let block = unsafe { heap::resize(block, size as usize, Family::Bstr) };
     if block.is_null() {
@@ -277,9 +283,7 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     }
     // SAFETY: the block is live, of the size for this length, and nobody else's.
     let bstr = unsafe { reframe(block, bytes) };
-    if !mode::is_quiet() {
-        tell_framed(block, bytes);
-    }
+    tell!(framed(block, bytes));
     if !keeps {
         // SAFETY: the source is outside the old block, so the caller promises `len` readable units;
         // the payload has room for them. A moved block overlaps no memory that is the caller's.
@@ -429,72 +433,18 @@ fn may_be_replaced(old: *mut u16, source: *const u16) -> bool {
             return false;
         }
         if heap::bytes_left(block, source.addr()).is_some() {
-            tell_overlap(old, source);
+            tell!(overlaps(old, source));
         }
     }
     let _ = (old, source);
     true
 }
 
-/// Tells the overseer for how long a string a block is about to be reallocated.
-#[cold]
-#[inline(never)]
-fn tell_framing(block: *mut u8, len: ByteLen) {
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
-        overseer.framing(block, len);
-    }
-    let _ = (block, len);
-}
-
-/// Tells the overseer where a string stands now, and how long it is.
-#[cold]
-#[inline(never)]
-fn tell_framed(block: *mut u8, len: ByteLen) {
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
-        overseer.framed(block, len);
-    }
-    let _ = (block, len);
-}
-
 /// Tells that the text of a string was written, by whoever made it.
 #[inline]
 pub(super) fn filled(bstr: *mut u16) {
-    if !mode::is_quiet() {
-        tell_filled(bstr);
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn tell_filled(bstr: *mut u16) {
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
-        overseer.filled(block_of(bstr));
-    }
+    tell!(filled(block_of(bstr)));
     let _ = bstr;
-}
-
-/// Tells the overseer that a source lies in the string that it replaces.
-#[cold]
-#[inline(never)]
-fn tell_overlap(bstr: *const u16, source: *const u16) {
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
-        overseer.overlaps(bstr, source);
-    }
-    let _ = (bstr, source);
-}
-
-/// The overseer, if there is one.
-#[cfg(any(feature = "export", feature = "audit"))]
-fn overseer() -> Option<&'static dyn hook::Overseer> {
-    if mode::get().has(Mode::LISTENED) {
-        hook::overseer()
-    } else {
-        None
-    }
 }
 
 /// Writes header and terminator for `len` bytes into a block, and gives the BSTR. The payload is left

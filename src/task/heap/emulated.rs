@@ -22,7 +22,7 @@ use crate::task::block::{DidAlloc, Family, Found};
 use crate::task::complain::complain;
 use crate::task::fault;
 #[cfg(any(feature = "export", feature = "audit"))]
-use crate::task::hook::{self, BlockEvent, Overseer};
+use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
 use crate::task::process_heap::HEAP;
 use crate::task::store::NotLive;
@@ -61,7 +61,7 @@ extern "C" fn alloc_observed(size: usize, family: Family) -> *mut u8 {
 
 fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
     #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
+    if let Some(overseer) = hook::overseer() {
         return overseer.alloc(size, family);
     }
     let block = alloc_or_fail(size, family);
@@ -178,7 +178,7 @@ fn pin_back(pin: Option<Pin>) {
 /// is told; without one the heap judges it.
 #[cfg(any(feature = "export", feature = "audit"))]
 fn is_lost(block: *mut u8, actual: *mut u8, is_spyed: bool) -> bool {
-    let Some(overseer) = overseer() else {
+    let Some(overseer) = hook::overseer() else {
         return false;
     };
     let is_changed = is_spyed || !ptr::eq(block, actual);
@@ -238,7 +238,7 @@ pub(super) unsafe fn realloc_spied(_: *mut u8, _: usize, _: Family) -> Option<*m
 /// * As for [`resize`].
 unsafe fn resize_innermost(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
+    if let Some(overseer) = hook::overseer() {
         // SAFETY: the caller's promise is the precondition.
         return unsafe { overseer.resize(block, size, family) };
     }
@@ -271,8 +271,8 @@ unsafe fn resize_innermost(block: *mut u8, size: usize, family: Family) -> *mut 
 /// * As for [`resize`].
 pub(super) unsafe fn resize_or_fail(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     // Only a block that grows needs memory.
-    let grows = HEAP.size_of(block.addr()).is_some_and(|held| size > held);
-    if grows && is_to_fail(size) {
+    let grows = || HEAP.size_of(block.addr()).is_some_and(|held| size > held);
+    if mode::get().has(Mode::FAILING) && grows() && is_to_fail(size) {
         return ptr::null_mut();
     }
     let resized = if mode::get().has(Mode::PASS_THROUGH) {
@@ -374,7 +374,7 @@ unsafe fn free_observed(block: *mut u8, family: Family) {
 /// * As for [`free`].
 unsafe fn free_innermost(block: *mut u8, family: Family) {
     #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
+    if let Some(overseer) = hook::overseer() {
         // SAFETY: the caller's promise is the precondition.
         return unsafe { overseer.free(block, family) };
     }
@@ -422,7 +422,7 @@ fn size_of_observed(block: *mut u8) -> Option<usize> {
 
 fn size_of_innermost(block: *mut u8) -> Option<usize> {
     #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
+    if let Some(overseer) = hook::overseer() {
         return overseer.measure(block);
     }
     let size = HEAP.size_of(block.addr());
@@ -470,7 +470,7 @@ fn did_alloc_observed(block: *mut u8) -> i32 {
 
 fn did_alloc_innermost(block: *mut u8) -> DidAlloc {
     #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
+    if let Some(overseer) = hook::overseer() {
         return if overseer.is_live(block) {
             DidAlloc::Yes
         } else {
@@ -513,7 +513,7 @@ fn minimize_observed() {
 fn minimize_innermost() {
     HEAP.minimize();
     #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
+    if let Some(overseer) = hook::overseer() {
         return overseer.minimized();
     }
     #[cfg(any(feature = "export", feature = "audit"))]
@@ -532,20 +532,10 @@ pub(super) fn extent(block: *mut u8) -> Option<usize> {
         return Some(frame.size);
     }
     #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
+    if let Some(overseer) = hook::overseer() {
         return overseer.extent(block);
     }
     HEAP.size_of(block.addr())
-}
-
-/// The overseer, if there is one.
-#[cfg(any(feature = "export", feature = "audit"))]
-fn overseer() -> Option<&'static dyn Overseer> {
-    if mode::get().has(Mode::LISTENED) {
-        hook::overseer()
-    } else {
-        None
-    }
 }
 
 /// The size of the live block of the store's that starts at an address.
@@ -609,7 +599,7 @@ fn is_refused_as_cached(call: &str, block: *mut u8, family: Family) -> bool {
 #[inline(never)]
 pub(super) fn refuse_cached(call: &str, block: *mut u8, family: Family) {
     #[cfg(any(feature = "export", feature = "audit"))]
-    if let Some(overseer) = overseer() {
+    if let Some(overseer) = hook::overseer() {
         return overseer.refused_cached(block, family);
     }
     let pointer = caller_pointer(block, family);

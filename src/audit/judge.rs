@@ -4,7 +4,7 @@
 use super::current::current;
 use super::ledger::{Books, Deed, Detail, Entry, Facts, Place, Record, SessionId, State, held};
 use super::rules::{Kind, Severity};
-use super::site::{Site, Stack};
+use super::site::Stack;
 use crate::task::block::Family;
 
 impl Books {
@@ -18,55 +18,41 @@ impl Books {
         at: &Stack,
     ) -> Judgement {
         let place = self.place(block, family);
-        let (kind, known, detail) = match place {
-            Place::Plain => return Judgement::Plain,
-            Place::Start(key) => match self.get(key) {
-                Some(entry) if entry.is_live() => {
-                    if entry.family != family {
-                        let session = entry.session;
-                        let facts = facts(&entry);
-                        self.tell(
-                            session,
-                            Record {
-                                kind: Kind::FamilyMismatch,
-                                severity: Severity::Warning,
-                                deed,
-                                detail: Detail::Dressed,
-                                block: Some(facts),
-                                at: Site::default(),
-                            },
-                            at,
-                        );
-                    }
-                    return Judgement::Live(key);
-                }
-                _ => (gone(deed), Some(key), Detail::As(family)),
-            },
-            Place::WrongFamily(key) => match self.get(key) {
-                Some(entry) if entry.is_live() => {
-                    (Kind::FamilyMismatch, Some(key), Detail::As(family))
-                }
-                _ => (gone(deed), Some(key), Detail::As(family)),
-            },
-            Place::Inside(key, offset) => match self.get(key) {
-                Some(entry) if entry.is_live() => {
-                    let detail = Detail::Offset(offset - entry.first().cast_signed(), family);
-                    (Kind::InteriorFree, Some(key), detail)
-                }
-                _ => (gone(deed), Some(key), Detail::As(family)),
-            },
-            Place::PlainWrongFamily(owner) => (Kind::FamilyMismatch, None, Detail::As(owner)),
-            Place::PlainInside(owner, offset) => {
-                let first = held(0, owner);
-                let offset = offset.cast_signed() - first.cast_signed();
-                (Kind::InteriorFree, None, Detail::Offset(offset, family))
-            }
-            Place::Nowhere => (Kind::ForeignFree, None, Detail::As(family)),
+        let known = match place {
+            Place::Start(key) | Place::WrongFamily(key) | Place::Inside(key, _) => Some(key),
+            _ => None,
         };
         let entry = known.and_then(|key| self.get(key));
         let session = entry.map_or(0, |entry| entry.session);
-        let facts = entry.as_ref().map(facts);
-        let record = Record::new(kind, deed, detail, facts);
+        // Only where something is wrong: every free comes by here.
+        let facts = || entry.as_ref().map(facts);
+        let first = entry.map_or(0, |entry| entry.first());
+        let (kind, detail) = match place {
+            _ if entry.is_some_and(|entry| !entry.is_live()) => (gone(deed), Detail::As(family)),
+            Place::Plain => return Judgement::Plain,
+            Place::Start(key) => {
+                if entry.is_some_and(|entry| entry.family != family) {
+                    let mut dressed =
+                        Record::new(Kind::FamilyMismatch, deed, Detail::Dressed, facts());
+                    dressed.severity = Severity::Warning;
+                    self.tell(session, dressed, at);
+                }
+                return Judgement::Live(key);
+            }
+            Place::WrongFamily(_) => (Kind::FamilyMismatch, Detail::As(family)),
+            Place::PlainWrongFamily(owner) => (Kind::FamilyMismatch, Detail::As(owner)),
+            Place::Inside(_, offset) => {
+                let detail = Detail::Offset(offset - first.cast_signed(), family);
+                (Kind::InteriorFree, detail)
+            }
+            Place::PlainInside(owner, offset) => {
+                let first = held(0, owner);
+                let offset = offset.cast_signed() - first.cast_signed();
+                (Kind::InteriorFree, Detail::Offset(offset, family))
+            }
+            Place::Nowhere => (Kind::ForeignFree, Detail::As(family)),
+        };
+        let record = Record::new(kind, deed, detail, facts());
         if self.tell(session, record, at) || known.is_some() {
             Judgement::Bad
         } else {

@@ -6,7 +6,6 @@
 #include <objbase.h>
 #include <oleauto.h>
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -230,10 +229,11 @@ int main(int count, char **arguments) {
     } else if (strcmp(what, "reuses-stderr") == 0) {
         use();
         close(2);
-        if (count < 3 || open(arguments[2], O_WRONLY | O_CREAT | O_TRUNC, 0644) != 2)
+        FILE *file = count > 2 ? fopen(arguments[2], "w") : NULL;
+        if (file == NULL || fileno(file) != 2)
             return 1;
         lose();
-        return write(2, "data", 4) == 4 ? 0 : 1;
+        return fputs("data", file) >= 0 && fflush(file) == 0 ? 0 : 1;
     } else if (strcmp(what, "wait") == 0) {
         hold();
         puts("ready");

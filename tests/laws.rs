@@ -11,75 +11,13 @@ mod balance;
 mod raw_law;
 #[path = "laws/safe.rs"]
 mod safe_law;
-
-use std::fmt::Debug;
+#[path = "laws/steps.rs"]
+mod steps;
 
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult};
 
 use balance::balanced;
-
-/// Where the choices of a step come from: quickcheck, or a fixed sequence of numbers.
-pub(crate) struct Choices<'a>(&'a mut dyn FnMut() -> u32);
-
-impl Choices<'_> {
-    /// A number below `bound`.
-    pub(crate) fn below(&mut self, bound: u32) -> u32 {
-        (self.0)() % bound
-    }
-
-    /// A length: mostly around the edges of small blocks, now and then a large one.
-    pub(crate) fn len(&mut self) -> u16 {
-        let small = [0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 22, 23, 26, 27, 54, 55];
-        let index = self.below(20) as usize;
-        match small.get(index) {
-            Some(len) => *len,
-            None => u16::try_from(self.below(600)).expect("below the bound"),
-        }
-    }
-
-    /// Units with zeros and surrogates among them.
-    pub(crate) fn units(&mut self) -> Vec<u16> {
-        let len = self.len();
-        (0..len)
-            .map(|_| match self.below(8) {
-                0 => 0,
-                1 => 0xD83C,
-                2 => 0xDF88,
-                _ => u16::try_from(self.below(0x1_0000)).expect("below the bound"),
-            })
-            .collect()
-    }
-
-    pub(crate) fn bytes(&mut self) -> Vec<u8> {
-        let len = self.len();
-        (0..len)
-            .map(|_| u8::try_from(self.below(256)).expect("below the bound"))
-            .collect()
-    }
-}
-
-/// One operation, chosen and made smaller.
-pub(crate) trait Operation: Clone + Debug + 'static {
-    fn choose(choices: &mut Choices<'_>) -> Self;
-    /// Simpler operations that may fail alike.
-    fn smaller(&self) -> Vec<Self>;
-}
-
-/// An operation, and whether the first allocation in it is to fail.
-#[derive(Clone, Debug)]
-pub(crate) struct Step<O> {
-    pub(crate) operation: O,
-    pub(crate) fails: bool,
-}
-
-impl<O: Operation> Step<O> {
-    fn choose(choices: &mut Choices<'_>) -> Self {
-        Self {
-            operation: O::choose(choices),
-            fails: choices.below(8) == 0,
-        }
-    }
-}
+use steps::{Choices, Operation, Step, World, run};
 
 impl<O: Operation> Arbitrary for Step<O> {
     fn arbitrary(g: &mut Gen) -> Self {
@@ -98,27 +36,6 @@ impl<O: Operation> Arbitrary for Step<O> {
                 .chain(smaller.map(move |operation| Self { operation, fails })),
         )
     }
-}
-
-/// olemem and its model, side by side.
-pub(crate) trait World: Default {
-    type Operation: Operation;
-    /// Does a step on both sides; what their answers differ in is the error.
-    fn step(&mut self, step: &Step<Self::Operation>) -> Result<(), String>;
-    /// Compares everything that lives.
-    fn check(&self) -> Result<(), String>;
-}
-
-/// All steps, and a look at everything after each.
-fn run<W: World>(steps: &[Step<W::Operation>]) -> Result<(), String> {
-    let mut world = W::default();
-    for (index, step) in steps.iter().enumerate() {
-        world
-            .step(step)
-            .and_then(|()| world.check())
-            .map_err(|error| format!("at step {index}, {step:?}: {error}"))?;
-    }
-    Ok(())
 }
 
 /// Random sequences, another set each time, and the smallest that breaks the law if one does.
@@ -167,27 +84,4 @@ pub(crate) fn shrunk<O: Operation>(
         steps = smaller;
     }
     steps
-}
-
-/// Smaller versions of a vector, with a few units rather than all tried.
-pub(crate) fn smaller_vec<T: Clone + Default + PartialEq>(vec: &[T]) -> Vec<Vec<T>> {
-    let mut smaller = Vec::new();
-    if !vec.is_empty() {
-        smaller.push(Vec::new());
-        smaller.push(vec[..vec.len() / 2].to_vec());
-        smaller.push(vec[..vec.len() - 1].to_vec());
-        if vec.iter().any(|item| *item != T::default()) {
-            smaller.push(vec![T::default(); vec.len()]);
-        }
-    }
-    smaller
-}
-
-/// Smaller versions of a number.
-pub(crate) fn smaller_number(number: u16) -> Vec<u16> {
-    match number {
-        0 => Vec::new(),
-        1 => vec![0],
-        _ => vec![0, number / 2, number - 1],
-    }
 }

@@ -9,10 +9,9 @@ use olemem::heap::{self, ALIGN, DidAlloc, Family};
 use olemem::layout::{HEADER, PointerWidth};
 use olemem::{ByteLen, UnitLen, raw};
 
-use super::{
-    Choices, Operation, Step, World, holds_for_a_long_sequence, holds_for_any_sequence, shrunk,
-    smaller_number, smaller_vec,
-};
+use super::steps::{Choices, Operation, Step, World, smaller_number, smaller_vec};
+#[cfg(test)]
+use super::{holds_for_a_long_sequence, holds_for_any_sequence, shrunk};
 
 /// Whether the system's own allocator is behind the doors: it decides sizes and sources inside the
 /// string itself.
@@ -20,7 +19,7 @@ const SYSTEM: bool = cfg!(all(windows, not(miri)));
 
 /// Where an operation reads from.
 #[derive(Clone, Debug)]
-enum Source {
+pub(crate) enum Source {
     Null,
     Units(Vec<u16>),
     /// The string itself, so many units in.
@@ -31,7 +30,7 @@ enum Source {
 
 /// Numbers choose among what lives, and lengths.
 #[derive(Clone, Debug)]
-enum Op {
+pub(crate) enum Op {
     Alloc(Source),
     AllocUnits(Source, u16),
     AllocBytes(Option<Vec<u8>>, u16),
@@ -188,7 +187,7 @@ struct Block {
 const MOST: usize = 16;
 
 #[derive(Default, Debug)]
-struct Raw {
+pub(crate) struct Raw {
     strings: Vec<Live>,
     blocks: Vec<Block>,
     /// For filling what an operation leaves undefined.

@@ -7,13 +7,12 @@ use olemem::error::CreateError;
 use olemem::fault::fail_nth;
 use olemem::{Bstr, BstrRef, UnitLen};
 
-use super::{
-    Choices, Operation, Step, World, holds_for_a_long_sequence, holds_for_any_sequence, shrunk,
-    smaller_number, smaller_vec,
-};
+use super::steps::{Choices, Operation, Step, World, smaller_number, smaller_vec};
+#[cfg(test)]
+use super::{holds_for_a_long_sequence, holds_for_any_sequence, shrunk};
 
 #[derive(Clone, Debug)]
-enum Op {
+pub(crate) enum Op {
     New,
     Empty,
     FromUnits(Vec<u16>),
@@ -142,7 +141,7 @@ type Model = Option<Vec<u8>>;
 const MOST: usize = 12;
 
 #[derive(Default)]
-struct Safe(Vec<(Bstr, Model)>);
+pub(crate) struct Safe(Vec<(Bstr, Model)>);
 
 fn unit_bytes(units: impl IntoIterator<Item = u16>) -> Vec<u8> {
     units.into_iter().flat_map(u16::to_ne_bytes).collect()

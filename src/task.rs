@@ -64,6 +64,7 @@ pub(crate) mod table_memory;
 mod thread;
 #[cfg(any(not(windows), miri))]
 mod thread_identity;
-#[cfg(any(not(windows), miri))]
 #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
 mod turn;
+#[cfg(any(not(windows), miri))]
+mod whole;

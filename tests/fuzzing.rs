@@ -108,13 +108,16 @@ fn a_parser_with_a_bug_is_found_out() {
     tools::line_with(&said, "Test unit written to ./crash-");
 }
 
-/// A few seconds of each target that is to find nothing.
+/// The targets that are to find nothing.
+const CLEAN: &[&str] = &["operations"];
+
+/// A few seconds of each.
 #[test]
 #[ignore = "builds with libFuzzer: a minute"]
 fn targets_find_nothing() {
     let Some(kit) = Kit::new() else { return };
     let dir = tools::scratch("fuzzing-finds-nothing");
-    for name in ["operations"] {
+    for name in CLEAN {
         let program = kit.program(name);
         let output = tools::run_ok(
             Command::new(&program)

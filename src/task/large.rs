@@ -24,6 +24,7 @@ use crate::task::lock::Kept;
 use crate::task::slab::NotLive;
 use crate::task::sync::{AtomicPtr, AtomicUsize, Lock, Ordering, array, constructor};
 use crate::task::table_memory::{TableMemory, hash};
+use crate::task::whole::Whole;
 
 /// One live block.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +189,7 @@ const SHARDS: usize = 16;
 
 /// All blocks that are allocations of the backing's own.
 pub(crate) struct Large<A: Allocator + 'static> {
-    shards: [Shard<A>; SHARDS],
+    shards: Whole<[Shard<A>; SHARDS]>,
 }
 
 /// What a thread remembers of the large string that it resized last: a string that grows step by step is asked
@@ -229,14 +230,14 @@ impl Memo {
 impl<A: Allocator + Sync + 'static> Large<A> {
     constructor! {
         pub(crate) fn new() -> Self {
-            Self { shards: array![Shard::new(); SHARDS] }
+            Self { shards: Whole::new(array![Shard::new(); SHARDS]) }
         }
     }
 
     fn shard(&'static self, address: usize) -> &'static Shard<A> {
         // Bits that the table itself does not begin with.
         let mixed = (address / ALIGN).wrapping_mul(0x9E37_79B1);
-        &self.shards[(mixed >> 20) % SHARDS]
+        self.shards.at((mixed >> 20) % SHARDS)
     }
 
     /// What may be remembered of a block.
@@ -387,8 +388,9 @@ impl<A: Allocator + Sync + 'static> Large<A> {
             let mut table = shard.table.lock();
             if !table.reserve(shard, backing) {
                 drop(table);
-                self.shards[..index]
+                self.shards
                     .iter()
+                    .take(index)
                     .for_each(|shard| shard.table.lock().promised -= 1);
                 return false;
             }
@@ -399,7 +401,7 @@ impl<A: Allocator + Sync + 'static> Large<A> {
 
     /// Takes a promise back, and puts an entry in its place.
     fn fulfil(&'static self, entry: Option<Entry>) {
-        for shard in &self.shards {
+        for shard in self.shards.iter() {
             let mut table = shard.table.lock();
             table.promised -= 1;
             if let Some(entry) = entry
@@ -433,7 +435,7 @@ impl<A: Allocator + Sync + 'static> Large<A> {
 
     /// Gives spare room of the tables back.
     pub(crate) fn minimize(&'static self, backing: &'static A) {
-        for shard in &self.shards {
+        for shard in self.shards.iter() {
             shard.table.lock().shrink(shard, backing);
         }
     }
@@ -482,7 +484,7 @@ impl<A: Allocator + Sync + 'static> Large<A> {
     /// Takes all locks, for a fork.
     pub(crate) fn keep(&'static self) -> KeptTables {
         KeptTables(std::array::from_fn(|index| {
-            self.shards[index].table.lock().keep()
+            self.shards.at(index).table.lock().keep()
         }))
     }
 }

@@ -21,20 +21,21 @@ use allocator_api2::boxed::Box;
 use crate::task::dimensions::{LEAF_BITS, ROOT_BITS, UNIT_SHIFT};
 use crate::task::slab::Slab;
 use crate::task::sync::{AtomicPtr, Ordering, array, constructor, nulls};
+use crate::task::whole::Whole;
 
 /// The slabs of one stretch of addresses.
 type Leaf = [AtomicPtr<Slab>; 1 << LEAF_BITS];
 
 /// All slabs, by the units that they lie in.
 pub(crate) struct Registry {
-    root: [AtomicPtr<Leaf>; 1 << ROOT_BITS],
+    root: Whole<[AtomicPtr<Leaf>; 1 << ROOT_BITS]>,
 }
 
 impl Registry {
     constructor! {
         pub(crate) fn new() -> Self {
             Self {
-                root: array![AtomicPtr::new(ptr::null_mut()); 1 << ROOT_BITS],
+                root: Whole::new(array![AtomicPtr::new(ptr::null_mut()); 1 << ROOT_BITS]),
             }
         }
     }
@@ -45,7 +46,8 @@ impl Registry {
         let unit = address >> UNIT_SHIFT;
         // Of an address with more bits than any has, only the lower ones count here: the slab that is found, if
         // any, sees that it lies elsewhere.
-        let leaf = self.root[(unit >> LEAF_BITS) & ((1 << ROOT_BITS) - 1)].load(Ordering::Acquire);
+        let index = (unit >> LEAF_BITS) & ((1 << ROOT_BITS) - 1);
+        let leaf = self.root.at(index).load(Ordering::Acquire);
         // SAFETY: null, or a leaf that was leaked.
         let leaf = unsafe { leaf.as_ref() }?;
         let slab = leaf[unit & ((1 << LEAF_BITS) - 1)].load(Ordering::Acquire);
@@ -59,9 +61,10 @@ impl Registry {
         let first = address >> UNIT_SHIFT;
         let last = first + units - 1;
         (first >> LEAF_BITS..=last >> LEAF_BITS).all(|index| {
-            let Some(root) = self.root.get(index) else {
+            if index >= 1 << ROOT_BITS {
                 return false;
-            };
+            }
+            let root = self.root.at(index);
             if !root.load(Ordering::Acquire).is_null() {
                 return true;
             }
@@ -79,7 +82,7 @@ impl Registry {
         let entry = slab.map_or(ptr::null_mut(), |slab| ptr::from_ref(slab).cast_mut());
         let first = address >> UNIT_SHIFT;
         for unit in first..first + units {
-            let leaf = self.root[unit >> LEAF_BITS].load(Ordering::Acquire);
+            let leaf = self.root.at(unit >> LEAF_BITS).load(Ordering::Acquire);
             // SAFETY: `reserve` put a leaf there, which was leaked.
             let leaf = unsafe { &*leaf };
             leaf[unit & ((1 << LEAF_BITS) - 1)].store(entry, Ordering::Release);

@@ -29,6 +29,7 @@ use crate::task::slab::{FreedTwice, Slab, State};
 use crate::task::sync::{AtomicPtr, Lock, array, constructor};
 use crate::task::thread;
 use crate::task::thread_identity::identity;
+use crate::task::whole::Whole;
 
 // The paths hold as well where a model includes this file by a path.
 #[cfg(all(unix, not(miri)))]
@@ -45,11 +46,11 @@ pub(crate) use forking::KeptHeap;
 pub(crate) struct Store<A: Allocator + Sync + 'static = System> {
     registry: Registry,
     /// Where threads find their own parts.
-    seats: [AtomicPtr<Local>; SEATS],
+    seats: Whole<[AtomicPtr<Local>; SEATS]>,
     depot: Lock<Depot>,
     /// The part of threads that are about to end.
     late: Lock<()>,
-    late_part: Local,
+    late_part: Whole<Local>,
     large: Large<Backing<A>>,
     backing: Backing<A>,
 }
@@ -71,10 +72,10 @@ impl<A: Allocator + Sync> Store<A> {
         pub(crate) fn new(backing: Backing<A>) -> Self {
             Self {
                 registry: Registry::new(),
-                seats: array![AtomicPtr::new(ptr::null_mut()); SEATS],
+                seats: Whole::new(array![AtomicPtr::new(ptr::null_mut()); SEATS]),
                 depot: Lock::new(Depot::new()),
                 late: Lock::new(()),
-                late_part: Local::new(),
+                late_part: Whole::new(Local::new()),
                 large: Large::new(),
                 backing,
             }
@@ -272,8 +273,8 @@ impl<A: Allocator + Sync> Store<A> {
         }
         {
             let _late = self.late.lock();
-            self.collect(&self.late_part);
-            self.unload(&self.late_part);
+            self.collect(self.late_part.get());
+            self.unload(self.late_part.get());
         }
         self.depot.lock().minimize(&self.backing);
         self.large.minimize(&self.backing);
@@ -342,7 +343,7 @@ impl<A: Allocator + Sync> Store<A> {
             None => {
                 let _late = self.late.lock();
                 // SAFETY: the part's lock is held.
-                unsafe { self.find(&self.late_part, LATE, class) }
+                unsafe { self.find(self.late_part.get(), LATE, class) }
             }
         };
         match slot {

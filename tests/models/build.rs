@@ -77,6 +77,7 @@ const TASK: &[&str] = &[
     "store/forking.rs",
     "store/parts.rs",
     "table_memory.rs",
+    "whole.rs",
 ];
 const MODELS: &[&str] = &[
     "complain.rs",

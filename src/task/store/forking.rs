@@ -50,7 +50,7 @@ impl<A: Allocator + Sync> Store<A> {
                     depot.dismiss(local);
                 }
             }
-            let _ = self.late_part.home.take_told();
+            let _ = self.late_part.get().home.take_told();
             for slab in depot.places() {
                 // SAFETY: the child has one thread. What has slots is put in order below.
                 unsafe { slab.unlock() };

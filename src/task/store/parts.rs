@@ -23,7 +23,7 @@ impl<A: Allocator + Sync> Store<A> {
     fn seat(&'static self, identity: usize) -> &'static AtomicPtr<Local> {
         // The lowest bits are the same in all of them.
         let mixed = (identity >> 4).wrapping_mul(0x9E37_79B1);
-        &self.seats[(mixed >> 16) % SEATS]
+        self.seats.at((mixed >> 16) % SEATS)
     }
 
     /// This thread's part, if it sits where it is looked for first.

@@ -20,6 +20,8 @@ mod slab_list;
 pub(crate) mod store;
 #[path = "../../../src/task/table_memory.rs"]
 mod table_memory;
+#[path = "../../../src/task/whole.rs"]
+mod whole;
 
 pub(crate) use crate::dimensions;
 

@@ -119,6 +119,7 @@ pub mod error;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 pub mod export;
 pub mod guid_text;
+pub mod image;
 pub mod layout;
 #[cfg(feature = "std")]
 mod param;
@@ -130,6 +131,7 @@ mod task;
 #[cfg(feature = "std")]
 mod transcode;
 mod units;
+pub mod wire;
 
 pub use crate::bstr::borrowed::BstrRef;
 #[doc(hidden)]

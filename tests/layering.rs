@@ -34,6 +34,7 @@ const FLOORS: &[&[&str]] = &[
     &["task::fork"],
     &["task::mode"],
     &["task::fault"],
+    &["task::caller"],
     &["task::hook", "task::spy"],
     &["task::heap"],
     &["task::owned", "task::allocator"],

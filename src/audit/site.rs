@@ -1,5 +1,6 @@
-//! Where a call came from: stacks of return addresses, each kept once.
+//! Where a call came from: stacks of return addresses, or the line that the compiler told, each kept once.
 
+use core::panic::Location;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
@@ -8,6 +9,7 @@ use allocator_api2::vec::Vec;
 use hashbrown::HashTable;
 
 use super::frame::{self, Frame};
+use crate::task::caller::{self, Place};
 use crate::task::table_memory::TableMemory;
 
 /// How much of the stack is kept with each event.
@@ -15,7 +17,12 @@ use crate::task::table_memory::TableMemory;
 pub enum Backtrace {
     /// Nothing.
     Off,
-    /// Everything that the unwinder finds, up to 24 frames. Under Miri it is nothing.
+    /// What costs little: of a call from Rust the line that it stands in, which the compiler tells. Where it
+    /// tells none (a value that is dropped, a call by way of a trait of the standard library's) the first frames
+    /// that the unwinder finds.
+    Short,
+    /// Everything that the unwinder finds, up to 24 frames. Where it finds no line, and under Miri, which has no
+    /// unwinder to ask, it is the line that the compiler tells.
     #[default]
     Full,
 }
@@ -23,11 +30,17 @@ pub enum Backtrace {
 /// Frames kept of a stack; those of olemem's own included.
 const DEPTH: usize = 24;
 
-/// The return addresses of one stack, complemented.
+/// Frames of the program's that the unwinder is asked for where little is wanted.
+const FEW: usize = 4;
+
+/// One stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stack {
+    /// The return addresses, complemented.
     frames: [usize; DEPTH],
     len: usize,
+    /// The line of the innermost frame, if the compiler told.
+    line: Option<&'static Location<'static>>,
 }
 
 /// A stack that is kept, by number. 0 is the empty one.
@@ -52,23 +65,47 @@ impl Stack {
     const EMPTY: Self = Self {
         frames: [0; DEPTH],
         len: 0,
+        line: None,
     };
 
     /// The stack of this call, as far as it is wanted. It asks for no memory of the global allocator's.
     pub(super) fn here() -> Self {
         let mut stack = Self::EMPTY;
-        // Miri's addresses cannot be told by number.
-        if cfg!(miri) || WANTED.load(Ordering::Relaxed) == Backtrace::Off as u8 {
+        let wanted = WANTED.load(Ordering::Relaxed);
+        if wanted == Backtrace::Off as u8 {
             return stack;
         }
+        let entered = caller::innermost();
+        if let Some(Place::Rust(line)) = entered.and_then(|entered| entered.place)
+            && !frame::is_library(line.file())
+        {
+            stack.line = Some(line);
+        }
+        // Miri's addresses cannot be told by number.
+        if cfg!(miri) {
+            return stack;
+        }
+        if wanted == Backtrace::Full as u8 {
+            stack.unwind(0, DEPTH);
+        } else if stack.line.is_none() {
+            // A signal comes through no door.
+            let (above, most) = entered.map_or((0, DEPTH), |entered| (entered.address, FEW));
+            stack.unwind(above, most);
+        }
+        stack
+    }
+
+    /// Adds what the unwinder finds, until there are so many frames above an address of the stack.
+    fn unwind(&mut self, address: usize, most: usize) {
+        let mut above = 0;
         let keep = |frame: &backtrace::Frame| {
-            stack.frames[stack.len] = !frame.ip().addr();
-            stack.len += 1;
-            stack.len < DEPTH
+            self.frames[self.len] = !frame.ip().addr();
+            self.len += 1;
+            above += usize::from(frame.sp().addr() > address);
+            self.len < DEPTH && above < most
         };
         // SAFETY: without its lock two threads must not resolve symbols at once, and tracing resolves none.
         unsafe { backtrace::trace_unsynchronized(keep) };
-        stack
     }
 
     /// The addresses of the calls, innermost first. Nothing is asked for memory.
@@ -80,9 +117,20 @@ impl Stack {
     }
 
     fn hash(&self) -> u64 {
-        self.frames[..self.len].iter().fold(0, |hash: u64, frame| {
-            (hash.rotate_left(5) ^ *frame as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        let line = self.line.map_or(0, |line| ptr::from_ref(line).addr());
+        let frames = &self.frames[..self.len];
+        frames.iter().chain([&line]).fold(0, |hash: u64, word| {
+            (hash.rotate_left(5) ^ *word as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
         })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len == 0 && self.line.is_none()
+    }
+
+    /// The line of the innermost frame, if the compiler told.
+    pub(super) fn line(&self) -> Option<&'static Location<'static>> {
+        self.line
     }
 
     /// The frames of the program's, innermost first: olemem's own are cut away, and so is what the language's
@@ -100,6 +148,9 @@ impl Stack {
             }
         }
         frame::trim(&mut frames, frame::SOURCES);
+        if let Some(line) = self.line {
+            frame::name_first(&mut frames, line.file(), line.line());
+        }
         frames
     }
 }
@@ -127,7 +178,7 @@ impl Sites {
 
     /// Keeps a stack. Where there is no memory the empty one stands for it.
     pub(super) fn keep(&mut self, stack: &Stack) -> Site {
-        if stack.len == 0 {
+        if stack.is_empty() {
             return Site(0);
         }
         let stacks = &self.stacks;

@@ -42,12 +42,15 @@ use windows as imp;
 
 pub use crate::task::block::{ALIGN, DidAlloc, Family};
 #[cfg(any(not(windows), miri))]
+use crate::task::caller::Caller;
+#[cfg(any(not(windows), miri))]
 pub use own::Heap;
 
 /// A block of `size` bytes, its contents undefined; null if there is no memory.
 ///
 /// *Ownership:* the caller frees it with [`free`]. Source: `CoTaskMemAlloc`, `semantics.md` A1, A2.
 #[must_use]
+#[track_caller]
 pub fn alloc(size: usize, family: Family) -> *mut u8 {
     imp::alloc(size, family)
 }
@@ -72,12 +75,13 @@ pub(crate) fn alloc_at_hand(size: usize, family: Family) -> Option<*mut u8> {
 /// * `block` is null or the start of a live block, and no other thread is using it.
 /// * On success nothing uses the old pointer any more.
 #[must_use]
+#[track_caller]
 pub unsafe fn realloc(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     // A spy sees these two as reallocations.
     #[cfg(any(not(windows), miri))]
     if (block.is_null() || size == 0)
         // SAFETY: the caller's promise is the precondition.
-        && let Some(new) = unsafe { imp::realloc_spied(block, size, family) }
+        && let Some(new) = Caller::here().enter(|| unsafe { imp::realloc_spied(block, size, family) })
     {
         return new;
     }
@@ -100,6 +104,7 @@ pub unsafe fn realloc(block: *mut u8, size: usize, family: Family) -> *mut u8 {
 /// # Safety
 ///
 /// * As for [`realloc`], and `block` is not null.
+#[track_caller]
 pub(crate) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     // SAFETY: the caller's promise is the precondition.
     unsafe { imp::resize(block, size, family) }
@@ -141,6 +146,7 @@ pub(crate) unsafe fn resize_large_string_in_place(block: *mut u8, size: usize) -
 /// * Nothing uses the block any more.
 /// * Under Miri, AddressSanitizer and Valgrind, and on Windows: `block` is null or the start of a live
 ///   block.
+#[track_caller]
 pub unsafe fn free(block: *mut u8, family: Family) {
     if !block.is_null() {
         // SAFETY: the caller's promise is the precondition.
@@ -167,6 +173,7 @@ pub(crate) unsafe fn free_at_hand(block: *mut u8) -> bool {
 ///
 /// * As for [`free`].
 #[inline]
+#[track_caller]
 pub(crate) unsafe fn release(block: *mut u8, family: Family) {
     // SAFETY: the caller's promise is the precondition.
     unsafe { imp::free(block, family) }
@@ -181,6 +188,7 @@ pub(crate) unsafe fn release(block: *mut u8, family: Family) {
 /// * On Windows itself: `block` is null or a live block, for the system reads the memory before it.
 ///   Elsewhere any address whatever will do; no memory behind it is read.
 #[must_use]
+#[track_caller]
 pub unsafe fn size_of(block: *mut u8) -> Option<usize> {
     if block.is_null() {
         return None;

@@ -15,6 +15,7 @@ use crate::bstr::prefix::{self, block_of};
 use crate::bstr::{cache, pin};
 use crate::layout::{GRANULE, HEADER, PREFIX, PointerWidth, header_bytes, terminator_bytes};
 use crate::task::block::Family;
+use crate::task::caller::Caller;
 use crate::task::heap;
 use crate::task::mode;
 use crate::task::string::terminated_len;
@@ -37,6 +38,7 @@ macro_rules! tell {
 /// # Safety
 ///
 /// * As for [`alloc`](super::alloc).
+#[track_caller]
 pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
     if source.is_null() {
         return ptr::null_mut();
@@ -53,6 +55,7 @@ pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
 ///
 /// * As for [`alloc_units`](super::alloc_units).
 #[inline]
+#[track_caller]
 pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
     if len > PointerWidth::NATIVE.max_units() {
         return ptr::null_mut();
@@ -65,6 +68,7 @@ pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
 /// # Safety
 ///
 /// * As for [`alloc_bytes`](super::alloc_bytes).
+#[track_caller]
 pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
     if len > PointerWidth::NATIVE.max_bytes() {
         return ptr::null_mut();
@@ -79,11 +83,12 @@ pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
 ///
 /// * As for [`alloc_bytes`].
 #[inline(always)]
+#[track_caller]
 unsafe fn make(source: *const u8, len: ByteLen) -> *mut u16 {
     let size = PointerWidth::NATIVE.block_size_within(len) as usize;
     let Some(block) = heap::alloc_at_hand(size, Family::Bstr) else {
         // SAFETY: the caller's promise is the precondition.
-        return unsafe { alloc_from_afar(source, len, size) };
+        return unsafe { alloc_from_afar(source, len, size, Caller::here()) };
     };
     // SAFETY: the block is live, of the size for this length, and nobody else's.
     let bstr = unsafe { frame(block, size, len) };
@@ -102,25 +107,32 @@ unsafe fn make(source: *const u8, len: ByteLen) -> *mut u16 {
 ///
 /// * As for [`alloc_bytes`], of which `size` is the block's.
 #[inline(never)]
-unsafe extern "C" fn alloc_from_afar(source: *const u8, len: ByteLen, size: usize) -> *mut u16 {
-    let block = if mode::is_quiet() {
-        heap::alloc(size, Family::Bstr)
-    } else {
-        block_observed(size, len)
-    };
-    if block.is_null() {
-        return ptr::null_mut();
-    }
-    // SAFETY: the block is live, of the size for this length, and nobody else's.
-    let bstr = unsafe { reframe(block, len) };
-    tell!(framed(block, len));
-    if !source.is_null() {
-        // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
-        // block overlaps nothing.
-        unsafe { fill(bstr, 0, source, len.as_usize()) };
-    }
-    filled(bstr);
-    bstr
+unsafe extern "C" fn alloc_from_afar(
+    source: *const u8,
+    len: ByteLen,
+    size: usize,
+    caller: Caller,
+) -> *mut u16 {
+    caller.enter(|| {
+        let block = if mode::is_quiet() {
+            heap::alloc(size, Family::Bstr)
+        } else {
+            block_observed(size, len)
+        };
+        if block.is_null() {
+            return ptr::null_mut();
+        }
+        // SAFETY: the block is live, of the size for this length, and nobody else's.
+        let bstr = unsafe { reframe(block, len) };
+        tell!(framed(block, len));
+        if !source.is_null() {
+            // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
+            // block overlaps nothing.
+            unsafe { fill(bstr, 0, source, len.as_usize()) };
+        }
+        filled(bstr);
+        bstr
+    })
 }
 
 /// A block of `size` bytes for a string of `len`, from the cache if it has one; null if there is no memory.
@@ -138,7 +150,16 @@ fn block_observed(size: usize, len: ByteLen) -> *mut u8 {
 /// # Safety
 ///
 /// * As for [`realloc`](super::realloc), and `target` is not null.
+#[track_caller]
 pub(super) unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    Caller::here().enter(|| unsafe { realloc_entered(target, source) })
+}
+
+/// # Safety
+///
+/// * As for [`realloc`].
+unsafe fn realloc_entered(target: *mut *mut u16, source: *const u16) -> bool {
     if !mode::is_quiet() {
         // SAFETY: the caller promises that a BSTR pointer is there.
         let old = unsafe { target.read() };
@@ -164,6 +185,7 @@ pub(super) unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool 
 ///
 /// * As for [`realloc_units`](super::realloc_units), and `target` is not null.
 #[inline]
+#[track_caller]
 pub(super) unsafe fn realloc_units(
     target: *mut *mut u16,
     source: *const u16,
@@ -178,7 +200,7 @@ pub(super) unsafe fn realloc_units(
         return true;
     }
     // SAFETY: as above.
-    unsafe { realloc_units_from_afar(target, source, len) }
+    unsafe { realloc_units_from_afar(target, source, len, Caller::here()) }
 }
 
 /// Gives a BSTR that keeps its contents another length, if its block can be resized where it is; `false` if it
@@ -221,7 +243,16 @@ unsafe extern "C" fn realloc_units_from_afar(
     target: *mut *mut u16,
     source: *const u16,
     len: UnitLen,
+    caller: Caller,
 ) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    caller.enter(|| unsafe { realloc_units_entered(target, source, len) })
+}
+
+/// # Safety
+///
+/// * As for [`realloc_units`].
+unsafe fn realloc_units_entered(target: *mut *mut u16, source: *const u16, len: UnitLen) -> bool {
     // SAFETY: the caller promises that a BSTR pointer is there.
     let old = unsafe { target.read() };
     // SAFETY: the caller promises that nothing else uses the string.
@@ -368,12 +399,13 @@ unsafe fn replace(old: *mut u16, source: *const u8, available: usize, len: ByteL
 ///
 /// * As for [`free`](super::free), and `bstr` is not null.
 #[inline]
+#[track_caller]
 pub(super) unsafe fn free(bstr: *mut u16) {
     // SAFETY: the caller's promise, for the block that the BSTR stands in. The heap judges the address
     // before anything is read there.
     if !unsafe { heap::free_at_hand(block_of(bstr)) } {
         // SAFETY: the caller's promise is the precondition.
-        unsafe { free_from_afar(bstr) };
+        unsafe { free_from_afar(bstr, Caller::here()) };
     }
 }
 
@@ -384,13 +416,13 @@ pub(super) unsafe fn free(bstr: *mut u16) {
 /// * As for [`free`].
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn free_from_afar(bstr: *mut u16) {
+unsafe extern "C" fn free_from_afar(bstr: *mut u16, caller: Caller) {
     if mode::is_quiet() {
         // SAFETY: the caller's promise, as above.
         unsafe { heap::release(block_of(bstr), Family::Bstr) };
     } else {
         // SAFETY: the caller's promise is the precondition.
-        unsafe { pin::free(bstr) };
+        caller.enter(|| unsafe { pin::free(bstr) });
     }
 }
 
@@ -398,8 +430,9 @@ unsafe extern "C" fn free_from_afar(bstr: *mut u16) {
 ///
 /// * As for [`byte_len`](super::byte_len), and `bstr` is not null.
 #[inline]
+#[track_caller]
 pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
-    if !mode::is_quiet() && !may_read(bstr) {
+    if !mode::is_quiet() && !may_read(bstr, Caller::here()) {
         return ByteLen::ZERO;
     }
     // SAFETY: the caller promises four readable bytes before `bstr`.
@@ -409,12 +442,12 @@ pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
 /// Tells that a prefix is about to be read; `false` if somebody says that it must not be.
 #[cold]
 #[inline(never)]
-extern "C" fn may_read(bstr: *const u16) -> bool {
+extern "C" fn may_read(bstr: *const u16, caller: Caller) -> bool {
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::LISTENED) {
-        return hook::reading(bstr);
+        return caller.enter(|| hook::reading(bstr));
     }
-    let _ = bstr;
+    let _ = (bstr, caller);
     true
 }
 

@@ -19,6 +19,7 @@ use std::ptr;
 use crate::layout;
 use crate::task::aside::Pin;
 use crate::task::block::{DidAlloc, Family, Found};
+use crate::task::caller::Caller;
 use crate::task::complain::complain;
 use crate::task::fault;
 #[cfg(any(feature = "export", feature = "audit"))]
@@ -41,22 +42,25 @@ pub(super) fn alloc_at_hand(size: usize, family: Family) -> Option<*mut u8> {
 }
 
 #[inline]
+#[track_caller]
 pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
     if mode::is_quiet() {
         HEAP.alloc(size, family)
     } else {
-        alloc_observed(size, family)
+        alloc_observed(size, family, Caller::here())
     }
 }
 
 #[cold]
 #[inline(never)]
-extern "C" fn alloc_observed(size: usize, family: Family) -> *mut u8 {
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if mode::get().has(Mode::SPIED) {
-        return spy::alloc(size, family, |size| alloc_innermost(size, family));
-    }
-    alloc_innermost(size, family)
+extern "C" fn alloc_observed(size: usize, family: Family, caller: Caller) -> *mut u8 {
+    caller.enter(|| {
+        #[cfg(any(feature = "export", feature = "audit"))]
+        if mode::get().has(Mode::SPIED) {
+            return spy::alloc(size, family, |size| alloc_innermost(size, family));
+        }
+        alloc_innermost(size, family)
+    })
 }
 
 fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
@@ -97,6 +101,7 @@ pub(super) fn alloc_store(size: usize, family: Family) -> *mut u8 {
 ///
 /// * As for [`realloc`](super::realloc), and `block` is not null.
 #[inline]
+#[track_caller]
 pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     if mode::is_quiet() {
         // SAFETY: the caller's promise is the precondition.
@@ -105,7 +110,7 @@ pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
         unsafe { resized_or_refused(resized, block, size, family) }
     } else {
         // SAFETY: as above.
-        unsafe { resize_observed(block, size, family) }
+        unsafe { resize_observed(block, size, family, Caller::here()) }
     }
 }
 
@@ -136,7 +141,15 @@ pub(super) unsafe fn resize_large_string_in_place(block: *mut u8, size: usize) -
 /// * As for [`resize`].
 #[cold]
 #[inline(never)]
-unsafe fn resize_observed(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+unsafe fn resize_observed(block: *mut u8, size: usize, family: Family, caller: Caller) -> *mut u8 {
+    // SAFETY: the caller's promise is the precondition.
+    caller.enter(|| unsafe { resize_entered(block, size, family) })
+}
+
+/// # Safety
+///
+/// * As for [`resize`].
+unsafe fn resize_entered(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     if is_refused_as_cached("reallocation", block, family) {
         return ptr::null_mut();
     }
@@ -310,11 +323,12 @@ unsafe fn resized_or_refused(
 ///
 /// * As for [`free`](super::free). Null is refused.
 #[inline]
+#[track_caller]
 pub(super) unsafe fn free(block: *mut u8, family: Family) {
     // SAFETY: the caller's promise is the precondition.
     if !unsafe { free_at_hand(block) } {
         // SAFETY: as above.
-        unsafe { free_otherwise(block, family) }
+        unsafe { free_otherwise(block, family, Caller::here()) }
     }
 }
 
@@ -334,13 +348,13 @@ pub(super) unsafe fn free_at_hand(block: *mut u8) -> bool {
 /// * As for [`free`].
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn free_otherwise(block: *mut u8, family: Family) {
+unsafe extern "C" fn free_otherwise(block: *mut u8, family: Family, caller: Caller) {
     if mode::is_quiet() {
         // SAFETY: the caller's promise is the precondition.
         unsafe { free_store(block, family) }
     } else {
         // SAFETY: as above.
-        unsafe { free_observed(block, family) }
+        caller.enter(|| unsafe { free_observed(block, family) });
     }
 }
 
@@ -402,22 +416,25 @@ pub(super) unsafe fn free_store(block: *mut u8, family: Family) {
 /// # Safety
 ///
 /// * None: the store is asked. The signature is that of the twin on Windows.
+#[track_caller]
 pub(super) unsafe fn size_of(block: *mut u8) -> Option<usize> {
     if mode::is_quiet() {
         HEAP.size_of(block.addr())
     } else {
-        size_of_observed(block)
+        size_of_observed(block, Caller::here())
     }
 }
 
 #[cold]
 #[inline(never)]
-fn size_of_observed(block: *mut u8) -> Option<usize> {
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if mode::get().has(Mode::SPIED) {
-        return spy::size_of(block, size_of_innermost);
-    }
-    size_of_innermost(block)
+fn size_of_observed(block: *mut u8, caller: Caller) -> Option<usize> {
+    caller.enter(|| {
+        #[cfg(any(feature = "export", feature = "audit"))]
+        if mode::get().has(Mode::SPIED) {
+            return spy::size_of(block, size_of_innermost);
+        }
+        size_of_innermost(block)
+    })
 }
 
 fn size_of_innermost(block: *mut u8) -> Option<usize> {

@@ -129,6 +129,7 @@ impl Stack {
     }
 
     /// The line of the innermost frame, if the compiler told.
+    #[cfg(all(unix, not(miri)))]
     pub(super) fn line(&self) -> Option<&'static Location<'static>> {
         self.line
     }

@@ -55,7 +55,8 @@ pub fn alloc(size: usize, family: Family) -> *mut u8 {
     imp::alloc(size, family)
 }
 
-/// As [`alloc`], if there is a block at hand and nobody is to be told.
+/// As [`alloc`], if there is a block at hand. Whoever calls it has found that nobody is to be told, as
+/// [`is_quiet`](crate::task::mode::is_quiet) says.
 #[inline]
 #[cfg(any(not(windows), miri))]
 pub(crate) fn alloc_at_hand(size: usize, family: Family) -> Option<*mut u8> {
@@ -110,8 +111,8 @@ pub(crate) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
     unsafe { imp::resize(block, size, family) }
 }
 
-/// Gives a string's block another size, if that is at hand and nobody is to be told; `false` if it was not
-/// done.
+/// Gives a string's block another size, if that is at hand; `false` if it was not done. Whoever calls it has found
+/// that nobody is to be told.
 ///
 /// # Safety
 ///
@@ -154,8 +155,8 @@ pub unsafe fn free(block: *mut u8, family: Family) {
     }
 }
 
-/// Gives a block back, if it is one of this thread's own and nobody is to be told; `false` if that was not
-/// done, or it is no block.
+/// Gives a block back, if it is one of this thread's own; `false` if that was not done, or it is no block. Whoever
+/// calls it has found that nobody is to be told.
 ///
 /// # Safety
 ///

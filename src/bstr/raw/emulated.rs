@@ -54,7 +54,7 @@ pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
 /// # Safety
 ///
 /// * As for [`alloc_units`](super::alloc_units).
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
     if len > PointerWidth::NATIVE.max_units() {
@@ -85,10 +85,15 @@ pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
 #[inline(always)]
 #[track_caller]
 unsafe fn make(source: *const u8, len: ByteLen) -> *mut u16 {
+    if !mode::is_quiet() {
+        // Asked first, so that the short way has no caller to keep in mind.
+        // SAFETY: the caller's promise is the precondition.
+        return unsafe { alloc_observed(source, len, Caller::here()) };
+    }
     let size = PointerWidth::NATIVE.block_size_within(len) as usize;
     let Some(block) = heap::alloc_at_hand(size, Family::Bstr) else {
         // SAFETY: the caller's promise is the precondition.
-        return unsafe { alloc_from_afar(source, len, size, Caller::here()) };
+        return unsafe { alloc_from_afar(source, len, size) };
     };
     // SAFETY: the block is live, of the size for this length, and nobody else's.
     let bstr = unsafe { frame(block, size, len) };
@@ -107,32 +112,38 @@ unsafe fn make(source: *const u8, len: ByteLen) -> *mut u16 {
 ///
 /// * As for [`alloc_bytes`], of which `size` is the block's.
 #[inline(never)]
-unsafe extern "C" fn alloc_from_afar(
-    source: *const u8,
-    len: ByteLen,
-    size: usize,
-    caller: Caller,
-) -> *mut u16 {
-    caller.enter(|| {
-        let block = if mode::is_quiet() {
-            heap::alloc(size, Family::Bstr)
-        } else {
-            block_observed(size, len)
-        };
-        if block.is_null() {
-            return ptr::null_mut();
-        }
-        // SAFETY: the block is live, of the size for this length, and nobody else's.
-        let bstr = unsafe { reframe(block, len) };
-        tell!(framed(block, len));
-        if !source.is_null() {
-            // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
-            // block overlaps nothing.
-            unsafe { fill(bstr, 0, source, len.as_usize()) };
-        }
-        filled(bstr);
-        bstr
-    })
+unsafe extern "C" fn alloc_from_afar(source: *const u8, len: ByteLen, size: usize) -> *mut u16 {
+    let block = if mode::is_quiet() {
+        heap::alloc(size, Family::Bstr)
+    } else {
+        block_observed(size, len)
+    };
+    if block.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: the block is live, of the size for this length, and nobody else's.
+    let bstr = unsafe { reframe(block, len) };
+    tell!(framed(block, len));
+    if !source.is_null() {
+        // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
+        // block overlaps nothing.
+        unsafe { fill(bstr, 0, source, len.as_usize()) };
+    }
+    filled(bstr);
+    bstr
+}
+
+/// As [`make`], where somebody is to know for whom.
+///
+/// # Safety
+///
+/// * As for [`alloc_bytes`], of a length within the limit.
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn alloc_observed(source: *const u8, len: ByteLen, caller: Caller) -> *mut u16 {
+    let size = PointerWidth::NATIVE.block_size_within(len) as usize;
+    // SAFETY: the caller's promise is the precondition.
+    caller.enter(|| unsafe { alloc_from_afar(source, len, size) })
 }
 
 /// A block of `size` bytes for a string of `len`, from the cache if it has one; null if there is no memory.
@@ -191,6 +202,10 @@ pub(super) unsafe fn realloc_units(
     source: *const u16,
     len: UnitLen,
 ) -> bool {
+    if !mode::is_quiet() {
+        // SAFETY: the caller's promise is the precondition.
+        return unsafe { realloc_units_observed(target, source, len, Caller::here()) };
+    }
     // SAFETY: the caller promises that a BSTR pointer is there.
     let old = unsafe { target.read() };
     // SAFETY: the caller promises that nothing else uses the string.
@@ -200,7 +215,7 @@ pub(super) unsafe fn realloc_units(
         return true;
     }
     // SAFETY: as above.
-    unsafe { realloc_units_from_afar(target, source, len, Caller::here()) }
+    unsafe { realloc_units_from_afar(target, source, len) }
 }
 
 /// Gives a BSTR that keeps its contents another length, if its block can be resized where it is; `false` if it
@@ -243,16 +258,7 @@ unsafe extern "C" fn realloc_units_from_afar(
     target: *mut *mut u16,
     source: *const u16,
     len: UnitLen,
-    caller: Caller,
 ) -> bool {
-    // SAFETY: the caller's promise is the precondition.
-    caller.enter(|| unsafe { realloc_units_entered(target, source, len) })
-}
-
-/// # Safety
-///
-/// * As for [`realloc_units`].
-unsafe fn realloc_units_entered(target: *mut *mut u16, source: *const u16, len: UnitLen) -> bool {
     // SAFETY: the caller promises that a BSTR pointer is there.
     let old = unsafe { target.read() };
     // SAFETY: the caller promises that nothing else uses the string.
@@ -274,6 +280,23 @@ unsafe fn realloc_units_entered(target: *mut *mut u16, source: *const u16, len: 
     // SAFETY: as for the read above.
     unsafe { target.write(new) };
     true
+}
+
+/// As [`realloc_units_from_afar`], where somebody is to know for whom.
+///
+/// # Safety
+///
+/// * As for [`realloc_units`].
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn realloc_units_observed(
+    target: *mut *mut u16,
+    source: *const u16,
+    len: UnitLen,
+    caller: Caller,
+) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    caller.enter(|| unsafe { realloc_units_from_afar(target, source, len) })
 }
 
 /// The live BSTR `old` at `len` units, filled from `source`; null if that cannot be, and `old` stays.
@@ -401,11 +424,15 @@ unsafe fn replace(old: *mut u16, source: *const u8, available: usize, len: ByteL
 #[inline]
 #[track_caller]
 pub(super) unsafe fn free(bstr: *mut u16) {
+    if !mode::is_quiet() {
+        // SAFETY: the caller's promise is the precondition.
+        return unsafe { free_observed(bstr, Caller::here()) };
+    }
     // SAFETY: the caller's promise, for the block that the BSTR stands in. The heap judges the address
     // before anything is read there.
     if !unsafe { heap::free_at_hand(block_of(bstr)) } {
         // SAFETY: the caller's promise is the precondition.
-        unsafe { free_from_afar(bstr, Caller::here()) };
+        unsafe { free_from_afar(bstr) };
     }
 }
 
@@ -416,14 +443,26 @@ pub(super) unsafe fn free(bstr: *mut u16) {
 /// * As for [`free`].
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn free_from_afar(bstr: *mut u16, caller: Caller) {
+unsafe extern "C" fn free_from_afar(bstr: *mut u16) {
     if mode::is_quiet() {
         // SAFETY: the caller's promise, as above.
         unsafe { heap::release(block_of(bstr), Family::Bstr) };
     } else {
         // SAFETY: the caller's promise is the precondition.
-        caller.enter(|| unsafe { pin::free(bstr) });
+        unsafe { pin::free(bstr) };
     }
+}
+
+/// As [`free_from_afar`], where somebody is to know for whom.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn free_observed(bstr: *mut u16, caller: Caller) {
+    // SAFETY: the caller's promise is the precondition.
+    caller.enter(|| unsafe { free_from_afar(bstr) });
 }
 
 /// # Safety

@@ -31,14 +31,10 @@ use crate::task::{aside, backing, large, mode};
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::{seat, spy};
 
-/// The shortest way, if it may be taken.
+/// The shortest way.
 #[inline]
 pub(super) fn alloc_at_hand(size: usize, family: Family) -> Option<*mut u8> {
-    if mode::is_quiet() {
-        HEAP.alloc_at_hand(size, family)
-    } else {
-        None
-    }
+    HEAP.alloc_at_hand(size, family)
 }
 
 #[inline]
@@ -114,7 +110,7 @@ pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
     }
 }
 
-/// The shortest way for a string, if it may be taken.
+/// The shortest way for a string.
 ///
 /// # Safety
 ///
@@ -122,7 +118,7 @@ pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
 #[inline]
 pub(super) unsafe fn resize_string_at_hand(block: *mut u8, size: usize) -> bool {
     // SAFETY: the caller's promise is the precondition.
-    mode::is_quiet() && unsafe { HEAP.resize_string_at_hand(block, size) }
+    unsafe { HEAP.resize_string_at_hand(block, size) }
 }
 
 /// The next way for a string, if it may be taken.
@@ -325,14 +321,18 @@ unsafe fn resized_or_refused(
 #[inline]
 #[track_caller]
 pub(super) unsafe fn free(block: *mut u8, family: Family) {
-    // SAFETY: the caller's promise is the precondition.
+    if !mode::is_quiet() {
+        // SAFETY: the caller's promise is the precondition.
+        return unsafe { free_observed(block, family, Caller::here()) };
+    }
+    // SAFETY: as above.
     if !unsafe { free_at_hand(block) } {
         // SAFETY: as above.
-        unsafe { free_otherwise(block, family, Caller::here()) }
+        unsafe { free_from_afar(block, family) }
     }
 }
 
-/// The shortest way, if it may be taken.
+/// The shortest way.
 ///
 /// # Safety
 ///
@@ -340,7 +340,20 @@ pub(super) unsafe fn free(block: *mut u8, family: Family) {
 #[inline]
 pub(super) unsafe fn free_at_hand(block: *mut u8) -> bool {
     // SAFETY: the caller's promise is the precondition.
-    mode::is_quiet() && unsafe { HEAP.free_at_hand(block) }
+    unsafe { HEAP.free_at_hand(block) }
+}
+
+/// The longer way where nobody is to be told. Of C's kind, for such a function does not unwind: whoever calls it
+/// needs no landing pad.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn free_from_afar(block: *mut u8, family: Family) {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { free_store(block, family) }
 }
 
 /// # Safety
@@ -348,22 +361,15 @@ pub(super) unsafe fn free_at_hand(block: *mut u8) -> bool {
 /// * As for [`free`].
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn free_otherwise(block: *mut u8, family: Family, caller: Caller) {
-    if mode::is_quiet() {
-        // SAFETY: the caller's promise is the precondition.
-        unsafe { free_store(block, family) }
-    } else {
-        // SAFETY: as above.
-        caller.enter(|| unsafe { free_observed(block, family) });
-    }
+unsafe extern "C" fn free_observed(block: *mut u8, family: Family, caller: Caller) {
+    // SAFETY: the caller's promise is the precondition.
+    caller.enter(|| unsafe { free_entered(block, family) });
 }
 
 /// # Safety
 ///
 /// * As for [`free`].
-#[cold]
-#[inline(never)]
-unsafe fn free_observed(block: *mut u8, family: Family) {
+unsafe fn free_entered(block: *mut u8, family: Family) {
     if !may_go(block, family) {
         return;
     }

@@ -50,7 +50,12 @@ const FLOORS: &[&[&str]] = &[
     &["bstr::owned", "bstr::pinned"],
     &["bstr::convert", "bstr::traits"],
     &["bstr"],
-    &["audit::rules", "audit::frame", "audit::page"],
+    &[
+        "audit::rules",
+        "audit::frame",
+        "audit::frame_pointers",
+        "audit::page",
+    ],
     &["audit::guard"],
     &["audit::site", "audit::guide"],
     &["audit::options"],

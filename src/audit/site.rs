@@ -9,7 +9,8 @@ use allocator_api2::vec::Vec;
 use hashbrown::HashTable;
 
 use super::frame::{self, Frame};
-use crate::task::caller::{self, Place};
+use super::frame_pointers;
+use crate::task::caller::{self, Entered, Place};
 use crate::task::table_memory::TableMemory;
 
 /// How much of the stack is kept with each event.
@@ -17,9 +18,10 @@ use crate::task::table_memory::TableMemory;
 pub enum Backtrace {
     /// Nothing.
     Off,
-    /// What costs little: of a call from Rust the line that it stands in, which the compiler tells. Where it
-    /// tells none (a value that is dropped, a call by way of a trait of the standard library's) the first frames
-    /// that the unwinder finds.
+    /// What costs little: of a call from Rust the line that it stands in, which the compiler tells; of one from C
+    /// where it returns to, and the callers behind as far as frame pointers lead. Where there is neither (a value that
+    /// is dropped, a call by way of a trait of the standard library's, C on a machine that is none of x86-64 and AArch64)
+    /// the first frames that the unwinder finds.
     Short,
     /// Everything that the unwinder finds, up to 24 frames. Where it finds no line, and under Miri, which has no
     /// unwinder to ask, it is the line that the compiler tells.
@@ -30,8 +32,8 @@ pub enum Backtrace {
 /// Frames kept of a stack; those of olemem's own included.
 const DEPTH: usize = 24;
 
-/// Frames of the program's that the unwinder is asked for where little is wanted.
-const FEW: usize = 4;
+/// Frames that the unwinder is asked for where little is wanted, some of olemem's own included.
+const FEW: usize = 6;
 
 /// One stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub(super) struct Stack {
     len: usize,
     /// The line of the innermost frame, if the compiler told.
     line: Option<&'static Location<'static>>,
+    /// Whether the frames were found by frame pointers, which may lead astray.
+    is_walked: bool,
 }
 
 /// A stack that is kept, by number. 0 is the empty one.
@@ -66,6 +70,7 @@ impl Stack {
         frames: [0; DEPTH],
         len: 0,
         line: None,
+        is_walked: false,
     };
 
     /// The stack of this call, as far as it is wanted. It asks for no memory of the global allocator's.
@@ -87,12 +92,35 @@ impl Stack {
         }
         if wanted == Backtrace::Full as u8 {
             stack.unwind(0, DEPTH);
-        } else if stack.line.is_none() {
+            return stack;
+        }
+        match entered {
+            _ if stack.line.is_some() => {}
+            Some(Entered {
+                place:
+                    Some(Place::C {
+                        return_address,
+                        frame,
+                    }),
+                address,
+            }) => stack.walk(return_address, frame, address),
+            Some(Entered { address, .. }) => stack.unwind(address, FEW),
             // A signal comes through no door.
-            let (above, most) = entered.map_or((0, DEPTH), |entered| (entered.address, FEW));
-            stack.unwind(above, most);
+            None => stack.unwind(0, DEPTH),
         }
         stack
+    }
+
+    /// Adds where a call from C returns to, and what lies behind by frame pointers, above an address of the stack.
+    fn walk(&mut self, return_address: usize, frame: usize, address: usize) {
+        self.is_walked = true;
+        self.frames[0] = !return_address;
+        self.len = 1;
+        frame_pointers::walk(frame, address, |return_address| {
+            self.frames[self.len] = !return_address;
+            self.len += 1;
+            self.len < DEPTH
+        });
     }
 
     /// Adds what the unwinder finds, until there are so many frames above an address of the stack.
@@ -145,6 +173,10 @@ impl Stack {
                 frames.push(Frame::of(address, symbol));
             });
             if frames.len() == before {
+                // What is found without frame pointers being there is nonsense, and so is what follows.
+                if self.is_walked && before > 0 {
+                    break;
+                }
                 frames.push(Frame::unknown(address));
             }
         }

@@ -11,6 +11,9 @@ use emulated as imp;
 #[cfg(all(windows, not(miri)))]
 use windows as imp;
 
+#[cfg(all(feature = "export", any(not(windows), miri)))]
+pub(crate) use emulated::{alloc_bytes_by, alloc_units_by, byte_len_by, free_by};
+
 use crate::units::{ByteLen, UnitLen};
 
 /// A new BSTR of the units before the first zero at `source`. Null gives null.

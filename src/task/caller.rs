@@ -33,13 +33,15 @@ impl Caller {
         #[cfg(all(feature = "audit", any(not(windows), miri)))]
         let entrance = self.entrance();
         #[cfg(all(feature = "audit", any(not(windows), miri)))]
-        let _entered = entrance.as_ref().map(thread::Entrance::open);
+        let _entered = entrance.as_ref().map(Entrance::open);
         work()
     }
 }
 
 #[cfg(all(feature = "audit", any(not(windows), miri)))]
-pub(crate) use thread::{Place, innermost};
+pub(crate) use thread::Entrance;
+#[cfg(all(feature = "audit", any(not(windows), miri)))]
+pub(crate) use thread::{Entered, Place, innermost};
 
 #[cfg(all(feature = "audit", any(not(windows), miri)))]
 mod thread {
@@ -55,11 +57,18 @@ mod thread {
     pub(crate) enum Place {
         /// A line.
         Rust(&'static Location<'static>),
+        /// A call of a C function.
+        C {
+            /// Where the call returns to.
+            return_address: usize,
+            /// What the caller has in the register for frame pointers: one, or anything else.
+            frame: usize,
+        },
     }
 
     /// A call that came in from the program.
     #[derive(Debug)]
-    pub(super) struct Entrance {
+    pub(crate) struct Entrance {
         outer: *const Entrance,
         place: Option<Place>,
     }
@@ -104,6 +113,45 @@ mod thread {
         pub(super) fn open(&self) -> Open<'_> {
             INNERMOST.set(self);
             Open(self)
+        }
+    }
+
+    /// For entrances that are written in assembly.
+    #[cfg(feature = "export")]
+    #[allow(dead_code, reason = "not on every machine there are any")]
+    impl Entrance {
+        /// Notes a call from C. It stays noted until it is [closed](Self::close_c).
+        ///
+        /// # Safety
+        ///
+        /// * `this` has room for an entrance, at a place on the stack that lies below the caller's frames.
+        /// * It is closed on this thread before the room goes, and after all that were opened later.
+        pub(crate) unsafe extern "C" fn open_c(
+            this: *mut Self,
+            return_address: usize,
+            frame: usize,
+        ) {
+            let place = Place::C {
+                return_address,
+                frame,
+            };
+            let entrance = Self {
+                outer: INNERMOST.get(),
+                place: Some(place),
+            };
+            // SAFETY: the caller promises the room.
+            unsafe { this.write(entrance) };
+            INNERMOST.set(this);
+        }
+
+        /// Forgets the call.
+        ///
+        /// # Safety
+        ///
+        /// * `this` is the innermost entrance that is open on this thread.
+        pub(crate) unsafe extern "C" fn close_c(this: *const Self) {
+            // SAFETY: the caller promises an entrance.
+            INNERMOST.set(unsafe { (*this).outer });
         }
     }
 

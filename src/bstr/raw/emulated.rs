@@ -57,12 +57,27 @@ pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
 #[inline(always)]
 #[track_caller]
 pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { alloc_units_by::<false>(source, len) }
+}
+
+/// As [`alloc_units`], by who may have found that the mode is quiet.
+///
+/// # Safety
+///
+/// * As for [`alloc_units`](super::alloc_units).
+#[inline(always)]
+#[track_caller]
+pub(crate) unsafe fn alloc_units_by<const QUIET: bool>(
+    source: *const u16,
+    len: UnitLen,
+) -> *mut u16 {
     if len > PointerWidth::NATIVE.max_units() {
         return ptr::null_mut();
     }
     let bytes = ByteLen::new(len.get() * UNIT_BYTES);
     // SAFETY: the caller's promise, in bytes, which are no more than the limit.
-    unsafe { make(source.cast(), bytes) }
+    unsafe { make::<QUIET>(source.cast(), bytes) }
 }
 
 /// # Safety
@@ -70,11 +85,26 @@ pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
 /// * As for [`alloc_bytes`](super::alloc_bytes).
 #[track_caller]
 pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { alloc_bytes_by::<false>(source, len) }
+}
+
+/// As [`alloc_bytes`], by who may have found that the mode is quiet.
+///
+/// # Safety
+///
+/// * As for [`alloc_bytes`](super::alloc_bytes).
+#[inline(always)]
+#[track_caller]
+pub(crate) unsafe fn alloc_bytes_by<const QUIET: bool>(
+    source: *const u8,
+    len: ByteLen,
+) -> *mut u16 {
     if len > PointerWidth::NATIVE.max_bytes() {
         return ptr::null_mut();
     }
     // SAFETY: the caller's promise, and the length is no more than the limit.
-    unsafe { make(source, len) }
+    unsafe { make::<QUIET>(source, len) }
 }
 
 /// A string of a length within the limit, which the callers have looked at.
@@ -84,8 +114,8 @@ pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
 /// * As for [`alloc_bytes`].
 #[inline(always)]
 #[track_caller]
-unsafe fn make(source: *const u8, len: ByteLen) -> *mut u16 {
-    if !mode::is_quiet() {
+unsafe fn make<const QUIET: bool>(source: *const u8, len: ByteLen) -> *mut u16 {
+    if !QUIET && !mode::is_quiet() {
         // Asked first, so that the short way has no caller to keep in mind.
         // SAFETY: the caller's promise is the precondition.
         return unsafe { alloc_observed(source, len, Caller::here()) };
@@ -424,7 +454,19 @@ unsafe fn replace(old: *mut u16, source: *const u8, available: usize, len: ByteL
 #[inline]
 #[track_caller]
 pub(super) unsafe fn free(bstr: *mut u16) {
-    if !mode::is_quiet() {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { free_by::<false>(bstr) };
+}
+
+/// As [`free`], by who may have found that the mode is quiet.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[inline(always)]
+#[track_caller]
+pub(crate) unsafe fn free_by<const QUIET: bool>(bstr: *mut u16) {
+    if !QUIET && !mode::is_quiet() {
         // SAFETY: the caller's promise is the precondition.
         return unsafe { free_observed(bstr, Caller::here()) };
     }
@@ -471,7 +513,19 @@ unsafe extern "C" fn free_observed(bstr: *mut u16, caller: Caller) {
 #[inline]
 #[track_caller]
 pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
-    if !mode::is_quiet() && !may_read(bstr, Caller::here()) {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { byte_len_by::<false>(bstr) }
+}
+
+/// As [`byte_len`], by who may have found that the mode is quiet.
+///
+/// # Safety
+///
+/// * As for [`byte_len`].
+#[inline(always)]
+#[track_caller]
+pub(crate) unsafe fn byte_len_by<const QUIET: bool>(bstr: *const u16) -> ByteLen {
+    if !QUIET && !mode::is_quiet() && !may_read(bstr, Caller::here()) {
         return ByteLen::ZERO;
     }
     // SAFETY: the caller promises four readable bytes before `bstr`.

@@ -40,7 +40,14 @@ pub(super) fn alloc_at_hand(size: usize, family: Family) -> Option<*mut u8> {
 #[inline]
 #[track_caller]
 pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
-    if mode::is_quiet() {
+    alloc_by::<false>(size, family)
+}
+
+/// As [`alloc`], by who may have found that the mode is quiet.
+#[inline(always)]
+#[track_caller]
+pub(crate) fn alloc_by<const QUIET: bool>(size: usize, family: Family) -> *mut u8 {
+    if QUIET || mode::is_quiet() {
         HEAP.alloc(size, family)
     } else {
         alloc_observed(size, family, Caller::here())
@@ -321,7 +328,19 @@ unsafe fn resized_or_refused(
 #[inline]
 #[track_caller]
 pub(super) unsafe fn free(block: *mut u8, family: Family) {
-    if !mode::is_quiet() {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { free_by::<false>(block, family) };
+}
+
+/// As [`free`], by who may have found that the mode is quiet.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[inline(always)]
+#[track_caller]
+pub(crate) unsafe fn free_by<const QUIET: bool>(block: *mut u8, family: Family) {
+    if !QUIET && !mode::is_quiet() {
         // SAFETY: the caller's promise is the precondition.
         return unsafe { free_observed(block, family, Caller::here()) };
     }

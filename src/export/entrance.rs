@@ -3,6 +3,7 @@
 //! ```text
 //!  C: SysAllocStringLen ── quiet? ─► Quiet::SysAllocStringLen          a comparison, a jump, and the short way
 //!                            │ no
+//!                            ├── nobody listens ─► Plain::SysAllocStringLen
 //!                            ▼
 //!                         observed ─► open(entrance, return address, frame pointer)
 //!                            ├──────► Plain::SysAllocStringLen

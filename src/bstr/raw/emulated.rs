@@ -451,7 +451,7 @@ unsafe fn replace(old: *mut u16, source: *const u8, available: usize, len: ByteL
 /// # Safety
 ///
 /// * As for [`free`](super::free), and `bstr` is not null.
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub(super) unsafe fn free(bstr: *mut u16) {
     // SAFETY: the caller's promise is the precondition.
@@ -510,7 +510,7 @@ unsafe extern "C" fn free_observed(bstr: *mut u16, caller: Caller) {
 /// # Safety
 ///
 /// * As for [`byte_len`](super::byte_len), and `bstr` is not null.
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
     // SAFETY: the caller's promise is the precondition.

@@ -12,13 +12,18 @@
 //! The spy sits outermost, the listener innermost: a failure that was asked for happens at the real
 //! allocation, so that a spy sees it as Windows would show it.
 
-use std::fmt;
+mod bad_call;
+
 use std::process;
 use std::ptr;
 
+use bad_call::BadCall;
+
 use crate::layout;
 use crate::task::aside::Pin;
-use crate::task::block::{DidAlloc, Family, Found};
+#[cfg(feature = "audit")]
+use crate::task::block::Found;
+use crate::task::block::{DidAlloc, Family};
 use crate::task::caller::Caller;
 use crate::task::complain::complain;
 use crate::task::fault;
@@ -656,52 +661,5 @@ fn caller_pointer(block: *mut u8, family: Family) -> usize {
     match family {
         Family::Bstr => block.addr().wrapping_add(layout::HEADER),
         Family::Task => block.addr(),
-    }
-}
-
-/// What is wrong with a pointer, as well as the live blocks can tell.
-struct BadCall<'a> {
-    call: &'a str,
-    /// The address that the caller holds.
-    pointer: usize,
-    family: Family,
-    /// The live block that the caller's pointer lies in.
-    inside: Option<Found>,
-}
-
-impl<'a> BadCall<'a> {
-    fn judge(call: &'a str, block: *mut u8, family: Family) -> Self {
-        let pointer = caller_pointer(block, family);
-        Self {
-            call,
-            pointer,
-            family,
-            inside: HEAP.containing(pointer),
-        }
-    }
-}
-
-impl fmt::Display for BadCall<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            call,
-            pointer,
-            family,
-            inside,
-        } = self;
-        write!(f, "{call} of {pointer:#x} as {family}: ")?;
-        let Some(block) = inside else {
-            return f.write_str("no live block is there (freed before, or never from this heap)");
-        };
-        let offset = pointer.wrapping_sub(block.start);
-        match (family, block.family, offset) {
-            (Family::Bstr, Family::Task, 0) => f.write_str("it is task memory"),
-            (Family::Task, Family::Bstr, layout::HEADER) => f.write_str("it is a BSTR"),
-            (_, owner, _) => write!(
-                f,
-                "it points {offset} bytes into a live block of {} bytes ({owner})",
-                block.size
-            ),
-        }
     }
 }

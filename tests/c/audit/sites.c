@@ -133,6 +133,9 @@ __asm__(".text\n"
         "    ldp x29, x30, [sp], 16\n"
         "    ret\n"
 #endif
+#ifdef __ELF__
+        ".size alloc_with_frame, . - alloc_with_frame\n"
+#endif
 );
 
 /* What is no frame, and what is none that leads anywhere. */

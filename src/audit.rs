@@ -50,6 +50,7 @@ mod current;
 #[cfg(all(unix, not(miri)))]
 mod forking;
 mod frame;
+mod frame_pointers;
 mod guard;
 mod guide;
 mod judge;

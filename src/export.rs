@@ -42,6 +42,9 @@
 //! The names exist off Windows, and under Miri's Windows targets. On Windows itself they are the
 //! system's.
 
+#[macro_use]
+mod entrance;
+
 #[cfg(feature = "audit")]
 mod audit;
 mod bstr;

@@ -15,6 +15,7 @@ pub(crate) mod aside;
 #[cfg(any(not(windows), miri))]
 mod backing;
 pub(crate) mod block;
+pub(crate) mod caller;
 #[cfg(any(not(windows), miri))]
 mod checker;
 #[cfg(any(not(windows), miri))]

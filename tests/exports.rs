@@ -222,6 +222,22 @@ fn no_symbol_is_named_elsewhere() {
     }
 }
 
+/// What a report takes for olemem's own, and leaves out of its stacks.
+#[test]
+fn reports_know_every_function_by_name() {
+    let source = read(&tools::root().join("src/audit/frame.rs"));
+    let (_, list) = source
+        .split_once("const EXPORTS: &[&str] = &[")
+        .expect("the list");
+    let (list, _) = list.split_once(']').expect("its end");
+    let known: BTreeSet<&str> = comma_separated(list)
+        .into_iter()
+        .map(|name| name.trim_matches('"'))
+        .collect();
+    let expected = FUNCTIONS.into_iter().chain(AUDIT).collect();
+    assert_eq!(known, expected);
+}
+
 // ------------------------------------------------------------------------------------ the header
 
 /// `olemem.h` without its comments.

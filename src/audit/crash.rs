@@ -33,6 +33,9 @@ pub use reader::{Crash, Live, Resolve};
 
 const FIRST_LINE: &str = "olemem-crash/1";
 
+/// What stands before a line that the compiler told, behind the addresses of a stack.
+const LINE: char = '@';
+
 // ------------------------------------------------------------------------------------- writing
 
 /// A file by its number, with a buffer before it. It asks for no memory.
@@ -187,6 +190,9 @@ fn write_stack(out: &mut Output, what: &str, stack: &Stack) -> fmt::Result {
     out.write_str(what)?;
     for address in stack.addresses() {
         write!(out, " {address:x}")?;
+    }
+    if let Some(line) = stack.line() {
+        write!(out, " {LINE}{} {}", line.line(), line.file())?;
     }
     out.write_str("\n")
 }

@@ -94,10 +94,8 @@ impl Settings {
             (b"format", b"sarif") => self.format = Format::Sarif,
             (b"format", _) => return Err(Wrong::Valid("text, json, sarif")),
             (b"backtrace", b"off") => self.options = self.options.backtrace(Backtrace::Off),
-            // What is short to the eye: olemem's own frames are cut away in any case.
-            (b"backtrace", b"full" | b"short") => {
-                self.options = self.options.backtrace(Backtrace::Full);
-            }
+            (b"backtrace", b"short") => self.options = self.options.backtrace(Backtrace::Short),
+            (b"backtrace", b"full") => self.options = self.options.backtrace(Backtrace::Full),
             (b"backtrace", _) => return Err(Wrong::Valid("off, short, full")),
             (b"quarantine", size) => {
                 let bytes =

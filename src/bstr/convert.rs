@@ -85,7 +85,7 @@ impl From<&str> for Bstr {
 impl From<String> for Bstr {
     #[track_caller]
     fn from(text: String) -> Self {
-        text.as_str().into()
+        Self::from(text.as_str())
     }
 }
 
@@ -95,7 +95,7 @@ impl From<String> for Bstr {
 impl From<&String> for Bstr {
     #[track_caller]
     fn from(text: &String) -> Self {
-        text.as_str().into()
+        Self::from(text.as_str())
     }
 }
 
@@ -105,7 +105,7 @@ impl From<&String> for Bstr {
 impl From<Cow<'_, str>> for Bstr {
     #[track_caller]
     fn from(text: Cow<'_, str>) -> Self {
-        text.as_ref().into()
+        Self::from(text.as_ref())
     }
 }
 
@@ -134,6 +134,7 @@ impl From<BstrRef<'_>> for Bstr {
 impl FromStr for Bstr {
     type Err = CreateError;
 
+    #[track_caller]
     fn from_str(text: &str) -> Result<Self, CreateError> {
         Self::try_from_str(text)
     }

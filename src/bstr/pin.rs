@@ -30,6 +30,7 @@ use crate::bstr::cache;
 use crate::bstr::prefix::block_of;
 use crate::error::{OutOfMemory, PinError};
 use crate::task::aside::{self, Aside, Pin};
+use crate::task::caller::Caller;
 use crate::task::fault;
 use crate::task::heap;
 #[cfg(any(feature = "export", feature = "audit"))]
@@ -79,17 +80,20 @@ macro_rules! tell {
 /// unsafe { raw::unpin(text) };
 /// # Ok::<(), olemem::error::PinError>(())
 /// ```
+#[track_caller]
 pub fn pin(bstr: *const u16) -> Result<(), PinError> {
     if bstr.is_null() {
         return Ok(());
     }
-    let recorded = record(block_of(bstr.cast_mut()));
-    tell!(Pinned {
-        bstr,
-        is_live: recorded != Err(PinError::NotABstr),
-        pins: recorded.unwrap_or(0),
-    });
-    recorded.map(drop)
+    Caller::here().enter(|| {
+        let recorded = record(block_of(bstr.cast_mut()));
+        tell!(Pinned {
+            bstr,
+            is_live: recorded != Err(PinError::NotABstr),
+            pins: recorded.unwrap_or(0),
+        });
+        recorded.map(drop)
+    })
 }
 
 /// Counts one pin more for a block, and gives the count.
@@ -125,20 +129,23 @@ fn record(block: *mut u8) -> Result<usize, PinError> {
 ///
 /// * The pin is the caller's own.
 /// * If the string was freed meanwhile and this is its last pin: nothing uses it any more.
+#[track_caller]
 pub unsafe fn unpin(bstr: *const u16) {
     if bstr.is_null() {
         return;
     }
-    let bstr = bstr.cast_mut();
-    let (left, frees) = take_back(&mut aside::lock(), block_of(bstr));
-    tell!(Unpinned { bstr, left, frees });
-    // There is nobody to tell of it where there is no seam.
-    let _ = left;
-    if frees {
-        // SAFETY: the string was freed while it was pinned, this completes it, and the caller promises that
-        // nothing uses it any more.
-        unsafe { cache::free(bstr) };
-    }
+    Caller::here().enter(|| {
+        let bstr = bstr.cast_mut();
+        let (left, frees) = take_back(&mut aside::lock(), block_of(bstr));
+        tell!(Unpinned { bstr, left, frees });
+        // There is nobody to tell of it where there is no seam.
+        let _ = left;
+        if frees {
+            // SAFETY: the string was freed while it was pinned, this completes it, and the caller promises that
+            // nothing uses it any more.
+            unsafe { cache::free(bstr) };
+        }
+    });
 }
 
 /// Counts one pin less. How many are left, if there was one; and whether the string is to be freed now.

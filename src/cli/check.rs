@@ -42,8 +42,11 @@ enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Backtrace {
+    /// None
     Off,
+    /// What costs little: a line of Rust's, or C's callers as far as frame pointers lead
     Short,
+    /// All that the unwinder finds
     Full,
 }
 
@@ -89,7 +92,7 @@ pub(crate) struct Arguments {
     /// Where it goes, instead of standard error for text and standard output for the others
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// Whether stacks are kept; short and full are the same for now
+    /// How much of the stack is kept with each allocation and free
     #[arg(long, value_enum, default_value_t = Backtrace::Full)]
     backtrace: Backtrace,
     /// Bytes of freed blocks that are kept aside, with K, M or G; 1M if not given

@@ -21,7 +21,7 @@ pub struct SessionOptions {
     pub size: usize,
     /// Bytes of freed blocks that are kept; all ones: none.
     pub quarantine: usize,
-    /// 0 or 2 for stacks, 1 for none.
+    /// 0 or 2 for stacks, 1 for none, 3 for what costs little.
     pub backtrace: u32,
     /// 0 or 1 for guard bytes, 2 for guard pages.
     pub guard: u32,
@@ -117,6 +117,7 @@ fn translated(options: SessionOptions) -> Option<Options> {
     let backtrace = match options.backtrace {
         0 | 2 => Backtrace::Full,
         1 => Backtrace::Off,
+        3 => Backtrace::Short,
         _ => return None,
     };
     let guard = match options.guard {

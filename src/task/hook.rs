@@ -18,6 +18,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::task::block::Family;
+use crate::task::caller::Caller;
 use crate::task::complain::complain;
 use crate::task::mode::{self, Mode};
 use crate::units::ByteLen;
@@ -377,8 +378,9 @@ pub(crate) fn copying(source: *const u8, bytes: usize) -> usize {
 /// Tells the overseer that a function was given a null pointer where its result had to be stored.
 #[cold]
 #[inline(never)]
+#[track_caller]
 pub(crate) fn null_out(function: &'static str) {
     if let Some(overseer) = overseer() {
-        overseer.null_out(function);
+        Caller::here().enter(|| overseer.null_out(function));
     }
 }

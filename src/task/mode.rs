@@ -61,7 +61,16 @@ impl Mode {
     }
 }
 
-static MODE: AtomicU8 = AtomicU8::new(0);
+/// The byte. Only an entrance of C's looks at it from outside.
+pub(crate) static MODE: AtomicU8 = AtomicU8::new(0);
+
+/// What the byte is while nothing keeps an operation from the short way.
+pub(crate) const QUIET: u8 = Mode::READY.0;
+
+/// The bits of it that say whether anybody could hear who calls: nobody, if of these it has as many as [`QUIET`].
+#[cfg(all(feature = "export", feature = "audit"))]
+#[allow(dead_code, reason = "not on every machine an entrance asks")]
+pub(crate) const HEARD: u8 = Mode::READY.0 | Mode::LISTENED.0;
 
 /// What the audit, which stands above this file, is called for.
 #[cfg(all(feature = "audit", unix, not(miri)))]
@@ -85,7 +94,7 @@ unsafe extern "Rust" {
 /// keeps freed strings or waits for a failure.
 #[inline]
 pub(crate) fn is_quiet() -> bool {
-    MODE.load(Ordering::Relaxed) == Mode::READY.0
+    MODE.load(Ordering::Relaxed) == QUIET
 }
 
 /// Sets bits, or clears them.

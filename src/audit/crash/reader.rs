@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{DEEDS, FAMILIES, FIRST_LINE, form, named};
+use super::{DEEDS, FAMILIES, FIRST_LINE, LINE, form, named};
 use crate::audit::frame::{self, Frame};
 use crate::audit::ledger::{Counts, Detail, Facts, PREVIEW, Record};
 use crate::audit::report::{Block, Report};
@@ -53,6 +53,14 @@ impl Crash {
     }
 }
 
+/// What is known of a stack.
+#[derive(Default)]
+struct Stack {
+    addresses: Vec<usize>,
+    /// File and line of the innermost frame.
+    line: Option<(String, u32)>,
+}
+
 #[derive(Default)]
 struct Reader {
     process: u32,
@@ -62,8 +70,8 @@ struct Reader {
     sources: String,
     counts: Counts,
     is_partial: bool,
-    found: Vec<(Record, [Vec<usize>; 3])>,
-    live: Vec<(Facts, Vec<usize>)>,
+    found: Vec<(Record, [Stack; 3])>,
+    live: Vec<(Facts, Stack)>,
     /// Whether the last block was a live one.
     is_live: bool,
 }
@@ -75,24 +83,26 @@ impl Reader {
         for line in head.lines().filter(|line| !line.is_empty()) {
             self.line(line)?;
         }
-        let mut frames = |addresses: &[usize]| {
+        let mut frames = |stack: &Stack| {
             let mut frames = Vec::new();
-            for address in addresses {
+            for address in &stack.addresses {
                 frames.extend(resolve(maps, *address));
             }
             frame::trim(&mut frames, &self.sources);
+            if let Some((file, line)) = &stack.line {
+                frame::name_first(&mut frames, file, *line);
+            }
             frames
         };
         self.live.sort_by_key(|(facts, _)| facts.id);
-        let live = self.live.iter().map(|(facts, addresses)| Live {
+        let live = self.live.iter().map(|(facts, allocated_at)| Live {
             block: Block::new(facts),
-            allocated_at: frames(addresses),
+            allocated_at: frames(allocated_at),
         });
         let live = live.collect();
         let mut report = Report::of(self.counts, None, 0, Vec::new());
-        for (record, addresses) in &self.found {
-            let stacks = addresses.each_ref().map(|addresses| frames(addresses));
-            report.add(record, stacks);
+        for (record, stacks) in &self.found {
+            report.add(record, stacks.each_ref().map(&mut frames));
         }
         Some(Crash {
             process: self.process,
@@ -142,7 +152,7 @@ impl Reader {
                     block: None,
                     at: Site::default(),
                 };
-                self.found.push((record, [const { Vec::new() }; 3]));
+                self.found.push((record, Default::default()));
                 self.is_live = false;
             }
             "block" | "live" => {
@@ -158,26 +168,34 @@ impl Reader {
                 };
                 self.is_live = what == "live";
                 if self.is_live {
-                    self.live.push((facts, Vec::new()));
+                    self.live.push((facts, Stack::default()));
                 } else {
                     self.found.last_mut()?.0.block = Some(facts);
                 }
             }
-            "allocated" if self.is_live => self.live.last_mut()?.1 = addresses(rest)?,
-            "allocated" => self.found.last_mut()?.1[0] = addresses(rest)?,
-            "freed" => self.found.last_mut()?.1[1] = addresses(rest)?,
-            "at" => self.found.last_mut()?.1[2] = addresses(rest)?,
+            "allocated" if self.is_live => self.live.last_mut()?.1 = stack(rest)?,
+            "allocated" => self.found.last_mut()?.1[0] = stack(rest)?,
+            "freed" => self.found.last_mut()?.1[1] = stack(rest)?,
+            "at" => self.found.last_mut()?.1[2] = stack(rest)?,
             _ => return None,
         }
         Some(())
     }
 }
 
-fn addresses(words: &str) -> Option<Vec<usize>> {
-    words
+fn stack(text: &str) -> Option<Stack> {
+    let (words, line) = match text.split_once(LINE) {
+        Some((words, line)) => {
+            let (number, file) = line.split_once(' ')?;
+            (words, Some((file.to_owned(), number.parse().ok()?)))
+        }
+        None => (text, None),
+    };
+    let addresses = words
         .split_whitespace()
         .map(|word| usize::from_str_radix(word, 16).ok())
-        .collect()
+        .collect::<Option<_>>()?;
+    Some(Stack { addresses, line })
 }
 
 fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
@@ -206,7 +224,7 @@ mod tests {
     const WRITTEN: &str = "olemem-crash/1\nprocess 12 signal 11\nprogram /a b\nsources /o/\ncounts 1 2 3 4 5 6 7 8\n\
         found overrun error free written 3 65\nblock 7 bstr 18 string\nallocated 10 11\nat 20\n\
         found double-free error free as task\nblock 6 task 4 plain\nallocated 10\nfreed 12\nat 20\n\
-        live 9 task 24 plain\nallocated 30\nlive 8 bstr 2 string\nallocated\n\
+        live 9 task 24 plain\nallocated 30\nlive 8 bstr 2 string\nallocated @7 src/a b.rs\n\
         maps\n00400000-00402000 r-xp 0 0 0 /a b\n";
 
     fn name_of(_: &str, address: usize) -> Vec<Frame> {
@@ -228,6 +246,8 @@ mod tests {
         assert_eq!(first.allocated_at.len(), 2);
         let ids: Vec<_> = crash.live.iter().map(|live| live.block.id).collect();
         assert_eq!(ids, [8, 9]);
+        let told = crash.live[0].allocated_at[0].to_string();
+        assert_eq!(told, "at src/a b.rs:7");
         assert!(!crash.is_partial);
     }
 

@@ -55,5 +55,8 @@ fn line(f: &mut fmt::Formatter<'_>, line: &str) -> fmt::Result {
     {
         return write!(f, "    {function}{DIM} at {place}{RESET}");
     }
+    if let Some(place) = line.strip_prefix("    at ") {
+        return write!(f, "    {DIM}at {place}{RESET}");
+    }
     f.write_str(line)
 }

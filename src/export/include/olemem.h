@@ -1307,7 +1307,8 @@ typedef struct olemem_report olemem_report;
 enum {
     OLEMEM_BACKTRACE_USUAL = 0,
     OLEMEM_BACKTRACE_OFF = 1,
-    OLEMEM_BACKTRACE_FULL = 2
+    OLEMEM_BACKTRACE_FULL = 2,
+    OLEMEM_BACKTRACE_SHORT = 3
 };
 
 enum {
@@ -1322,7 +1323,8 @@ typedef struct olemem_session_options {
     /* Bytes of freed blocks that are held back, so that a late use of them is noticed. 0: 1 MiB;
      * (size_t)-1: none. */
     size_t quarantine;
-    /* Whether each allocation and each free keep their stacks. The usual: yes. */
+    /* What each allocation and each free keep of their stacks. The usual: all that the unwinder finds.
+     * Short costs little: the caller, and those behind it as far as frame pointers lead. */
     uint32_t backtrace;
     /* What stands around each block. The usual: bytes, which are looked at when it is freed. Pages
      * take more memory, and catch a stray access when it happens. */

@@ -168,7 +168,8 @@ pub use crate::task::spy;
 /// Making an allocation fail, to test what becomes of the caller.
 #[cfg(feature = "std")]
 pub mod fault {
-    pub use crate::task::fault::{FailNth, fail_nth};
+    pub use crate::task::fault::{Failing, fail_nth};
+    pub use crate::task::fault_plan::FaultPlan;
 }
 
 #[cfg(feature = "std")]

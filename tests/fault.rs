@@ -1,7 +1,7 @@
 //! Allocations made to fail: the guards.
 #![cfg(feature = "std")]
 
-use olemem::fault::{FailNth, fail_nth};
+use olemem::fault::{Failing, fail_nth};
 use olemem::{Bstr, TaskBox, raw};
 
 /// Whether each of the next allocations fails.
@@ -25,7 +25,7 @@ fn dropping_the_guard_calls_the_failure_off() {
 
 #[test]
 fn a_guard_that_takes_anothers_place_is_not_called_off_with_it() {
-    let mut failing: FailNth = fail_nth(9);
+    let mut failing: Failing = fail_nth(9);
     for (nth, index) in [(1, 0), (2, 1), (3, 2)] {
         // The old guard is dropped after the new one was made.
         failing = fail_nth(nth);

@@ -27,8 +27,10 @@ use super::ledger::{Books, Counts, Deed, Detail, Entry, SessionId, books_at_rest
 use super::site::Stack;
 use crate::task::block::Family;
 
+mod failing;
 mod reader;
 
+pub(super) use failing::{read_failure, write_failure};
 pub use reader::{Crash, Live, Resolve};
 
 const FIRST_LINE: &str = "olemem-crash/1";

@@ -35,7 +35,6 @@ use super::signals;
 use super::suppress::Suppressions;
 use super::trespass;
 use crate::task::complain::complain;
-use crate::task::fault;
 use crate::task::mode::Step;
 
 mod at_exit;
@@ -91,9 +90,6 @@ extern "Rust" fn olemem_check_process(value: &'static CStr, step: Step) {
 
 fn begin(settings: Settings) -> Option<Watched> {
     let session = session::begin_for_process(settings.options, &watcher::SEAT)?;
-    if settings.fail_at > 0 {
-        fault::fail_nth_of_process(settings.fail_at);
-    }
     let watched = Watched {
         settings,
         session,

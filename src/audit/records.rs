@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 pub use super::crash::{Crash, Live, Resolve};
 use super::frame::Frame;
 use super::report::Report;
+pub use super::sweep::signal_name;
 
 /// How a process ended, as far as its records tell.
 #[derive(Clone, Debug)]

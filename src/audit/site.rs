@@ -88,19 +88,35 @@ impl Stack {
     /// The frames of the program's, innermost first: olemem's own are cut away, and so is what the language's
     /// runtime has below `main` and below a thread's function.
     pub(super) fn resolve(&self) -> std::vec::Vec<Frame> {
-        let mut frames = std::vec::Vec::new();
-        for address in self.addresses() {
-            let pointer = ptr::without_provenance_mut(address);
-            let before = frames.len();
-            backtrace::resolve(pointer, |symbol| {
-                frames.push(Frame::of(address, symbol));
-            });
-            if frames.len() == before {
-                frames.push(Frame::unknown(address));
-            }
-        }
-        frame::trim(&mut frames, frame::SOURCES);
-        frames
+        resolved(self.addresses())
+    }
+
+    /// All frames by their addresses alone: somebody else is to find the names.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn unresolved(&self) -> std::vec::Vec<Frame> {
+        self.addresses().map(Frame::unknown).collect()
+    }
+}
+
+/// The frames of addresses of this process, as [`Stack::resolve`] gives them.
+pub(super) fn resolved(addresses: impl Iterator<Item = usize>) -> std::vec::Vec<Frame> {
+    let mut frames = std::vec::Vec::new();
+    for address in addresses {
+        named(address, &mut frames);
+    }
+    frame::trim(&mut frames, frame::SOURCES);
+    frames
+}
+
+/// Adds the functions that an address of this process lies in, innermost first.
+pub(super) fn named(address: usize, frames: &mut std::vec::Vec<Frame>) {
+    let pointer = ptr::without_provenance_mut(address);
+    let before = frames.len();
+    backtrace::resolve(pointer, |symbol| {
+        frames.push(Frame::of(address, symbol));
+    });
+    if frames.len() == before {
+        frames.push(Frame::unknown(address));
     }
 }
 

@@ -155,4 +155,8 @@ impl Overseer for Watcher {
     fn spy_lost(&self, block: *mut u8) {
         with(|| Audit.spy_lost(block));
     }
+
+    fn is_to_fail(&self, size: usize, family: Family) -> bool {
+        with(|| Audit.is_to_fail(size, family))
+    }
 }

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use anstream::{AutoStream, ColorChoice};
-use olemem::audit::records::{self, Crash, Ending, Process};
+use olemem::audit::records::{self, Crash, Ending, Process, signal_name};
 use olemem::audit::{Frame, Report, Severity};
 
 use super::{Arguments, Colour, Deny, Format, UNCOVERED};
@@ -68,7 +68,7 @@ impl Found {
         if let Some(signal) = status.signal()
             && !is_main_told
         {
-            notes.push(format!("the program was killed by {}", name(signal)));
+            notes.push(format!("the program was killed by {}", signal_name(signal)));
         }
         let is_any = !reports.is_empty();
         let report = records::merged(reports);
@@ -177,7 +177,7 @@ fn story(crash: &Crash, lived_on: bool) -> String {
         "process {} ({}) {met} {}",
         crash.process,
         crash.program,
-        name(crash.signal)
+        signal_name(crash.signal)
     );
     if crash.is_partial {
         story += "; the audit was at work at that moment, and what was live is not known";
@@ -212,22 +212,4 @@ fn story(crash: &Crash, lived_on: bool) -> String {
         }
     }
     story
-}
-
-/// A signal's name, where it is one of those that programs die of.
-fn name(signal: i32) -> String {
-    let name = match signal {
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        6 => "SIGABRT",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        _ => return format!("signal {signal}"),
-    };
-    format!("signal {signal} ({name})")
 }

@@ -1,0 +1,53 @@
+//! Planned failures, written down when they happen: whatever becomes of the process, that much is known.
+//!
+//! ```text
+//! failed 3 bstr 32 401136 401200
+//! ```
+
+use core::fmt::Write;
+
+use super::{FAMILIES, Output, name, named};
+use crate::audit::frame::Frame;
+use crate::audit::ledger::Failed;
+use crate::audit::report::Failure;
+use crate::audit::site::Stack;
+use crate::task::fault::Planner;
+
+/// Writes a line to a file. It asks for no memory.
+pub(in crate::audit) fn write_failure(file: i32, failed: &Failed, at: &Stack) {
+    let mut out = Output::new(file);
+    let family = name(FAMILIES, failed.family);
+    // Writing to an `Output` never fails.
+    let _ = write!(
+        out,
+        "failed {} {family} {}",
+        failed.fault.number, failed.size
+    );
+    for address in at.addresses() {
+        let _ = write!(out, " {address:x}");
+    }
+    let _ = out.write_str("\n");
+    out.flush();
+}
+
+/// Reads a line; `None` for another one.
+pub(in crate::audit) fn read_failure(
+    line: &str,
+    planner: Planner,
+    resolve: impl FnOnce(Vec<usize>) -> Vec<Frame>,
+) -> Option<Failure> {
+    let mut words = line.strip_prefix("failed ")?.split_whitespace();
+    let number = words.next()?.parse().ok()?;
+    let family = named(FAMILIES, words.next())?;
+    let bytes = words.next()?.parse().ok()?;
+    let addresses: Option<Vec<_>> = words
+        .map(|word| usize::from_str_radix(word, 16).ok())
+        .collect();
+    Some(Failure {
+        number,
+        family,
+        bytes,
+        at: resolve(addresses?),
+        planner,
+    })
+}

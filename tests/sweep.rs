@@ -47,7 +47,7 @@ mod runs {
     #[test]
     fn each_row_tells_its_allocation() {
         let sweep = plain().run(|_| {
-            let text = Bstr::try_from_str("four")?;
+            let text = Bstr::try_from_str("six")?;
             let block = TaskBox::try_new(0_u64).map_err(|refused| refused.error)?;
             Ok::<_, olemem::error::CreateError>((text, block))
         });
@@ -58,8 +58,8 @@ mod runs {
         };
         assert_eq!((first.len(), first[0].number), (1, 1));
         assert_eq!(first[0].family, Family::Bstr);
-        // The block of eight bytes: header, text, terminator, rounded up.
-        assert_eq!(first[0].bytes, 32);
+        // The block of six bytes: header, text, terminator, rounded up.
+        assert_eq!(first[0].bytes, 16);
         assert_eq!((second[0].number, second[0].family), (2, Family::Task));
         assert_eq!(second[0].bytes, 8);
         assert!(third.is_empty());
@@ -296,13 +296,16 @@ mod sample {
     fn get(browser: &Browser) -> Made {
         let mut status = Bstr::new();
         let code = browser.get_status_text(Out::new(&mut status));
-        assert_eq!(status.is_null(), code.is_failure(), "[out] after {code}");
+        assert!(
+            status.is_null() == code.is_failure(),
+            "[out] is wrong after {code}"
+        );
         code.ok()
     }
 
     /// ExchangeStatusText: success gives the status.
     fn exchange(browser: &Browser) -> Made {
-        let mut mine = text("mine")?;
+        let mut mine = text("own")?;
         let code = browser.exchange_status_text(InOut::new(&mut mine));
         if code.is_success() {
             assert_eq!(mine, "old");
@@ -312,9 +315,9 @@ mod sample {
 
     /// As [`exchange`], and a failure leaves the caller's string whole. (Of the twin's it must not be read.)
     fn exchange_and_look(browser: &Browser) -> Made {
-        let mut mine = text("mine")?;
+        let mut mine = text("own")?;
         let code = browser.exchange_status_text(InOut::new(&mut mine));
-        assert_eq!(mine, if code.is_success() { "old" } else { "mine" });
+        assert_eq!(mine, if code.is_success() { "old" } else { "own" });
         code.ok()
     }
 
@@ -356,8 +359,8 @@ allocation  what            the callee                          verdict
 allocation  what            the callee                          verdict
          1  BSTR, 16 bytes  failed: E_OUTOFMEMORY (0x8007000E)  ok
          2  BSTR, 16 bytes  failed: E_OUTOFMEMORY (0x8007000E)  ok
-         3  BSTR, 32 bytes  failed: E_OUTOFMEMORY (0x8007000E)  ok
-         4  BSTR, 32 bytes  failed: E_OUTOFMEMORY (0x8007000E)  ok
+         3  BSTR, 16 bytes  failed: E_OUTOFMEMORY (0x8007000E)  ok
+         4  BSTR, 16 bytes  failed: E_OUTOFMEMORY (0x8007000E)  ok
          5  nothing         succeeded                           ok
 ",
             ),
@@ -389,10 +392,50 @@ allocation  what            the callee                          verdict
         })
     }
 
-    /// The twin is caught at each of its own allocations, whichever method it is.
+    /// The twin is caught at each of its own allocations, whichever method it is: what is "ok" is the caller's, and
+    /// the second, of a component without a status that could be freed.
     #[test]
     fn the_sloppy_twin_is_caught_at_each_point() {
-        for (method, table) in [(put as Method, ""), (get, ""), (exchange, "")] {
+        for (method, table) in [
+            (
+                put as Method,
+                "\
+allocation  what                  the callee                          verdict
+         1  BSTR, 16 bytes        failed: E_OUTOFMEMORY (0x8007000E)  ok
+         2  BSTR, 16 bytes        failed: E_OUTOFMEMORY (0x8007000E)  ok
+         3  task memory, 4 bytes  failed: E_OUTOFMEMORY (0x8007000E)  leak
+         4  BSTR, 16 bytes        failed: E_OUTOFMEMORY (0x8007000E)  ok
+         5  BSTR, 16 bytes        failed: E_OUTOFMEMORY (0x8007000E)  double-free
+         6  task memory, 4 bytes  failed: E_OUTOFMEMORY (0x8007000E)  leak
+         7  nothing               succeeded                           ok
+",
+            ),
+            (
+                get,
+                "\
+allocation  what                  the callee                                        verdict
+         1  BSTR, 16 bytes        failed: E_OUTOFMEMORY (0x8007000E)                ok
+         2  BSTR, 16 bytes        failed: E_OUTOFMEMORY (0x8007000E)                ok
+         3  task memory, 4 bytes  failed: E_OUTOFMEMORY (0x8007000E)                leak
+         4  BSTR, 16 bytes        panicked: [out] is wrong after S_OK (0x00000000)  panicked
+         5  task memory, 4 bytes  failed: E_OUTOFMEMORY (0x8007000E)                leak
+         6  nothing               succeeded                                         ok
+",
+            ),
+            (
+                exchange,
+                "\
+allocation  what                  the callee                          verdict
+         1  BSTR, 16 bytes        failed: E_OUTOFMEMORY (0x8007000E)  ok
+         2  BSTR, 16 bytes        failed: E_OUTOFMEMORY (0x8007000E)  ok
+         3  task memory, 4 bytes  failed: E_OUTOFMEMORY (0x8007000E)  leak
+         4  BSTR, 16 bytes        failed: E_OUTOFMEMORY (0x8007000E)  ok
+         5  BSTR, 16 bytes        failed: E_OUTOFMEMORY (0x8007000E)  double-free
+         6  task memory, 4 bytes  failed: E_OUTOFMEMORY (0x8007000E)  leak
+         7  nothing               succeeded                           ok
+",
+            ),
+        ] {
             let sweep = sloppy(method);
             assert!(!sweep.is_clean());
             assert_eq!(table_of(&sweep), table);
@@ -507,7 +550,7 @@ mod children {
         );
     }
 
-    /// Writes through null, aborts, leaves, never returns: rows, and the end is reached.
+    /// A signal, an abort, an exit, an endless loop: rows, and the end is reached.
     #[test]
     fn a_crash_is_a_row() {
         let began = Instant::now();
@@ -516,7 +559,7 @@ mod children {
             match blocks.map(|block| block.is_null()) {
                 [true, ..] => {
                     // SAFETY: a signal may be sent at any time.
-                    unsafe { libc_raise(11) };
+                    unsafe { libc_raise(4) };
                 }
                 [_, true, ..] => std::process::abort(),
                 [_, _, true, _] => std::process::exit(3),
@@ -533,12 +576,12 @@ mod children {
         assert_eq!(
             sweep.to_string(),
             "\
-allocation  what                  the callee                          verdict
-         1  task memory, 4 bytes  crashed: signal 11 (SIGSEGV)        crashed
-         2  task memory, 4 bytes  crashed: signal 6 (SIGABRT)         crashed
-         3  task memory, 4 bytes  ended its process: exit status 3    exited
-         4  task memory, 4 bytes  did not come back in time           timed-out
-         5  nothing               succeeded                           ok
+allocation  what                  the callee                        verdict
+         1  task memory, 4 bytes  crashed: signal 4 (SIGILL)        crashed
+         2  task memory, 4 bytes  crashed: signal 6 (SIGABRT)       crashed
+         3  task memory, 4 bytes  ended its process: exit status 3  exited
+         4  task memory, 4 bytes  did not come back in time         timed-out
+         5  nothing               succeeded                         ok
 
 olemem: 5 runs, 4 allocations failed in turn; 4 runs are broken: 0 errors, 0 warnings"
         );

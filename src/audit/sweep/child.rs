@@ -251,8 +251,9 @@ fn understood(number: u64, text: &[u8], ended: Ended) -> Ran {
         frames
     });
     let mut report = crash.map_or_else(|_| Report::new(None), |crash| crash.report);
-    let told = rest.strip_prefix("ended ");
-    let told = told.and_then(|told| serde_json::from_str::<Value>(told.trim_end()).ok());
+    // A callee may live through a signal.
+    let told = rest.lines().find_map(|line| line.strip_prefix("ended "));
+    let told = told.and_then(|told| serde_json::from_str::<Value>(told).ok());
     let did = match (ended, told) {
         (Ended::TimedOut, _) => Did::TimedOut,
         (Ended::Killed(signal), _) => Did::Crashed(signal),

@@ -30,7 +30,7 @@ use crate::task::block::Family;
 mod failing;
 mod reader;
 
-pub(super) use failing::{read_failure, write_failure};
+pub(super) use failing::{read_failure, read_failures, write_failure, write_maps};
 pub use reader::{Crash, Live, Resolve};
 
 const FIRST_LINE: &str = "olemem-crash/1";
@@ -103,7 +103,6 @@ pub(super) fn write(file: i32, process: i32, signal: i32, program: &[u8], sessio
         }
     }
     let _ = out.write_str("maps\n");
-    out.flush();
     copy_maps(&mut out);
     out.flush();
 }

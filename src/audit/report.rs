@@ -22,6 +22,7 @@ mod wire;
 
 pub use failure::Failure;
 pub(super) use json::{Frames, Violations, name as family_name, text as json_text};
+pub(super) use paint::Painted;
 pub(super) use sarif::{log as sarif_log, place as sarif_place, sentence};
 
 /// A session that ended, as the books had it, and its stacks.

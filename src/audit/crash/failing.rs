@@ -3,11 +3,18 @@
 //! ```text
 //! failed 3 bstr 32 401136 401200
 //! ```
+//!
+//! Where another process reads it, what lies where is in a file beside it:
+//!
+//! ```text
+//! sources /olemem/src/
+//! 00400000-00402000 r-xp …
+//! ```
 
 use core::fmt::Write;
 
-use super::{FAMILIES, Output, name, named};
-use crate::audit::frame::Frame;
+use super::{FAMILIES, Output, Resolve, copy_maps, name, named};
+use crate::audit::frame::{self, Frame};
 use crate::audit::ledger::Failed;
 use crate::audit::report::Failure;
 use crate::audit::site::Stack;
@@ -28,6 +35,36 @@ pub(in crate::audit) fn write_failure(file: i32, failed: &Failed, at: &Stack) {
     }
     let _ = out.write_str("\n");
     out.flush();
+}
+
+/// Writes what lies where to a file. It asks for no memory.
+pub(in crate::audit) fn write_maps(file: i32) {
+    let mut out = Output::new(file);
+    // As above.
+    let _ = writeln!(out, "sources {}", frame::SOURCES);
+    copy_maps(&mut out);
+    out.flush();
+}
+
+/// Reads the lines that a process left, with what lay where in it.
+pub(in crate::audit) fn read_failures(
+    lines: &str,
+    maps: &str,
+    resolve: &mut Resolve<'_>,
+) -> Vec<Failure> {
+    let (head, maps) = maps.split_once('\n').unwrap_or((maps, ""));
+    let sources = head.strip_prefix("sources ").unwrap_or("");
+    lines
+        .lines()
+        .filter_map(|line| {
+            read_failure(line, Planner::Process, |addresses| {
+                let named = addresses.iter().flat_map(|address| resolve(maps, *address));
+                let mut frames = named.collect();
+                frame::trim(&mut frames, sources);
+                frames
+            })
+        })
+        .collect()
 }
 
 /// Reads a line; `None` for another one.

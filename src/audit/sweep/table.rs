@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::super::report::plural;
+use super::super::report::{Painted, plural};
 use super::{Did, Run, Sweep};
 use crate::audit::rules::Severity;
 
@@ -117,6 +117,13 @@ impl fmt::Display for Sweep {
 }
 
 impl Sweep {
+    /// The same text as `Display` gives, with the colours of a terminal in its stories. Whether there is one that wants
+    /// them is for the caller to know.
+    #[must_use]
+    pub fn painted(&self) -> impl fmt::Display {
+        Painted(self)
+    }
+
     /// The rows, under each other. Without any place there is no column for them.
     fn table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows: Vec<_> = self.runs.iter().map(Run::cells).collect();

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use anstream::{AutoStream, ColorChoice};
 use olemem::audit::records::{self, Crash, Ending, Process, signal_name};
 use olemem::audit::{Frame, Report, Severity};
 
-use super::{Arguments, Colour, Deny, Format, UNCOVERED};
+use super::{Arguments, Format};
+use crate::watching::{Deny, UNCOVERED};
 
 /// What there is to tell of a run.
 pub(super) struct Found {
@@ -98,23 +98,8 @@ impl Found {
         }
         let text = match arguments.format {
             Format::Text => {
-                let choice = match arguments.color {
-                    Colour::Auto => ColorChoice::Auto,
-                    Colour::Always => ColorChoice::Always,
-                    Colour::Never => ColorChoice::Never,
-                };
                 let text = format!("{}\n{notes}", self.report.painted());
-                return match output {
-                    // A file has none unless they are asked for.
-                    Some(file) => {
-                        let choice = match choice {
-                            ColorChoice::Auto => ColorChoice::Never,
-                            other => other,
-                        };
-                        AutoStream::new(file, choice).write_all(text.as_bytes())
-                    }
-                    None => AutoStream::new(io::stderr(), choice).write_all(text.as_bytes()),
-                };
+                return arguments.color.write(&text, output, io::stderr());
             }
             Format::Json => self.report.to_json(),
             Format::Sarif => self.report.to_sarif(),

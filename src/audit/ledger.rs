@@ -260,9 +260,9 @@ impl Books {
             && book.failures.try_reserve(1).is_ok()
         {
             book.failures.push(failed);
-        }
-        if let Some(tell) = self.teller {
-            tell(&failed, at);
+            if let Some(tell) = self.teller {
+                tell(&failed, at);
+            }
         }
         true
     }

@@ -211,7 +211,8 @@ impl Arguments {
             .iter()
             .find(|run| is_broken(run) && !run.failures.is_empty());
         if let Some(run) = broken {
-            let program = self.program[0].display();
+            let words = self.program.iter().map(|word| word.display().to_string());
+            let program = words.collect::<Vec<_>>().join(" ");
             let words = self.narrowing();
             let narrowed = if words.is_empty() {
                 String::new()
@@ -219,7 +220,7 @@ impl Arguments {
                 format!("OLEMEM={} ", words.join(","))
             };
             notes.push(format!(
-                "one of them alone: {narrowed}olemem check --fail-at {} -- {program} …",
+                "one of them alone: {narrowed}olemem check --fail-at {} -- {program}",
                 run.number
             ));
         }

@@ -10,7 +10,7 @@ use olemem::{Bstr, TaskBox};
 /// Which of ten allocations failed: strings and blocks by turns, on two threads.
 fn failed() -> String {
     let one = |number: usize| {
-        let has_failed = if number % 2 == 0 {
+        let has_failed = if number.is_multiple_of(2) {
             Bstr::try_from_units(&vec![0x61; number * 10]).is_err()
         } else {
             let block = heap::alloc(number * 16, Family::Task);

@@ -21,7 +21,7 @@ use crate::audit::site::Stack;
 use crate::task::fault::Planner;
 
 /// Writes a line to a file. It asks for no memory.
-pub(in crate::audit) fn write_failure(file: i32, failed: &Failed, at: &Stack) {
+pub(crate) fn write_failure(file: i32, failed: &Failed, at: &Stack) {
     let mut out = Output::new(file);
     let family = name(FAMILIES, failed.family);
     // Writing to an `Output` never fails.
@@ -38,7 +38,7 @@ pub(in crate::audit) fn write_failure(file: i32, failed: &Failed, at: &Stack) {
 }
 
 /// Writes what lies where to a file. It asks for no memory.
-pub(in crate::audit) fn write_maps(file: i32) {
+pub(crate) fn write_maps(file: i32) {
     let mut out = Output::new(file);
     // As above.
     let _ = writeln!(out, "sources {}", frame::SOURCES);
@@ -47,11 +47,7 @@ pub(in crate::audit) fn write_maps(file: i32) {
 }
 
 /// Reads the lines that a process left, with what lay where in it.
-pub(in crate::audit) fn read_failures(
-    lines: &str,
-    maps: &str,
-    resolve: &mut Resolve<'_>,
-) -> Vec<Failure> {
+pub(crate) fn read_failures(lines: &str, maps: &str, resolve: &mut Resolve<'_>) -> Vec<Failure> {
     let (head, maps) = maps.split_once('\n').unwrap_or((maps, ""));
     let sources = head.strip_prefix("sources ").unwrap_or("");
     lines
@@ -68,7 +64,7 @@ pub(in crate::audit) fn read_failures(
 }
 
 /// Reads a line; `None` for another one.
-pub(in crate::audit) fn read_failure(
+pub(crate) fn read_failure(
     line: &str,
     planner: Planner,
     resolve: impl FnOnce(Vec<usize>) -> Vec<Frame>,

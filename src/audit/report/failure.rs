@@ -19,7 +19,7 @@ pub struct Failure {
     /// Where it was asked for, innermost first. Empty without stacks.
     pub at: Vec<Frame>,
     /// Whose plan it was.
-    pub(in crate::audit) planner: Planner,
+    pub(crate) planner: Planner,
 }
 
 impl fmt::Display for Failure {

@@ -29,13 +29,13 @@ impl Report {
     }
 }
 
-pub(in crate::audit) fn text(what: &impl Serialize) -> String {
+pub(crate) fn text(what: &impl Serialize) -> String {
     // Strings, numbers and lists of them cannot fail to be written to memory.
     serde_json::to_string_pretty(what).unwrap_or_default()
 }
 
 /// The name of a family in reports.
-pub(in crate::audit) fn name(family: Family) -> &'static str {
+pub(crate) fn name(family: Family) -> &'static str {
     match family {
         Family::Bstr => "bstr",
         Family::Task => "task",
@@ -73,10 +73,7 @@ impl Serialize for Summary<'_> {
 }
 
 /// All violations; with the addresses of frames or without.
-pub(in crate::audit) struct Violations<'a>(
-    pub(in crate::audit) &'a Report,
-    pub(in crate::audit) bool,
-);
+pub(crate) struct Violations<'a>(pub(crate) &'a Report, pub(crate) bool);
 
 impl Serialize for Violations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -126,7 +123,7 @@ impl Serialize for OfBlock<'_> {
 }
 
 /// A stack; with the addresses of frames or without.
-pub(in crate::audit) struct Frames<'a>(pub(in crate::audit) &'a [Frame], pub(in crate::audit) bool);
+pub(crate) struct Frames<'a>(pub(crate) &'a [Frame], pub(crate) bool);
 
 impl Serialize for Frames<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -6,7 +6,7 @@ use super::Report;
 
 /// A report as text with colours, or what tells stories as one does.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::audit) struct Painted<'a, T>(pub(in crate::audit) &'a T);
+pub(crate) struct Painted<'a, T>(pub(crate) &'a T);
 
 const RESET: &str = "\x1b[0m";
 const RED: &str = "\x1b[1;31m";

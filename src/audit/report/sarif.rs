@@ -32,7 +32,7 @@ impl Report {
     }
 
     /// A result for each violation, but one for all leaks of a site.
-    pub(in crate::audit) fn results(&self, root: Option<&Path>) -> Vec<Value> {
+    pub(crate) fn results(&self, root: Option<&Path>) -> Vec<Value> {
         super::grouped(&self.violations)
             .into_iter()
             .map(|told| result(told.first, told.count, root))
@@ -41,10 +41,7 @@ impl Report {
 }
 
 /// The whole: rules for all kinds, others behind them, and the results, whose files may be named from a root.
-pub(in crate::audit) fn log(
-    others: Vec<Value>,
-    results: impl FnOnce(Option<&Path>) -> Vec<Value>,
-) -> String {
+pub(crate) fn log(others: Vec<Value>, results: impl FnOnce(Option<&Path>) -> Vec<Value>) -> String {
     let here = std::env::current_dir().ok();
     let root = here.as_deref();
     let kinds = Kind::ALL.iter().map(|kind| rule(*kind));
@@ -134,7 +131,7 @@ fn result(violation: &Violation, count: usize, root: Option<&Path>) -> Value {
 }
 
 /// A frame as a location.
-pub(in crate::audit) fn place(frame: &Frame, root: Option<&Path>) -> Value {
+pub(crate) fn place(frame: &Frame, root: Option<&Path>) -> Value {
     let mut place = serde_json::Map::new();
     if let Some(file) = &frame.file {
         let below = root.and_then(|root| Path::new(file).strip_prefix(root).ok());
@@ -160,7 +157,7 @@ pub(in crate::audit) fn place(frame: &Frame, root: Option<&Path>) -> Value {
 }
 
 /// With a capital and a full stop, as SARIF asks of its messages.
-pub(in crate::audit) fn sentence(mut text: String) -> String {
+pub(crate) fn sentence(mut text: String) -> String {
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();
     }

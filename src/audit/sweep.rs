@@ -307,21 +307,22 @@ const PATIENCE: u64 = 1000;
 /// # Examples
 ///
 /// ```
-/// use olemem::audit::{Backtrace, Session, Sweep};
-/// use olemem::{TaskBox, heap::Family};
+/// use olemem::audit::{Backtrace, Did, Session, Sweep};
+/// use olemem::{Bstr, TaskBox, heap::Family};
 ///
 /// let sweep = Sweep::options()
 ///     .of(Family::Task)
 ///     .from_then_on()
 ///     .session(Session::options().backtrace(Backtrace::Off))
-///     .run(|_| TaskBox::try_new(1).and_then(|one| Ok((one, TaskBox::try_new(2)?))));
-/// assert_eq!(
-///     sweep.to_string(),
-///     "\
-/// allocation  what                  the callee                         verdict
-///          1  task memory, 4 bytes  failed: OutOfMemory                ok
-/// "
-/// );
+///     .run(|_| {
+///         let text = Bstr::from("not made to fail");
+///         TaskBox::try_new(text.len()).or_else(|_| TaskBox::try_new(0)).ok()
+///     });
+/// sweep.assert_clean();
+/// let [first, last] = sweep.runs() else { panic!("{sweep}") };
+/// assert_eq!(first.failures.len(), 2);
+/// assert_eq!(first.did, Did::Failed("None".to_owned()));
+/// assert_eq!(last.did, Did::Succeeded);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct SweepOptions {

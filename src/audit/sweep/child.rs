@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use super::{Did, Outcome, Ran, SweepOptions};
 use crate::audit::crash::{self, Crash};
+use crate::audit::current::belong_to_sweep;
 use crate::audit::forking;
 use crate::audit::ledger::{Failed, books};
 use crate::audit::report::Report;
@@ -29,6 +30,7 @@ use crate::audit::session::Session;
 use crate::audit::signals;
 use crate::audit::site::{self, Stack};
 use crate::task::fault::Planner;
+use crate::task::mode;
 
 /// Where the child writes to; negative in other processes.
 static PIPE: AtomicI32 = AtomicI32::new(-1);
@@ -49,7 +51,9 @@ pub(super) fn run<T: Outcome>(
         Ok(ends) => ends,
         Err(error) => panic!("no child can be made: {error}"),
     };
-    // The child must find the books' lock free, also if this is the first that is heard of them.
+    // The child must find the books' lock free, and its parent watched if the whole process is to be, also if this is the
+    // first that is heard of either.
+    mode::get();
     forking::watch();
     // SAFETY: the child goes on with this thread alone, and leaves by `_exit`.
     match unsafe { libc::fork() } {
@@ -74,6 +78,7 @@ pub(super) fn run<T: Outcome>(
 
 /// What the child does.
 fn act<T: Outcome>(options: &SweepOptions, number: u64, callee: &mut impl FnMut(&Session) -> T) {
+    belong_to_sweep();
     books().teller = Some(tell);
     signals::watch(crashed);
     let (did, closed) = options.within(number, callee, |session| {

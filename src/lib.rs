@@ -165,18 +165,19 @@ pub mod seam {
 #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
 pub use crate::task::spy;
 
-/// Making allocations fail, to test what becomes of the caller.
-///
-/// | for | there is |
-/// | --- | --- |
-/// | the next allocation, or the one after that | [`fail_nth`] |
-/// | others: by family, by size, by chance, one after another, for good | [`FaultPlan`] |
-/// | each allocation of a call in turn, judged by the audit | `audit::sweep`, with the feature `audit` |
-/// | each allocation of a program in turn | `olemem sweep`, with the feature `cli` |
-///
-/// `docs/faults.md` in the repository and the package has all of it.
 #[cfg(feature = "std")]
 pub mod fault {
+    //! Making allocations fail, to test what becomes of the caller.
+    //!
+    //! | for | there is |
+    //! | --- | --- |
+    //! | the next allocation, or the one after that | [`fail_nth`] |
+    //! | others: by family, by size, by chance, one after another, for good | [`FaultPlan`] |
+    //! | each allocation of a call in turn, judged by the audit | `audit::sweep`, with the feature `audit` |
+    //! | each allocation of a program in turn | `olemem sweep`, with the feature `cli` |
+    //!
+    //! `docs/faults.md` in the repository and the package has all of it.
+
     pub use crate::task::fault::{Failing, fail_nth};
     pub use crate::task::fault_plan::FaultPlan;
 }

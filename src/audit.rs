@@ -74,6 +74,7 @@ mod settings;
 mod signals;
 mod site;
 mod suppress;
+mod sweep;
 #[cfg(all(unix, not(miri)))]
 mod trespass;
 
@@ -82,8 +83,9 @@ pub use guard::{FREED, FRESH, GUARD, Guard};
 pub use guide::{Check, Guide};
 pub use ledger::Counts;
 pub use options::{Budget, Options};
-pub use report::{Block, Report, Violation};
+pub use report::{Block, Failure, Report, Violation};
 pub use rules::{Kind, Rule, Severity, UnknownKind};
 pub use session::{Joined, Joiner, Session, check, ignore};
 pub use site::Backtrace;
 pub use suppress::{BadLine, Suppressions};
+pub use sweep::{Answer, Did, Outcome, Run, Sweep, SweepOptions, Wrong, sweep};

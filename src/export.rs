@@ -48,8 +48,10 @@ mod entrance;
 #[cfg(feature = "audit")]
 mod audit;
 mod bstr;
+mod fault;
 mod malloc;
 mod mallocspy;
+mod sized;
 mod strings;
 mod task;
 
@@ -64,6 +66,10 @@ pub use bstr::{
     SetOaNoCache, SysAddRefString, SysAllocString, SysAllocStringByteLen, SysAllocStringLen,
     SysFreeString, SysReAllocString, SysReAllocStringLen, SysReleaseString, SysStringByteLen,
     SysStringLen, VarBstrCat, VarBstrCmp,
+};
+pub use fault::{
+    FaultPlan, olemem_fault_allocations, olemem_fault_begin, olemem_fault_end,
+    olemem_fault_failures,
 };
 pub use malloc::{CoGetMalloc, IID_IMalloc, IID_IMallocSpy, IID_IUnknown};
 pub use mallocspy::{CoRegisterMallocSpy, CoRevokeMallocSpy};

@@ -21,6 +21,7 @@ mod checker;
 #[cfg(any(not(windows), miri))]
 pub(crate) mod complain;
 pub(crate) mod fault;
+pub(crate) mod fault_plan;
 #[cfg(all(unix, not(miri)))]
 pub(crate) mod fork;
 pub mod heap;

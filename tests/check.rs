@@ -355,6 +355,13 @@ fn a_child() {
             let lose = || olemem::Bstr::from("lost by a thread").into_raw().addr();
             std::thread::spawn(lose).join().expect("it does not panic");
         }
+        Some("sweep") => {
+            let sweep = olemem::audit::Sweep::options().in_children();
+            let sweep = sweep.run(|_| olemem::TaskBox::try_new(1_u8).is_ok());
+            sweep.assert_clean();
+            assert_eq!(sweep.runs().len(), 2);
+            drop(olemem::Bstr::from("freed"));
+        }
         Some("session") => {
             // A session of the program's own takes its thread over.
             let session = olemem::audit::Session::begin();
@@ -374,6 +381,8 @@ fn rust_programs_are_covered() {
         ("thread", 99, Some("lost by a thread")),
         ("thread-local", 0, None),
         ("session", 0, None),
+        // Nor is there a word of its children.
+        ("sweep", 0, None),
     ] {
         let child = children::child("a_child", deed);
         let mut command = of(

@@ -573,7 +573,7 @@ Not well formed.
 mod shell {
     use super::*;
 
-    const COMMANDS: [&str; 5] = ["demo", "explain", "inspect", "completions", "man"];
+    const COMMANDS: [&str; 6] = ["demo", "sweep", "explain", "inspect", "completions", "man"];
 
     #[test]
     fn completions_know_the_commands() {

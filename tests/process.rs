@@ -184,8 +184,8 @@ fn mistakes_are_told_and_the_program_runs() {
         (
             "check,nonsense",
             "olemem: OLEMEM=check,nonsense: unknown; valid are plain, pass-through, cache=off, cache=windows, \
-             cache=adversarial, and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, halt=, \
-             exitcode=, suppress=, fail-at=",
+             cache=adversarial, fail-at=, fail-every=, fail-rate=, fail-seed=, fail-above=, fail-family=, fail-then=, \
+             and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, halt=, exitcode=, suppress=",
         ),
         (
             "check,format=xml",

@@ -27,8 +27,10 @@ use super::ledger::{Books, Counts, Deed, Detail, Entry, SessionId, books_at_rest
 use super::site::Stack;
 use crate::task::block::Family;
 
+mod failing;
 mod reader;
 
+pub(super) use failing::{read_failure, read_failures, write_failure, write_maps};
 pub use reader::{Crash, Live, Resolve};
 
 const FIRST_LINE: &str = "olemem-crash/1";
@@ -104,7 +106,6 @@ pub(super) fn write(file: i32, process: i32, signal: i32, program: &[u8], sessio
         }
     }
     let _ = out.write_str("maps\n");
-    out.flush();
     copy_maps(&mut out);
     out.flush();
 }

@@ -1,6 +1,8 @@
 //! Which session a thread is in.
 
 use core::cell::Cell;
+#[cfg(all(unix, not(miri)))]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ledger::SessionId;
@@ -26,6 +28,22 @@ pub(super) fn enter(session: SessionId) -> SessionId {
     CURRENT
         .try_with(|current| current.replace(session))
         .unwrap_or(0)
+}
+
+/// Whether this process is a child that a sweep made for one run, which tells its parent alone.
+#[cfg(all(unix, not(miri)))]
+static IS_OF_SWEEP: AtomicBool = AtomicBool::new(false);
+
+/// Says that this process is a sweep's.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn belong_to_sweep() {
+    IS_OF_SWEEP.store(true, Ordering::Relaxed);
+}
+
+/// Whether it is.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn is_of_sweep() -> bool {
+    IS_OF_SWEEP.load(Ordering::Relaxed)
 }
 
 /// Has threads without a session be in this one.

@@ -29,9 +29,11 @@ use super::guard::{FRONT, Guard};
 use super::options::Options;
 use super::page;
 use super::rules::Kind;
-use super::site::{Site, Sites};
+use super::site::{Site, Sites, Stack};
 use crate::layout::HEADER;
 use crate::task::block::Family;
+use crate::task::fault::{Fault, Planner};
+use crate::task::fault_plan::Progress;
 use crate::task::heap::innermost;
 use crate::task::hook::Listening;
 use crate::task::lock::{self, Lock};
@@ -44,7 +46,7 @@ mod scramble;
 
 pub use counts::Counts;
 pub(super) use entry::{Entry, State, veil};
-pub(super) use record::{Deed, Detail, Facts, PREVIEW, Record};
+pub(super) use record::{Deed, Detail, Facts, Failed, PREVIEW, Record};
 use scramble::Scramble;
 
 /// A session's number; they are never used again. 0 is none.
@@ -69,6 +71,9 @@ pub(super) enum Place {
     Nowhere,
 }
 
+/// So many planned failures of a session are kept.
+const FAILURES: usize = 100;
+
 /// A session, as the books have it.
 #[derive(Debug)]
 pub(super) struct SessionBook {
@@ -80,6 +85,10 @@ pub(super) struct SessionBook {
     pub(super) records: Vec<Record, System>,
     /// Violations for which there was no memory.
     pub(super) dropped: u64,
+    /// The plan of failures that its options have.
+    faults: Option<Progress>,
+    /// The allocations that failed because somebody planned it: the first ones.
+    pub(super) failures: Vec<Failed, System>,
     /// What the parent had counted, before a fork: blocks with numbers up to its allocations are the parent's.
     pub(super) inherited: Counts,
     /// The oldest in quarantine, by the key; 0 if none is.
@@ -104,10 +113,20 @@ pub(super) struct Books {
     pub(super) process: SessionId,
     /// The seat, while there is anything to oversee.
     pub(super) listening: Option<Listening>,
+    /// Who is told of a planned failure at once, in case that it is the last that is heard. The lock is held
+    /// meanwhile: nothing may be asked of the heap or of the books.
+    pub(super) teller: Option<fn(&Failed, &Stack)>,
 }
 
 // SAFETY: the pointers in it are addresses of blocks, which any thread may use that holds the lock.
 unsafe impl Send for Books {}
+
+impl SessionBook {
+    /// How many allocations failed by the session's own plan.
+    pub(super) fn planned_failures(&self) -> u64 {
+        self.faults.as_ref().map_or(0, Progress::failures)
+    }
+}
 
 impl Books {
     pub(super) const fn new() -> Self {
@@ -121,6 +140,7 @@ impl Books {
             seen: 0,
             process: 0,
             listening: None,
+            teller: None,
         }
     }
 
@@ -137,6 +157,8 @@ impl Books {
             counts: Counts::default(),
             records: Vec::new_in(System),
             dropped: 0,
+            faults: options.faults.map(Progress::new),
+            failures: Vec::new_in(System),
             inherited: Counts::default(),
             oldest: 0,
             newest: 0,
@@ -204,6 +226,7 @@ impl Books {
         for book in &mut self.sessions {
             book.inherited = book.counts;
             book.records.clear();
+            book.failures.clear();
             book.dropped = 0;
             // What was freed is the parent's to judge; here it stays where it is.
             (book.oldest, book.newest, book.quarantined) = (0, 0, 0);
@@ -213,6 +236,48 @@ impl Books {
                 entry.session = 0;
             }
         }
+    }
+
+    /// Whether an allocation in a session is to fail, by whichever plan.
+    pub(super) fn is_to_fail(
+        &mut self,
+        session: SessionId,
+        size: usize,
+        family: Family,
+        at: &Stack,
+    ) -> bool {
+        let Some(fault) = self.fault_of(session, size, family) else {
+            return false;
+        };
+        let failed = Failed {
+            fault,
+            family,
+            size,
+            at: self.sites.keep(at),
+        };
+        if let Some(book) = self.session(session)
+            && book.failures.len() < FAILURES
+            && book.failures.try_reserve(1).is_ok()
+        {
+            book.failures.push(failed);
+            if let Some(tell) = self.teller {
+                tell(&failed, at);
+            }
+        }
+        true
+    }
+
+    /// The session's plan comes first.
+    fn fault_of(&mut self, session: SessionId, size: usize, family: Family) -> Option<Fault> {
+        if innermost::can_be(size)
+            && let Some(book) = self.session(session)
+            && let Some(progress) = &book.faults
+            && let Some(number) = progress.fails(size, family)
+        {
+            let planner = Planner::Session;
+            return Some(Fault { planner, number });
+        }
+        innermost::fault_of(size, family)
     }
 
     // ---------------------------------------------------------------------------------- entries

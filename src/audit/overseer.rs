@@ -48,8 +48,7 @@ impl Overseer for Audit {
             return innermost::alloc_or_fail(size, family);
         }
         books.count();
-        let dressed = dress_new(&mut books, size, family, session);
-        enter_dressed(&mut books, dressed, family, session, &at)
+        alloc_in(&mut books, size, family, session, &at)
     }
 
     unsafe fn resize(&self, block: *mut u8, size: usize, family: Family) -> *mut u8 {
@@ -60,9 +59,22 @@ impl Overseer for Audit {
             Judgement::Live(key) => key,
             Judgement::Bad => return core::ptr::null_mut(),
             Judgement::Plain | Judgement::Nobodys => {
+                let session = books.effective(current());
+                if session == 0 {
+                    drop(books);
+                    // SAFETY: a live block, or one that is refused.
+                    return unsafe { innermost::resize_or_fail(block, size, family) };
+                }
+                let held = innermost::size_of(block.addr());
+                // Only a block that grows needs memory.
+                if held.is_some_and(|held| size > held)
+                    && books.is_to_fail(session, size, family, &at)
+                {
+                    return core::ptr::null_mut();
+                }
                 drop(books);
                 // SAFETY: a live block, or one that is refused.
-                return unsafe { innermost::resize_or_fail(block, size, family) };
+                return unsafe { innermost::resize(block, size, family) };
             }
         };
         books.inspect(key, Deed::Realloc, true, &at);
@@ -92,10 +104,7 @@ impl Overseer for Audit {
             0 => books.effective(current()),
             old => old,
         };
-        let new = {
-            let dressed = dress_new(&mut books, size, family, session);
-            enter_dressed(&mut books, dressed, family, session, &at)
-        };
+        let new = alloc_in(&mut books, size, family, session, &at);
         if new.is_null() {
             return new;
         }
@@ -389,6 +398,13 @@ impl Overseer for Audit {
         );
         books.tell(entry.map_or(0, |entry| entry.session), record, &at);
     }
+
+    fn is_to_fail(&self, size: usize, family: Family) -> bool {
+        let at = Stack::here();
+        let mut books = books();
+        let session = books.effective(current());
+        books.is_to_fail(session, size, family, &at)
+    }
 }
 
 /// The address of the block that a BSTR would stand in.
@@ -396,12 +412,25 @@ fn block_at(bstr: *const u16) -> usize {
     bstr.addr().wrapping_sub(HEADER)
 }
 
+/// A new block of a session's; null if there is none, or no memory for its entry.
+fn alloc_in(
+    books: &mut Books,
+    size: usize,
+    family: Family,
+    session: SessionId,
+    at: &Stack,
+) -> *mut u8 {
+    let dressed = if books.is_to_fail(session, size, family, at) {
+        None
+    } else {
+        dress_new(books, size, family, session)
+    };
+    enter_dressed(books, dressed, family, session, at)
+}
+
 /// A new block with guards around it, if there is one.
 fn dress_new(books: &mut Books, size: usize, family: Family, session: SessionId) -> Option<Shape> {
     let total = total(size)?;
-    if innermost::is_to_fail(size) {
-        return None;
-    }
     let paged = match books.guard_of(session) {
         Guard::Page if books.has_pages(size / page::size()) => {
             page::map(size).and_then(|(real, usable)| Shape::at_end_of(real, usable, size))

@@ -6,9 +6,13 @@ use super::frame::{self, Frame};
 use super::ledger::{Counts, Deed, Detail, Facts, PREVIEW, Record, SessionBook};
 use super::options::Budget;
 use super::rules::{Kind, Rule, Severity};
+#[cfg(all(unix, not(miri)))]
+use super::site;
 use super::site::Stack;
 use crate::task::block::Family;
+use crate::task::fault::Planner;
 
+mod failure;
 mod json;
 mod message;
 mod paint;
@@ -16,11 +20,18 @@ mod sarif;
 #[cfg(all(unix, not(miri)))]
 mod wire;
 
+pub use failure::Failure;
+pub(super) use json::{Frames, Violations, name as family_name, text as json_text};
+pub(super) use paint::Painted;
+pub(super) use sarif::{log as sarif_log, place as sarif_place, sentence};
+
 /// A session that ended, as the books had it, and its stacks.
 pub(super) struct Closed {
     pub(super) book: SessionBook,
     /// Of each violation: where the block was allocated, where it was freed, where it happened.
     pub(super) stacks: Vec<[Stack; 3]>,
+    /// Of each planned failure: where it happened.
+    pub(super) failed_at: Vec<Stack>,
 }
 
 /// A block, as it was when its violation was found.
@@ -68,10 +79,6 @@ impl Violation {
     #[must_use]
     pub const fn help(&self) -> &'static str {
         self.kind.help()
-    }
-
-    fn new(record: &Record, stacks: &[Stack; 3]) -> Self {
-        Self::with_frames(record, stacks.each_ref().map(Stack::resolve))
     }
 
     fn with_frames(record: &Record, [allocated_at, freed_at, at]: [Vec<Frame>; 3]) -> Self {
@@ -125,28 +132,60 @@ pub struct Report {
     budget: Option<Budget>,
     violations: Vec<Violation>,
     dropped: u64,
+    failures: Vec<Failure>,
 }
 
 impl Report {
     pub(super) fn new(closed: Option<Closed>) -> Self {
-        let Some(Closed { book, stacks }) = closed else {
-            return Self {
-                counts: Counts::default(),
-                budget: None,
-                violations: Vec::new(),
-                dropped: 0,
-            };
-        };
-        let found = book.records.iter().copied().zip(stacks).collect();
-        Self::of(book.counts, book.options.budget, book.dropped, found)
+        closed.map_or_else(Self::of_nothing, |closed| {
+            Self::of_closed(closed, Stack::resolve)
+        })
     }
 
-    /// Of violations in the order in which they were found, with their stacks.
+    fn of_nothing() -> Self {
+        Self {
+            counts: Counts::default(),
+            budget: None,
+            violations: Vec::new(),
+            dropped: 0,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Of a session, its frames found by `resolve`.
+    pub(super) fn of_closed(closed: Closed, resolve: fn(&Stack) -> Vec<Frame>) -> Self {
+        let Closed {
+            book,
+            stacks,
+            failed_at,
+        } = closed;
+        let found = book.records.iter().copied().zip(stacks);
+        let found = found.map(|(record, stacks)| (record, stacks.each_ref().map(resolve)));
+        let failures = book.failures.iter().zip(failed_at);
+        let failures = failures.map(|(failed, at)| Failure {
+            number: failed.fault.number,
+            family: failed.family,
+            bytes: failed.size,
+            at: resolve(&at),
+            planner: failed.fault.planner,
+        });
+        Self {
+            failures: failures.collect(),
+            ..Self::of(
+                book.counts,
+                book.options.budget,
+                book.dropped,
+                found.collect(),
+            )
+        }
+    }
+
+    /// Of violations in the order in which they were found, with their frames.
     pub(super) fn of(
         counts: Counts,
         budget: Option<Budget>,
         dropped: u64,
-        mut found: Vec<(Record, [Stack; 3])>,
+        mut found: Vec<(Record, [Vec<Frame>; 3])>,
     ) -> Self {
         // As found; leaks last, by block.
         found.sort_by_key(|(record, _)| {
@@ -158,17 +197,18 @@ impl Report {
             counts,
             budget,
             violations: found
-                .iter()
-                .map(|(record, stacks)| Violation::new(record, stacks))
+                .into_iter()
+                .map(|(record, frames)| Violation::with_frames(&record, frames))
                 .collect(),
             dropped,
+            failures: Vec::new(),
         }
     }
 
     /// Of several processes: all that they found, one after another. The most bytes at a time are those of one.
     #[cfg(all(unix, not(miri)))]
     pub(super) fn merged(reports: impl IntoIterator<Item = Self>) -> Self {
-        let mut whole = Self::new(None);
+        let mut whole = Self::of_nothing();
         for report in reports {
             let (all, one) = (&mut whole.counts, report.counts);
             all.operations += one.operations;
@@ -206,10 +246,11 @@ impl Report {
     #[cfg(all(unix, not(miri)))]
     pub(super) fn of_one(record: &Record, stacks: &[Stack; 3]) -> Self {
         Self {
-            counts: Counts::default(),
-            budget: None,
-            violations: vec![Violation::new(record, stacks)],
-            dropped: 0,
+            violations: vec![Violation::with_frames(
+                record,
+                stacks.each_ref().map(Stack::resolve),
+            )],
+            ..Self::of_nothing()
         }
     }
 
@@ -217,6 +258,36 @@ impl Report {
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations
+    }
+
+    /// The allocations that failed because a [`FaultPlan`](crate::fault::FaultPlan) said so, whoever's plan it was:
+    /// the first hundred.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// The failures of one planner, which are then no more in the report.
+    pub(super) fn take_failures(&mut self, planner: Planner) -> Vec<Failure> {
+        self.failures
+            .extract_if(.., |failure| failure.planner == planner)
+            .collect()
+    }
+
+    /// Finds names for frames that have but their addresses, in this process.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn name_frames(&mut self) {
+        for violation in &mut self.violations {
+            let Violation {
+                allocated_at,
+                freed_at,
+                at,
+                ..
+            } = violation;
+            for frames in [allocated_at, freed_at, at] {
+                *frames = site::resolved(frames.iter().map(|frame| frame.address));
+            }
+        }
     }
 
     /// The session's numbers, when it ended.
@@ -329,9 +400,7 @@ fn names(kinds: &[Kind]) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for violation in grouped(&self.violations) {
-            writeln!(f, "{violation}")?;
-        }
+        self.tell(f)?;
         self.summary(f)
     }
 }
@@ -436,6 +505,14 @@ impl fmt::Display for Block {
 }
 
 impl Report {
+    /// The stories, each with an empty line behind it.
+    pub(super) fn tell(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for violation in grouped(&self.violations) {
+            writeln!(f, "{violation}")?;
+        }
+        Ok(())
+    }
+
     /// The last lines: what was seen, and how it ended.
     fn summary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.has_recorded() && self.violations.is_empty() {
@@ -473,7 +550,7 @@ impl Report {
 }
 
 /// A number of things.
-fn plural(count: u64, thing: &str) -> String {
+pub(super) fn plural(count: u64, thing: &str) -> String {
     if count == 1 {
         format!("1 {thing}")
     } else {

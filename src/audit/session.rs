@@ -9,7 +9,9 @@ use super::current::{current, enter};
 #[cfg(all(unix, not(miri)))]
 use super::guard::Guard;
 use super::judge::facts;
-use super::ledger::{Deed, Detail, Facts, Record, SessionBook, SessionId, State, books, key};
+use super::ledger::{
+    Deed, Detail, Facts, Failed, Record, SessionBook, SessionId, State, books, key,
+};
 use super::options::Options;
 use super::overseer::SEAT;
 use super::report::{Closed, Report};
@@ -161,9 +163,23 @@ impl Session {
     }
 
     fn end(&mut self) -> Report {
+        Report::new(self.close())
+    }
+
+    fn close(&mut self) -> Option<Closed> {
         self.is_finished = true;
-        let report = close(self.id);
-        Report::new(report)
+        close(self.id)
+    }
+
+    /// Its number.
+    pub(super) const fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Ends it as [`finish`](Self::finish) does, and gives what the books had, which is there: nobody else ends a
+    /// session that somebody holds.
+    pub(super) fn into_closed(mut self) -> Option<Closed> {
+        self.close()
     }
 }
 
@@ -231,7 +247,19 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         }
     };
     let stacks = book.records.iter().map(of).collect();
-    Some(Closed { book, stacks })
+    let stack = |failed: &Failed| {
+        if with_stacks {
+            stack_of(failed.at)
+        } else {
+            Stack::default()
+        }
+    };
+    let failed_at = book.failures.iter().map(stack).collect();
+    Some(Closed {
+        book,
+        stacks,
+        failed_at,
+    })
 }
 
 /// Opens a session for all threads that are in none of their own; `None` if the seat is taken or there is no memory.
@@ -280,9 +308,14 @@ pub(super) fn so_far(id: SessionId, skipped: usize) -> Option<Report> {
     drop(books);
     let found = records
         .into_iter()
-        .map(|record| (record, stacks_of(&record)))
+        .map(|record| (record, stacks_of(&record).each_ref().map(Stack::resolve)))
         .collect();
     Some(Report::of(counts, None, dropped, found))
+}
+
+/// A stack that the books keep.
+fn stack_of(site: Site) -> Stack {
+    books().sites.get(site)
 }
 
 /// The stacks of a violation: where the block was allocated, where it was freed, where it happened.

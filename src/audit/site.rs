@@ -167,17 +167,12 @@ impl Stack {
     pub(super) fn resolve(&self) -> std::vec::Vec<Frame> {
         let mut frames = std::vec::Vec::new();
         for address in self.addresses() {
-            let pointer = ptr::without_provenance_mut(address);
-            let before = frames.len();
-            backtrace::resolve(pointer, |symbol| {
-                frames.push(Frame::of(address, symbol));
-            });
-            if frames.len() == before {
-                // What is found without frame pointers being there is nonsense, and so is what follows.
-                if self.is_walked && before > 0 {
-                    break;
-                }
-                frames.push(Frame::unknown(address));
+            let is_first = frames.is_empty();
+            let is_named = named(address, &mut frames);
+            // What is found without frame pointers being there is nonsense, and so is what follows.
+            if !is_named && self.is_walked && !is_first {
+                frames.pop();
+                break;
             }
         }
         frame::trim(&mut frames, frame::SOURCES);
@@ -186,6 +181,37 @@ impl Stack {
         }
         frames
     }
+
+    /// All frames by their addresses alone: somebody else is to find the names.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn unresolved(&self) -> std::vec::Vec<Frame> {
+        self.addresses().map(Frame::unknown).collect()
+    }
+}
+
+/// The frames of addresses of this process, as [`Stack::resolve`] gives them.
+pub(super) fn resolved(addresses: impl Iterator<Item = usize>) -> std::vec::Vec<Frame> {
+    let mut frames = std::vec::Vec::new();
+    for address in addresses {
+        named(address, &mut frames);
+    }
+    frame::trim(&mut frames, frame::SOURCES);
+    frames
+}
+
+/// Adds the functions that an address of this process lies in, innermost first; the address alone, and `false`, if
+/// none is known.
+pub(super) fn named(address: usize, frames: &mut std::vec::Vec<Frame>) -> bool {
+    let pointer = ptr::without_provenance_mut(address);
+    let before = frames.len();
+    backtrace::resolve(pointer, |symbol| {
+        frames.push(Frame::of(address, symbol));
+    });
+    let is_named = frames.len() > before;
+    if !is_named {
+        frames.push(Frame::unknown(address));
+    }
+    is_named
 }
 
 /// Where the newest table starts. Nobody reads it but a leak checker, so the compiler must be told that it is used.

@@ -30,6 +30,7 @@ use crate::bstr::cache;
 use crate::bstr::prefix::block_of;
 use crate::error::{OutOfMemory, PinError};
 use crate::task::aside::{self, Aside, Pin};
+use crate::task::block::Family;
 use crate::task::caller::Caller;
 use crate::task::fault;
 use crate::task::heap;
@@ -111,12 +112,21 @@ fn record(block: *mut u8) -> Result<usize, PinError> {
         pin.count = pin.count.checked_add(1).ok_or(NO_MEMORY)?;
         return Ok(pin.count);
     }
-    let fails = mode.has(Mode::FAILING) && fault::is_to_fail();
-    if fails || !aside.pins.insert(block) {
+    if is_to_fail(mode) || !aside.pins.insert(block) {
         return Err(NO_MEMORY);
     }
     mode::set(Mode::PINNED, true);
     Ok(1)
+}
+
+/// Whether the memory for a first pin is among what is to fail.
+fn is_to_fail(mode: Mode) -> bool {
+    let size = size_of::<Pin>();
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = hook::overseer() {
+        return overseer.is_to_fail(size, Family::Bstr);
+    }
+    mode.has(Mode::FAILING) && fault::fault(size, Family::Bstr).is_some()
 }
 
 /// Takes one pin of a BSTR back. If it was the last, and the string was freed meanwhile, its memory is

@@ -220,6 +220,7 @@ pub(crate) fn extent(block: *mut u8) -> Option<usize> {
 pub(crate) mod innermost {
     use super::{Family, imp};
     pub(crate) use crate::task::block::Found;
+    use crate::task::fault::Fault;
 
     /// A block; null if there is none.
     pub(crate) fn alloc(size: usize, family: Family) -> *mut u8 {
@@ -241,6 +242,16 @@ pub(crate) mod innermost {
         unsafe { imp::resize_or_fail(block, size, family) }
     }
 
+    /// As [`resize_or_fail`], and it is not asked whether it is to fail.
+    ///
+    /// # Safety
+    ///
+    /// * As there.
+    pub(crate) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { imp::resize_store(block, size, family) }
+    }
+
     /// Gives a block back. What is no block is refused.
     ///
     /// # Safety
@@ -251,9 +262,14 @@ pub(crate) mod innermost {
         unsafe { imp::free_store(block, family) }
     }
 
-    /// Whether this allocation is the one that is to fail.
-    pub(crate) fn is_to_fail(size: usize) -> bool {
-        imp::is_to_fail(size)
+    /// Whether there can be a block of so many bytes.
+    pub(crate) fn can_be(size: usize) -> bool {
+        imp::can_be(size)
+    }
+
+    /// Whether this allocation is one that is to fail, and by whose plan.
+    pub(crate) fn fault_of(size: usize, family: Family) -> Option<Fault> {
+        imp::fault_of(size, family)
     }
 
     /// The size of the live block that starts at an address.

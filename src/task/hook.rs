@@ -214,6 +214,9 @@ pub(crate) trait Overseer: Sync {
 
     /// A spy handed back a pointer that is no block.
     fn spy_lost(&self, block: *mut u8);
+
+    /// Whether memory that is for no block, but for what olemem keeps about one, is among what is to fail.
+    fn is_to_fail(&self, size: usize, family: Family) -> bool;
 }
 
 /// Who is seated.

@@ -7,7 +7,7 @@ pub(super) const R14: Guide = Guide {
     statement: "When the HRESULT is a failure, every [out] pointer is NULL on return.",
     check: Check::Call,
     how: "On a failing return each [out] variable is looked at. Methods that fail in part and return data exist; \
-          for them it can be waived.",
+          for them it can be waived. A sweep makes calls fail: audit::sweep, olemem sweep.",
     broken: r#"HRESULT get_StatusText(Browser *self, BSTR *text)
 {
     *text = SysAllocString(OLESTR("Ready"));
@@ -77,7 +77,7 @@ pub(super) const R17: Guide = Guide {
                 no cleaning up: NULL, with the old one freed.",
     check: Check::Call,
     how: "The old block and its contents are remembered at entry and compared on a failing return. Today a freed \
-          value that is left in place shows as a double free.",
+          value that is left in place shows as a double free; a sweep makes calls fail: audit::sweep, olemem sweep.",
     broken: r#"HRESULT ExchangeStatusText(Browser *self, BSTR *text)
 {
     SysFreeString(*text);

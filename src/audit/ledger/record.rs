@@ -3,6 +3,7 @@
 use super::super::rules::{Kind, Severity};
 use super::super::site::Site;
 use crate::task::block::Family;
+use crate::task::fault::Fault;
 
 /// What is told of a block in a violation.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +70,16 @@ pub(crate) enum Detail {
     Function(&'static str),
     /// It is dressed up as the other family's, which is legal.
     Dressed,
+}
+
+/// An allocation that failed because somebody planned it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) fault: Fault,
+    pub(crate) family: Family,
+    /// Bytes that were asked for.
+    pub(crate) size: usize,
+    pub(crate) at: Site,
 }
 
 /// A violation, as it was found.

@@ -29,13 +29,13 @@ impl Report {
     }
 }
 
-pub(super) fn text(what: &impl Serialize) -> String {
+pub(crate) fn text(what: &impl Serialize) -> String {
     // Strings, numbers and lists of them cannot fail to be written to memory.
     serde_json::to_string_pretty(what).unwrap_or_default()
 }
 
 /// The name of a family in reports.
-pub(super) fn name(family: Family) -> &'static str {
+pub(crate) fn name(family: Family) -> &'static str {
     match family {
         Family::Bstr => "bstr",
         Family::Task => "task",
@@ -73,7 +73,7 @@ impl Serialize for Summary<'_> {
 }
 
 /// All violations; with the addresses of frames or without.
-pub(super) struct Violations<'a>(pub(super) &'a Report, pub(super) bool);
+pub(crate) struct Violations<'a>(pub(crate) &'a Report, pub(crate) bool);
 
 impl Serialize for Violations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -122,7 +122,8 @@ impl Serialize for OfBlock<'_> {
     }
 }
 
-struct Frames<'a>(&'a [Frame], bool);
+/// A stack; with the addresses of frames or without.
+pub(crate) struct Frames<'a>(pub(crate) &'a [Frame], pub(crate) bool);
 
 impl Serialize for Frames<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -28,37 +28,47 @@ impl Report {
     /// ```
     #[must_use]
     pub fn to_sarif(&self) -> String {
-        let here = std::env::current_dir().ok();
-        let root = here.as_deref();
-        let rules: Vec<Value> = Kind::ALL.iter().map(|kind| rule(*kind)).collect();
-        let results: Vec<Value> = super::grouped(&self.violations)
+        log(Vec::new(), |root| self.results(root))
+    }
+
+    /// A result for each violation, but one for all leaks of a site.
+    pub(crate) fn results(&self, root: Option<&Path>) -> Vec<Value> {
+        super::grouped(&self.violations)
             .into_iter()
             .map(|told| result(told.first, told.count, root))
-            .collect();
-        let log = json!({
-            "$schema": SCHEMA,
-            "version": "2.1.0",
-            "runs": [{
-                "tool": {
-                    "driver": {
-                        "name": env!("CARGO_PKG_NAME"),
-                        "version": env!("CARGO_PKG_VERSION"),
-                        "rules": rules,
-                    },
-                },
-                "originalUriBaseIds": root.map_or_else(
-                    || json!({}),
-                    |root| json!({ "ROOT": { "uri": format!("{}/", uri(&root.to_string_lossy())) } }),
-                ),
-                "columnKind": "unicodeCodePoints",
-                "results": results,
-            }],
-        });
-        // Strings, numbers and lists of them cannot fail to be written to memory.
-        let mut text = serde_json::to_string_pretty(&log).unwrap_or_default();
-        text.push('\n');
-        text
+            .collect()
     }
+}
+
+/// The whole: rules for all kinds, others behind them, and the results, whose files may be named from a root.
+pub(crate) fn log(others: Vec<Value>, results: impl FnOnce(Option<&Path>) -> Vec<Value>) -> String {
+    let here = std::env::current_dir().ok();
+    let root = here.as_deref();
+    let kinds = Kind::ALL.iter().map(|kind| rule(*kind));
+    let rules: Vec<Value> = kinds.chain(others).collect();
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {
+                "driver": {
+                    "name": env!("CARGO_PKG_NAME"),
+                    "version": env!("CARGO_PKG_VERSION"),
+                    "rules": rules,
+                },
+            },
+            "originalUriBaseIds": root.map_or_else(
+                || json!({}),
+                |root| json!({ "ROOT": { "uri": format!("{}/", uri(&root.to_string_lossy())) } }),
+            ),
+            "columnKind": "unicodeCodePoints",
+            "results": results(root),
+        }],
+    });
+    // Strings, numbers and lists of them cannot fail to be written to memory.
+    let mut text = serde_json::to_string_pretty(&log).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -121,7 +131,7 @@ fn result(violation: &Violation, count: usize, root: Option<&Path>) -> Value {
 }
 
 /// A frame as a location.
-fn place(frame: &Frame, root: Option<&Path>) -> Value {
+pub(crate) fn place(frame: &Frame, root: Option<&Path>) -> Value {
     let mut place = serde_json::Map::new();
     if let Some(file) = &frame.file {
         let below = root.and_then(|root| Path::new(file).strip_prefix(root).ok());
@@ -147,7 +157,7 @@ fn place(frame: &Frame, root: Option<&Path>) -> Value {
 }
 
 /// With a capital and a full stop, as SARIF asks of its messages.
-fn sentence(mut text: String) -> String {
+pub(crate) fn sentence(mut text: String) -> String {
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();
     }

@@ -32,9 +32,9 @@ impl Report {
         let violations = value["violations"].as_array()?;
         let report = Self {
             counts,
-            budget: None,
             violations: violations.iter().map(violation).collect::<Option<_>>()?,
             dropped: value["dropped"].as_u64()?,
+            ..Self::of_nothing()
         };
         Some((report, value["program"].as_str()?.to_owned()))
     }

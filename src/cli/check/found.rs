@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use anstream::{AutoStream, ColorChoice};
-use olemem::audit::records::{self, Crash, Ending, Process};
+use olemem::audit::records::{self, Crash, Ending, Process, signal_name};
 use olemem::audit::{Frame, Report, Severity};
 
-use super::{Arguments, Colour, Deny, Format, UNCOVERED};
+use super::{Arguments, Format};
+use crate::watching::{Deny, UNCOVERED};
 
 /// What there is to tell of a run.
 pub(super) struct Found {
@@ -68,7 +68,7 @@ impl Found {
         if let Some(signal) = status.signal()
             && !is_main_told
         {
-            notes.push(format!("the program was killed by {}", name(signal)));
+            notes.push(format!("the program was killed by {}", signal_name(signal)));
         }
         let is_any = !reports.is_empty();
         let report = records::merged(reports);
@@ -98,23 +98,8 @@ impl Found {
         }
         let text = match arguments.format {
             Format::Text => {
-                let choice = match arguments.color {
-                    Colour::Auto => ColorChoice::Auto,
-                    Colour::Always => ColorChoice::Always,
-                    Colour::Never => ColorChoice::Never,
-                };
                 let text = format!("{}\n{notes}", self.report.painted());
-                return match output {
-                    // A file has none unless they are asked for.
-                    Some(file) => {
-                        let choice = match choice {
-                            ColorChoice::Auto => ColorChoice::Never,
-                            other => other,
-                        };
-                        AutoStream::new(file, choice).write_all(text.as_bytes())
-                    }
-                    None => AutoStream::new(io::stderr(), choice).write_all(text.as_bytes()),
-                };
+                return arguments.color.write(&text, output, io::stderr());
             }
             Format::Json => self.report.to_json(),
             Format::Sarif => self.report.to_sarif(),
@@ -177,7 +162,7 @@ fn story(crash: &Crash, lived_on: bool) -> String {
         "process {} ({}) {met} {}",
         crash.process,
         crash.program,
-        name(crash.signal)
+        signal_name(crash.signal)
     );
     if crash.is_partial {
         story += "; the audit was at work at that moment, and what was live is not known";
@@ -212,22 +197,4 @@ fn story(crash: &Crash, lived_on: bool) -> String {
         }
     }
     story
-}
-
-/// A signal's name, where it is one of those that programs die of.
-fn name(signal: i32) -> String {
-    let name = match signal {
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        6 => "SIGABRT",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        _ => return format!("signal {signal}"),
-    };
-    format!("signal {signal} ({name})")
 }

@@ -16,8 +16,8 @@
  * - Not for Objective-C sources: BOOL is another type there.
  * - `interface` is a macro, as on Windows. Define OLEMEM_NO_INTERFACE_MACRO to go without it (other
  *   libraries use that word as a name).
- * - In C++ from C++17 on, the namespace olemem has an owner for BSTRs, text in and out, and sessions
- *   of the audit. Code that is to run on Windows as well does without it.
+ * - In C++ from C++17 on, the namespace olemem has an owner for BSTRs, text in and out, sessions of
+ *   the audit, and allocations that fail. Code that is to run on Windows as well does without it.
  * - Only what this file declares exists. No registry, no marshalling, no VARIANT, no SAFEARRAY.
  *
  * Ownership, in one breath: the caller frees what comes out of a function or a method, a BSTR with
@@ -1423,6 +1423,82 @@ EXTERN_C void olemem_report_release(olemem_report *report);
  */
 EXTERN_C int olemem_ignore(const void *pointer);
 
+/* --------------------------------------------------------------------- allocations made to fail
+ *
+ * These have no counterpart on Windows. What a method does when there is no memory is seen by
+ * failing one allocation after another:
+ *
+ *     olemem_fault_plan plan = {sizeof plan};
+ *     for (plan.nth = 1;; plan.nth++) {
+ *         olemem_fault fault = olemem_fault_begin(&plan);
+ *         HRESULT hr = get_StatusText(browser, &text);
+ *         if (olemem_fault_end(fault) == 0)
+ *             break;                        there is no allocation of that number
+ *         assert(FAILED(hr) && text == NULL);
+ *     }
+ *
+ * Allocations and reallocations that need memory are counted, of this thread alone, whichever
+ * function makes them: SysAllocString and its kin, CoTaskMemAlloc, IMalloc, and the first
+ * SysAddRefString of a string. `olemem sweep` does so for a whole program, which needs no change.
+ */
+
+/*
+ * A plan in effect, by number; 0 is none. It is the thread's that began it. Numbers are never used
+ * again: one that is over, or another thread's, may be given to any of these functions, and nothing
+ * happens.
+ */
+typedef uint64_t olemem_fault;
+
+enum {
+    OLEMEM_FAMILY_BOTH = 0,
+    OLEMEM_FAMILY_BSTR = 1,
+    OLEMEM_FAMILY_TASK = 2
+};
+
+enum {
+    /* Those that are chosen. */
+    OLEMEM_THEN_AS_CHOSEN = 0,
+    /* The first one that is chosen, and no more. */
+    OLEMEM_THEN_NEVER = 1,
+    /* The first one that is chosen, and all that come after it. */
+    OLEMEM_THEN_ALWAYS = 2
+};
+
+/*
+ * Which allocations fail. Set `size` to sizeof(olemem_fault_plan), and all that is not wanted to 0.
+ * One of `nth`, `every` and `rate` chooses; without any of them all fail.
+ */
+typedef struct olemem_fault_plan {
+    size_t size;
+    /* The allocation of this number; the first is 1. */
+    uint64_t nth;
+    /* Every so many-th: with 3 the third, the sixth, and so on. */
+    uint64_t every;
+    /* Each with this probability, from 0 to 1. The seed and its number say which. */
+    double rate;
+    uint64_t seed;
+    /* Only blocks of more bytes are counted, as IMalloc::GetSize tells them. */
+    size_t above;
+    /* Only one family is counted. */
+    uint32_t family;
+    /* What follows when one has failed. */
+    uint32_t then;
+} olemem_fault_plan;
+
+/*
+ * Makes allocations of this thread fail by a plan, or all of them by NULL, until it is ended. 0 for
+ * members that mean nothing, for a `size` that is too small, and where there is no memory. Of several
+ * plans the latest counts.
+ */
+EXTERN_C olemem_fault olemem_fault_begin(const olemem_fault_plan *plan);
+
+/* How many allocations have failed by it, and how many it has counted, those included. */
+EXTERN_C uint64_t olemem_fault_failures(olemem_fault fault);
+EXTERN_C uint64_t olemem_fault_allocations(olemem_fault fault);
+
+/* Calls the failures off, and tells how many there were. */
+EXTERN_C uint64_t olemem_fault_end(olemem_fault fault);
+
 /* ------------------------------------------------------------------------------ atomic counts */
 
 /*
@@ -1712,6 +1788,18 @@ class bstr {
     BSTR bstr_ = nullptr;
 };
 
+namespace detail {
+template <typename Error> [[noreturn]] void fail(const char *text) {
+#if defined(__cpp_exceptions)
+    throw Error(text);
+#else
+    std::fputs(text, stderr);
+    std::fputc('\n', stderr);
+    std::abort();
+#endif
+}
+} // namespace detail
+
 /* What session::assert_clean throws; what() is the whole story. */
 struct violation_error : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -1733,7 +1821,7 @@ class session {
     explicit session(const olemem_session_options *options = nullptr)
         : id_(olemem_session_begin(options)) {
         if (id_ == 0)
-            fail<std::runtime_error>("olemem: no session can begin");
+            detail::fail<std::runtime_error>("olemem: no session can begin");
     }
     explicit session(const olemem_session_options &options) : session(&options) {}
     session(const session &) = delete;
@@ -1756,7 +1844,7 @@ class session {
      * exceptions the story goes to standard error, and the program is aborted. */
     void assert_clean() {
         if (!is_clean())
-            fail<violation_error>(text());
+            detail::fail<violation_error>(text());
     }
     /* Ends it. These are the functions on reports, which are described above. */
     [[nodiscard]] bool is_clean() noexcept { return olemem_report_is_clean(report()) != 0; }
@@ -1780,16 +1868,6 @@ class session {
         end();
         return report_;
     }
-    template <typename Error> [[noreturn]] static void fail(const char *text) {
-#if defined(__cpp_exceptions)
-        throw Error(text);
-#else
-        std::fputs(text, stderr);
-        std::fputc('\n', stderr);
-        std::abort();
-#endif
-    }
-
     olemem_session id_;
     olemem_report *report_ = nullptr;
 };
@@ -1805,6 +1883,48 @@ class joined {
 
   private:
     olemem_session before_;
+};
+
+/*
+ * Makes allocations of this thread fail, from here to the end of the scope.
+ *
+ *     olemem::failing failing(2);                    the second allocation
+ *     ... what is to be tested ...
+ *     EXPECT_TRUE(failing.has_failed());
+ *
+ * It ends on the thread that it was made on.
+ */
+class failing {
+  public:
+    /* The allocation of a number; the first is 1. */
+    explicit failing(uint64_t nth) : failing(plan_of(nth)) {}
+    /* Throws std::invalid_argument for a plan that means nothing; without exceptions the program
+     * ends. */
+    explicit failing(const olemem_fault_plan &plan) : id_(olemem_fault_begin(&plan)) {
+        if (id_ == 0)
+            detail::fail<std::invalid_argument>("olemem: no such plan of failures");
+    }
+    failing(const failing &) = delete;
+    failing &operator=(const failing &) = delete;
+    ~failing() { olemem_fault_end(id_); }
+
+    /* Whether an allocation has failed. */
+    [[nodiscard]] bool has_failed() const noexcept { return failures() != 0; }
+    /* How many have failed, and how many were counted. */
+    [[nodiscard]] uint64_t failures() const noexcept { return olemem_fault_failures(id_); }
+    [[nodiscard]] uint64_t allocations() const noexcept { return olemem_fault_allocations(id_); }
+
+  private:
+    static olemem_fault_plan plan_of(uint64_t nth) {
+        if (nth == 0)
+            detail::fail<std::invalid_argument>("olemem: allocations are counted from 1");
+        olemem_fault_plan plan = {};
+        plan.size = sizeof plan;
+        plan.nth = nth;
+        return plan;
+    }
+
+    olemem_fault id_;
 };
 
 } // namespace olemem

@@ -26,7 +26,7 @@ use crate::task::block::Found;
 use crate::task::block::{DidAlloc, Family};
 use crate::task::caller::Caller;
 use crate::task::complain::complain;
-use crate::task::fault;
+use crate::task::fault::{self, Fault};
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
@@ -90,7 +90,7 @@ fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
 
 /// A block of the store's, unless it is the one that is to fail.
 pub(super) fn alloc_or_fail(size: usize, family: Family) -> *mut u8 {
-    if is_to_fail(size) {
+    if fault_of(size, family).is_some() {
         ptr::null_mut()
     } else {
         alloc_store(size, family)
@@ -293,9 +293,19 @@ unsafe fn resize_innermost(block: *mut u8, size: usize, family: Family) -> *mut 
 pub(super) unsafe fn resize_or_fail(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     // Only a block that grows needs memory.
     let grows = || HEAP.size_of(block.addr()).is_some_and(|held| size > held);
-    if mode::get().has(Mode::FAILING) && grows() && is_to_fail(size) {
+    if mode::get().has(Mode::FAILING) && grows() && fault_of(size, family).is_some() {
         return ptr::null_mut();
     }
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { resize_store(block, size, family) }
+}
+
+/// A block of the store's at another size. What is no block is refused.
+///
+/// # Safety
+///
+/// * As for [`resize`].
+pub(super) unsafe fn resize_store(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     let resized = if mode::get().has(Mode::PASS_THROUGH) {
         // SAFETY: the caller's promise is the precondition.
         unsafe { HEAP.resize_apart(block, size, family) }
@@ -603,10 +613,18 @@ pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
     extent(block)?.checked_sub(offset).filter(|left| *left > 0)
 }
 
-/// Whether this allocation is the one that is to fail. One of more than there can be fails by itself, and
-/// does not count.
-pub(super) fn is_to_fail(size: usize) -> bool {
-    mode::get().has(Mode::FAILING) && large::layout(size).is_some() && fault::is_to_fail()
+/// Whether there can be a block of so many bytes. The allocation of another fails by itself, and does not count.
+pub(super) fn can_be(size: usize) -> bool {
+    large::layout(size).is_some()
+}
+
+/// Whether this allocation is one that is to fail.
+pub(super) fn fault_of(size: usize, family: Family) -> Option<Fault> {
+    if mode::get().has(Mode::FAILING) && can_be(size) {
+        fault::fault(size, family)
+    } else {
+        None
+    }
 }
 
 /// A pointer that is no live block start: one line on standard error, and the end. Returns where a memory

@@ -29,7 +29,7 @@ use crate::task::block::Family;
 
 mod reader;
 
-pub use reader::{Crash, Live, Resolve};
+pub use reader::{Crash, Resolve};
 
 const FIRST_LINE: &str = "olemem-crash/1";
 

@@ -13,8 +13,12 @@ mod json;
 mod message;
 mod paint;
 mod sarif;
+mod signalled;
 #[cfg(all(unix, not(miri)))]
 mod wire;
+
+#[cfg(all(unix, not(miri)))]
+pub use signalled::{Live, Signalled};
 
 /// A session that ended, as the books had it, and its stacks.
 pub(super) struct Closed {

@@ -641,8 +641,7 @@ fn a_stray_access_is_told_where_it_happens_if_there_are_pages() {
     if cfg!(target_os = "linux") {
         ends(&output, 128 + 11);
         let said = text(&output.stderr);
-        // The story at once, then the report.
-        assert_eq!(said.matches("error[overrun]").count(), 2, "{said}");
+        assert_eq!(said.matches("error[overrun]").count(), 1, "{said}");
         tools::line_with(&said, "    stray at tests/c/audit/process.c:");
     }
     let mut command = check(&["--guard", "page"], &["clean"]).expect("as above");

@@ -63,17 +63,22 @@ impl Books {
     /// Records a violation in the session of a block, or, where that is over, in the calling thread's. `false` if
     /// there is neither.
     pub(super) fn tell(&mut self, session: SessionId, mut record: Record, at: &Stack) -> bool {
-        let session = if self.session(session).is_some() {
-            session
-        } else {
-            self.effective(current())
-        };
+        let session = self.concerned(session);
         if self.session(session).is_none() {
             return false;
         }
         record.at = self.sites.keep(at);
         self.record(session, record);
         true
+    }
+
+    /// The session that a violation belongs to: that of the block, or, where that is over, the calling thread's.
+    pub(super) fn concerned(&mut self, session: SessionId) -> SessionId {
+        if self.session(session).is_some() {
+            session
+        } else {
+            self.effective(current())
+        }
     }
 
     /// Counts an operation of this thread's.

@@ -105,6 +105,9 @@ fn begin(settings: Settings) -> Option<Watched> {
     if watched.settings.options.guard == Guard::Page {
         // In front of ours: what it finds is to be in the record.
         trespass::watch();
+        if watched.settings.records.is_some() {
+            trespass::leave_stories_of(session);
+        }
     }
     cover_process(session);
     watched.note();

@@ -202,6 +202,7 @@ fn write_detail(out: &mut Output, detail: Detail) -> fmt::Result {
         Detail::Touched(offset, true) => writeln!(out, "touched {offset} w"),
         Detail::Touched(offset, false) => writeln!(out, "touched {offset} r"),
         Detail::Short { wanted, there } => writeln!(out, "short {wanted} {there}"),
+        Detail::Strayed => writeln!(out, "strayed"),
         Detail::Pins(pins) => writeln!(out, "pins {pins}"),
         Detail::Function(function) => writeln!(out, "function {function}"),
         Detail::Dressed => writeln!(out, "dressed"),

@@ -199,11 +199,30 @@ impl Books {
         true
     }
 
+    /// Records that a pin was taken back where there is none. If the string took the place of a pinned one, the pin is
+    /// that one's, which keeps it: one mistake, however many pins.
+    pub(super) fn pin_too_few(&mut self, key: usize, at: &Stack) {
+        let replaced = self.get(key).and_then(|entry| entry.replaced);
+        let mut detail = Detail::Nothing;
+        if let Some((old, id)) = replaced
+            && let Some(pinned) = self.get_mut(old)
+            && pinned.id == id
+            && pinned.strayed < pinned.pins
+        {
+            pinned.strayed += 1;
+            if pinned.strayed > 1 {
+                return;
+            }
+            detail = Detail::Strayed;
+        }
+        self.tell_pin(key, Kind::UnbalancedPin, detail, at);
+    }
+
     /// Records what is wrong with a pin.
-    pub(super) fn tell_pin(&mut self, key: usize, kind: Kind, at: &Stack) {
+    pub(super) fn tell_pin(&mut self, key: usize, kind: Kind, detail: Detail, at: &Stack) {
         let entry = self.get(key);
         let block = entry.as_ref().map(facts);
-        let record = Record::new(kind, Deed::Read, Detail::Nothing, block);
+        let record = Record::new(kind, Deed::Read, detail, block);
         self.tell(entry.map_or(0, |entry| entry.session), record, at);
     }
 }

@@ -196,8 +196,13 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         if entry.is_ignored {
             continue;
         }
-        let (kind, detail) = if entry.pins > 0 || entry.state == State::Deferred {
-            (Kind::UnbalancedPin, Detail::Pins(entry.pins))
+        let pins = entry.pins.saturating_sub(entry.strayed);
+        if pins == 0 && entry.strayed > 0 && entry.state == State::Deferred {
+            // Told where they were taken back from another string.
+            continue;
+        }
+        let (kind, detail) = if pins > 0 || entry.state == State::Deferred {
+            (Kind::UnbalancedPin, Detail::Pins(pins))
         } else {
             (Kind::Leak, Detail::Nothing)
         };

@@ -169,6 +169,7 @@ fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
             wanted: next()?.parse().ok()?,
             there: next()?.parse().ok()?,
         },
+        "strayed" => Detail::Strayed,
         "pins" => Detail::Pins(next()?.parse().ok()?),
         // One a violation, for as long as the command runs.
         "function" => Detail::Function(next()?.to_owned().leak()),

@@ -42,6 +42,10 @@ pub(crate) struct Entry {
     pub(crate) wanted: Option<ByteLen>,
     /// Pins that were not taken back.
     pub(crate) pins: usize,
+    /// Those of them that were taken back from the string that took the place of this one, which was told.
+    pub(crate) strayed: usize,
+    /// The pinned string that this one took the place of: its key, and its number.
+    pub(crate) replaced: Option<(usize, u64)>,
     /// Not to be reported as leaked.
     pub(crate) is_ignored: bool,
     /// Its prefix was reported.
@@ -71,6 +75,8 @@ impl Entry {
             id: 0,
             wanted: None,
             pins: 0,
+            strayed: 0,
+            replaced: None,
             is_ignored: false,
             is_prefix_told: false,
             preview: [0; PREVIEW],

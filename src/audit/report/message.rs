@@ -88,6 +88,9 @@ pub(super) fn of(record: &Record) -> String {
             let pins = plural(pins as u64, "pin");
             format!("{pins} of a BSTR {was} never taken back")
         }
+        (Kind::UnbalancedPin, Detail::Strayed) => {
+            "a pin was taken back from a BSTR that took the place of the pinned one".to_owned()
+        }
         (Kind::UnbalancedPin, _) => "a pin was taken back that was never given".to_owned(),
         (Kind::PinOfNonBstr, _) => "what was to be pinned is no live BSTR".to_owned(),
         (Kind::SpyPointerLost, _) => {

@@ -476,9 +476,16 @@ impl Books {
         if self.plain_size(address).is_some() {
             return Place::Plain;
         }
+        // What a spy has put room around starts where the spy says.
+        let is_start = |owner| owner != family && innermost::spyed_as(other) == Some(owner);
         match self.inside(pointer) {
-            Place::PlainInside(owner, _) if owner != family && self.plain_size(other).is_some() => {
+            Place::PlainInside(owner, _)
+                if is_start(owner) || owner != family && self.plain_size(other).is_some() =>
+            {
                 Place::PlainWrongFamily(owner)
+            }
+            Place::Inside(key, _) if self.get(key).is_some_and(|entry| is_start(entry.family)) => {
+                Place::WrongFamily(key)
             }
             place => place,
         }

@@ -1,12 +1,8 @@
 //! Which session a thread is in.
 
 use core::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::ledger::SessionId;
-
-/// The session of threads that are in none of their own; 0 if there is none.
-static PROCESS: AtomicU64 = AtomicU64::new(0);
+use super::ledger::{SessionId, process_session};
 
 thread_local! {
     /// The session that this thread is in; 0 if it is in none.
@@ -16,7 +12,7 @@ thread_local! {
 /// The session of this thread; 0 if it is in none.
 pub(super) fn current() -> SessionId {
     match CURRENT.try_with(Cell::get) {
-        Ok(0) | Err(_) => PROCESS.load(Ordering::Relaxed),
+        Ok(0) | Err(_) => process_session(),
         Ok(session) => session,
     }
 }
@@ -26,10 +22,4 @@ pub(super) fn enter(session: SessionId) -> SessionId {
     CURRENT
         .try_with(|current| current.replace(session))
         .unwrap_or(0)
-}
-
-/// Has threads without a session be in this one.
-#[cfg(all(unix, not(miri)))]
-pub(super) fn cover_process(session: SessionId) {
-    PROCESS.store(session, Ordering::Relaxed);
 }

@@ -12,14 +12,15 @@
 //! 1. Every block that was handed out dressed has an entry until it is really freed. Whether its session is over
 //!    changes nothing about that.
 //! 2. A block in quarantine is undressed, belongs to an open session, and is in that session's queue exactly
-//!    once. It is a live block to the heap, so its address is nobody else's.
+//!    once. It is a live block to the heap, so its address is nobody else's. One from before the session is there as it
+//!    is, for it never was dressed.
 //! 3. What is here asks the system for memory, never the global allocator, which may stand on olemem.
 //! 4. Pointers to blocks are kept with their addresses complemented, so that leak checkers do not take them for
 //!    references. (Miri goes by what a pointer may reach, and does: a leak that the audit has told of is no leak to it.)
 //!    The holder's own pointer would not do: one that was a reference is good for the holder's bytes alone.
 
 use core::ptr;
-use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
@@ -43,7 +44,7 @@ mod record;
 mod scramble;
 
 pub use counts::Counts;
-pub(super) use entry::{Entry, State, veil};
+pub(super) use entry::{Entry, State};
 pub(super) use record::{Deed, Detail, Facts, PREVIEW, Record};
 use scramble::Scramble;
 
@@ -100,14 +101,9 @@ pub(super) struct Books {
     last_session: SessionId,
     /// Operations that sessions saw which are over.
     pub(super) seen: u64,
-    /// The session that covers threads without one of their own; 0 if none does.
-    pub(super) process: SessionId,
     /// The seat, while there is anything to oversee.
     pub(super) listening: Option<Listening>,
 }
-
-// SAFETY: the pointers in it are addresses of blocks, which any thread may use that holds the lock.
-unsafe impl Send for Books {}
 
 impl Books {
     pub(super) const fn new() -> Self {
@@ -119,7 +115,6 @@ impl Books {
             sites: Sites::new(),
             last_session: 0,
             seen: 0,
-            process: 0,
             listening: None,
         }
     }
@@ -147,11 +142,9 @@ impl Books {
 
     /// The session that a thread is in: its own, if that is open, or the process's, if there is one; or 0.
     pub(super) fn effective(&mut self, own: SessionId) -> SessionId {
-        if self.session(own).is_some() {
-            own
-        } else {
-            self.process
-        }
+        let is_open = |id: &SessionId| self.session(*id).is_some();
+        let found = [own, process_session()].into_iter().find(is_open);
+        found.unwrap_or(0)
     }
 
     /// Whether there was ever a session of that number.
@@ -186,9 +179,6 @@ impl Books {
             if other.outer == id {
                 other.outer = book.outer;
             }
-        }
-        if self.process == id {
-            self.process = 0;
         }
         Some(book)
     }
@@ -238,7 +228,7 @@ impl Books {
 
     /// The pages of a block, those that are shut included, by number.
     fn pages_of(entry: &Entry) -> core::ops::Range<usize> {
-        let first = veil(entry.real).addr() / page::size() - 1;
+        let first = entry.real.reveal().addr() / page::size() - 1;
         first..first + entry.held() / page::size() + 2
     }
 
@@ -555,6 +545,20 @@ const fn memory(start: &'static AtomicPtr<u8>) -> TableMemory<System> {
 }
 
 static BOOKS: Lock<Books> = Lock::new(Books::new());
+
+/// The session that covers threads without one of their own; 0 if none does.
+static PROCESS: AtomicU64 = AtomicU64::new(0);
+
+/// The session of threads that are in none of their own; 0 if there is none.
+pub(super) fn process_session() -> SessionId {
+    PROCESS.load(Ordering::Relaxed)
+}
+
+/// Has threads without a session be in this one.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn cover_process(session: SessionId) {
+    PROCESS.store(session, Ordering::Relaxed);
+}
 
 /// The books. Nothing but the heap's innermost doors may be called meanwhile.
 pub(super) fn books() -> lock::Guard<'static, Books> {

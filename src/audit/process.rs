@@ -24,9 +24,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::crash;
-use super::current::cover_process;
 use super::guard::Guard;
-use super::ledger::SessionId;
+use super::ledger::{SessionId, cover_process};
 use super::report::Report;
 use super::rules::Severity;
 use super::session;

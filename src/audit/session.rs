@@ -247,7 +247,6 @@ pub(super) fn begin_for_process(options: Options, seat: &'static hook::Seat) -> 
     super::forking::watch();
     books.listening = Some(hook::listen(seat).ok()?);
     let id = books.open(options.read_at_end(), 0)?;
-    books.process = id;
     refresh(&books.sessions);
     Some(id)
 }

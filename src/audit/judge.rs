@@ -2,9 +2,10 @@
 //! freed block.
 
 use super::current::current;
+use super::guard::Shape;
 use super::ledger::{Books, Deed, Detail, Entry, Facts, Place, Record, SessionId, State, held};
 use super::rules::{Kind, Severity};
-use super::site::Stack;
+use super::site::{Site, Stack};
 use crate::task::block::Family;
 
 impl Books {
@@ -181,6 +182,24 @@ impl Books {
         // SAFETY: its holder has freed it.
         unsafe { entry.shape().undress() };
         self.quarantine(key);
+    }
+
+    /// Takes a block from before the session from its holder, into the quarantine of the session that this thread is in;
+    /// `false` if there is none, or no memory.
+    pub(super) fn retire_plain(&mut self, block: *mut u8, family: Family, at: &Stack) -> bool {
+        let session = self.effective(current());
+        let Some(size) = self.plain_size(block.addr()).filter(|_| session != 0) else {
+            return false;
+        };
+        let mut entry = Entry::new(&Shape::bare(block, size), family, Site::default());
+        entry.session = session;
+        entry.state = State::Quarantined;
+        entry.freed_at = self.sites.keep(at);
+        let Some(key) = self.enter_freed(entry) else {
+            return false;
+        };
+        self.quarantine(key);
+        true
     }
 
     /// Records that a block that was freed is used once more; `false` if there is no such block.

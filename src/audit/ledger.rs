@@ -226,6 +226,16 @@ impl Books {
         true
     }
 
+    /// Enters a block from before the session that its holder has freed, as one that is freed already; `None` if there is
+    /// no memory.
+    #[must_use]
+    pub(super) fn enter_freed(&mut self, entry: Entry) -> Option<usize> {
+        self.entries.try_reserve(1).ok()?;
+        let key = key(entry.shape().block().addr());
+        self.entries.insert(key, entry);
+        Some(key)
+    }
+
     /// The pages of a block, those that are shut included, by number.
     fn pages_of(entry: &Entry) -> core::ops::Range<usize> {
         let first = entry.real.reveal().addr() / page::size() - 1;
@@ -425,7 +435,7 @@ impl Books {
                     book.newest = 0;
                 }
             }
-            // SAFETY: a block in quarantine was undressed, and only a stray pointer could write to it.
+            // SAFETY: a block in quarantine was undressed or is bare, and only a stray pointer could write to it.
             if let Some(offset) = unsafe { entry.shape().written_after() } {
                 let offset = offset - entry.first().cast_signed();
                 let facts = Some(Facts::of_freed(&entry));
@@ -489,19 +499,25 @@ impl Books {
                 None => Place::Nowhere,
             };
         };
-        let start = found.start.wrapping_add(FRONT);
-        if self.entries.contains_key(&key(start)) {
-            Place::Inside(key(start), address.wrapping_sub(start).cast_signed())
-        } else {
-            Place::PlainInside(found.family, address.wrapping_sub(found.start))
+        match self.start_in(found.start) {
+            Some(start) => Place::Inside(key(start), address.wrapping_sub(start).cast_signed()),
+            None => Place::PlainInside(found.family, address.wrapping_sub(found.start)),
         }
+    }
+
+    /// Where the audited block starts that the heap's block at an address is for: behind its guard, or, if it is from
+    /// before the session and was freed, right there.
+    fn start_in(&self, start: usize) -> Option<usize> {
+        let starts = [start.wrapping_add(FRONT), start];
+        starts
+            .into_iter()
+            .find(|start| self.entries.contains_key(&key(*start)))
     }
 
     /// The size of the live block that starts at an address, if it is one that is not audited.
     pub(super) fn plain_size(&self, address: usize) -> Option<usize> {
         let size = innermost::size_of(address)?;
-        let is_dressed = self.entries.contains_key(&key(address.wrapping_add(FRONT)));
-        (!is_dressed).then_some(size)
+        self.start_in(address).is_none().then_some(size)
     }
 
     /// The key of the block that a BSTR stands in. A spy may have put room around it.

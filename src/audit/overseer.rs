@@ -127,6 +127,7 @@ impl Overseer for Audit {
                 books.retire(key, &at);
             }
             Judgement::Bad => {}
+            Judgement::Plain if books.retire_plain(block, family, &at) => {}
             Judgement::Plain | Judgement::Nobodys => {
                 drop(books);
                 // SAFETY: a live block, or one that is refused.

@@ -31,11 +31,12 @@ pub(super) struct Closed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Block {
-    /// Its number within the session: the first that was allocated is 1.
+    /// Its number within the session: the first that was allocated is 1. 0 if it was allocated before.
     pub id: u64,
     /// Whose it is.
     pub family: Family,
-    /// Bytes that its holder thinks of: of a BSTR those that its length counts.
+    /// Bytes that its holder thinks of: of a BSTR those that its length counts, but for one that was allocated before the
+    /// session, of which it is all.
     pub bytes: usize,
     /// The beginning of a BSTR's text, with escapes; nothing if it was freed, or is no BSTR.
     pub preview: Option<String>,
@@ -431,7 +432,11 @@ impl fmt::Display for Block {
         let Self {
             id, family, bytes, ..
         } = self;
-        write!(f, "{id}: {family}, {}", plural(*bytes as u64, "byte"))?;
+        match id {
+            0 => f.write_str("from before")?,
+            id => write!(f, "{id}")?,
+        }
+        write!(f, ": {family}, {}", plural(*bytes as u64, "byte"))?;
         match &self.preview {
             Some(preview) => write!(f, ", \"{preview}\""),
             None => Ok(()),

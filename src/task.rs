@@ -26,6 +26,8 @@ pub(crate) mod fault_plan;
 pub(crate) mod fork;
 pub mod heap;
 #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+pub(crate) mod hidden;
+#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
 pub(crate) mod hook;
 #[cfg(any(not(windows), miri))]
 pub(crate) mod lock;

@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
         "task::checker",
         "task::complain",
         "task::dimensions",
+        "task::hidden",
         "task::thread_identity",
     ],
     &["task::lock"],

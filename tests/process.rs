@@ -271,6 +271,13 @@ fn a_signal_leaves_a_record_where_the_report_would_go() {
     if cfg!(target_os = "linux") {
         tools::line_with(&record, "process-static-export-audit");
     }
+    // A handler of a signal has no memory to make anything else with.
+    for format in ["json", "sarif"] {
+        let output = run(&format!("check,format={format}"), "segv").expect("as above");
+        assert_eq!(output.status.signal(), Some(11));
+        let record = text(&output.stderr);
+        assert!(record.starts_with("olemem-crash/1\nprocess "), "{record}");
+    }
 }
 
 /// A debugger finds the function to stop at by its name, in both libraries.

@@ -31,7 +31,7 @@ mod failing;
 mod reader;
 
 pub(super) use failing::{read_failure, read_failures, write_failure, write_maps};
-pub use reader::{Crash, Live, Resolve};
+pub use reader::{Crash, Resolve};
 
 const FIRST_LINE: &str = "olemem-crash/1";
 
@@ -209,6 +209,7 @@ fn write_detail(out: &mut Output, detail: Detail) -> fmt::Result {
         Detail::Touched(offset, true) => writeln!(out, "touched {offset} w"),
         Detail::Touched(offset, false) => writeln!(out, "touched {offset} r"),
         Detail::Short { wanted, there } => writeln!(out, "short {wanted} {there}"),
+        Detail::Strayed => writeln!(out, "strayed"),
         Detail::Pins(pins) => writeln!(out, "pins {pins}"),
         Detail::Function(function) => writeln!(out, "function {function}"),
         Detail::Dressed => writeln!(out, "dressed"),

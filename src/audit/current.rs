@@ -2,13 +2,9 @@
 
 use core::cell::Cell;
 #[cfg(all(unix, not(miri)))]
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::ledger::SessionId;
-
-/// The session of threads that are in none of their own; 0 if there is none.
-static PROCESS: AtomicU64 = AtomicU64::new(0);
+use super::ledger::{SessionId, process_session};
 
 thread_local! {
     /// The session that this thread is in; 0 if it is in none.
@@ -18,7 +14,7 @@ thread_local! {
 /// The session of this thread; 0 if it is in none.
 pub(super) fn current() -> SessionId {
     match CURRENT.try_with(Cell::get) {
-        Ok(0) | Err(_) => PROCESS.load(Ordering::Relaxed),
+        Ok(0) | Err(_) => process_session(),
         Ok(session) => session,
     }
 }
@@ -44,10 +40,4 @@ pub(super) fn belong_to_sweep() {
 #[cfg(all(unix, not(miri)))]
 pub(super) fn is_of_sweep() -> bool {
     IS_OF_SWEEP.load(Ordering::Relaxed)
-}
-
-/// Has threads without a session be in this one.
-#[cfg(all(unix, not(miri)))]
-pub(super) fn cover_process(session: SessionId) {
-    PROCESS.store(session, Ordering::Relaxed);
 }

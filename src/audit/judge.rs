@@ -2,9 +2,10 @@
 //! freed block.
 
 use super::current::current;
+use super::guard::Shape;
 use super::ledger::{Books, Deed, Detail, Entry, Facts, Place, Record, SessionId, State, held};
 use super::rules::{Kind, Severity};
-use super::site::Stack;
+use super::site::{Site, Stack};
 use crate::task::block::Family;
 
 impl Books {
@@ -63,17 +64,22 @@ impl Books {
     /// Records a violation in the session of a block, or, where that is over, in the calling thread's. `false` if
     /// there is neither.
     pub(super) fn tell(&mut self, session: SessionId, mut record: Record, at: &Stack) -> bool {
-        let session = if self.session(session).is_some() {
-            session
-        } else {
-            self.effective(current())
-        };
+        let session = self.concerned(session);
         if self.session(session).is_none() {
             return false;
         }
         record.at = self.sites.keep(at);
         self.record(session, record);
         true
+    }
+
+    /// The session that a violation belongs to: that of the block, or, where that is over, the calling thread's.
+    pub(super) fn concerned(&mut self, session: SessionId) -> SessionId {
+        if self.session(session).is_some() {
+            session
+        } else {
+            self.effective(current())
+        }
     }
 
     /// Counts an operation of this thread's.
@@ -178,6 +184,24 @@ impl Books {
         self.quarantine(key);
     }
 
+    /// Takes a block from before the session from its holder, into the quarantine of the session that this thread is in;
+    /// `false` if there is none, or no memory.
+    pub(super) fn retire_plain(&mut self, block: *mut u8, family: Family, at: &Stack) -> bool {
+        let session = self.effective(current());
+        let Some(size) = self.plain_size(block.addr()).filter(|_| session != 0) else {
+            return false;
+        };
+        let mut entry = Entry::new(&Shape::bare(block, size), family, Site::default());
+        entry.session = session;
+        entry.state = State::Quarantined;
+        entry.freed_at = self.sites.keep(at);
+        let Some(key) = self.enter_freed(entry) else {
+            return false;
+        };
+        self.quarantine(key);
+        true
+    }
+
     /// Records that a block that was freed is used once more; `false` if there is no such block.
     pub(super) fn refuse(&mut self, key: usize, deed: Deed, at: &Stack) -> bool {
         let Some(entry) = self.get(key) else {
@@ -194,11 +218,30 @@ impl Books {
         true
     }
 
+    /// Records that a pin was taken back where there is none. If the string took the place of a pinned one, the pin is
+    /// that one's, which keeps it: one mistake, however many pins.
+    pub(super) fn pin_too_few(&mut self, key: usize, at: &Stack) {
+        let replaced = self.get(key).and_then(|entry| entry.replaced);
+        let mut detail = Detail::Nothing;
+        if let Some((old, id)) = replaced
+            && let Some(pinned) = self.get_mut(old)
+            && pinned.id == id
+            && pinned.strayed < pinned.pins
+        {
+            pinned.strayed += 1;
+            if pinned.strayed > 1 {
+                return;
+            }
+            detail = Detail::Strayed;
+        }
+        self.tell_pin(key, Kind::UnbalancedPin, detail, at);
+    }
+
     /// Records what is wrong with a pin.
-    pub(super) fn tell_pin(&mut self, key: usize, kind: Kind, at: &Stack) {
+    pub(super) fn tell_pin(&mut self, key: usize, kind: Kind, detail: Detail, at: &Stack) {
         let entry = self.get(key);
         let block = entry.as_ref().map(facts);
-        let record = Record::new(kind, Deed::Read, Detail::Nothing, block);
+        let record = Record::new(kind, Deed::Read, detail, block);
         self.tell(entry.map_or(0, |entry| entry.session), record, at);
     }
 }

@@ -12,14 +12,15 @@
 //! 1. Every block that was handed out dressed has an entry until it is really freed. Whether its session is over
 //!    changes nothing about that.
 //! 2. A block in quarantine is undressed, belongs to an open session, and is in that session's queue exactly
-//!    once. It is a live block to the heap, so its address is nobody else's.
+//!    once. It is a live block to the heap, so its address is nobody else's. One from before the session is there as it
+//!    is, for it never was dressed.
 //! 3. What is here asks the system for memory, never the global allocator, which may stand on olemem.
 //! 4. Pointers to blocks are kept with their addresses complemented, so that leak checkers do not take them for
 //!    references. (Miri goes by what a pointer may reach, and does: a leak that the audit has told of is no leak to it.)
 //!    The holder's own pointer would not do: one that was a reference is good for the holder's bytes alone.
 
 use core::ptr;
-use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
@@ -45,7 +46,7 @@ mod record;
 mod scramble;
 
 pub use counts::Counts;
-pub(super) use entry::{Entry, State, veil};
+pub(super) use entry::{Entry, State};
 pub(super) use record::{Deed, Detail, Facts, Failed, PREVIEW, Record};
 use scramble::Scramble;
 
@@ -109,17 +110,12 @@ pub(super) struct Books {
     last_session: SessionId,
     /// Operations that sessions saw which are over.
     pub(super) seen: u64,
-    /// The session that covers threads without one of their own; 0 if none does.
-    pub(super) process: SessionId,
     /// The seat, while there is anything to oversee.
     pub(super) listening: Option<Listening>,
     /// Who is told of a planned failure at once, in case that it is the last that is heard. The lock is held
     /// meanwhile: nothing may be asked of the heap or of the books.
     pub(super) teller: Option<fn(&Failed, &Stack)>,
 }
-
-// SAFETY: the pointers in it are addresses of blocks, which any thread may use that holds the lock.
-unsafe impl Send for Books {}
 
 impl SessionBook {
     /// How many allocations failed by the session's own plan.
@@ -138,7 +134,6 @@ impl Books {
             sites: Sites::new(),
             last_session: 0,
             seen: 0,
-            process: 0,
             listening: None,
             teller: None,
         }
@@ -169,11 +164,9 @@ impl Books {
 
     /// The session that a thread is in: its own, if that is open, or the process's, if there is one; or 0.
     pub(super) fn effective(&mut self, own: SessionId) -> SessionId {
-        if self.session(own).is_some() {
-            own
-        } else {
-            self.process
-        }
+        let is_open = |id: &SessionId| self.session(*id).is_some();
+        let found = [own, process_session()].into_iter().find(is_open);
+        found.unwrap_or(0)
     }
 
     /// Whether there was ever a session of that number.
@@ -208,9 +201,6 @@ impl Books {
             if other.outer == id {
                 other.outer = book.outer;
             }
-        }
-        if self.process == id {
-            self.process = 0;
         }
         Some(book)
     }
@@ -301,9 +291,19 @@ impl Books {
         true
     }
 
+    /// Enters a block from before the session that its holder has freed, as one that is freed already; `None` if there is
+    /// no memory.
+    #[must_use]
+    pub(super) fn enter_freed(&mut self, entry: Entry) -> Option<usize> {
+        self.entries.try_reserve(1).ok()?;
+        let key = key(entry.shape().block().addr());
+        self.entries.insert(key, entry);
+        Some(key)
+    }
+
     /// The pages of a block, those that are shut included, by number.
     fn pages_of(entry: &Entry) -> core::ops::Range<usize> {
-        let first = veil(entry.real).addr() / page::size() - 1;
+        let first = entry.real.reveal().addr() / page::size() - 1;
         first..first + entry.held() / page::size() + 2
     }
 
@@ -500,7 +500,7 @@ impl Books {
                     book.newest = 0;
                 }
             }
-            // SAFETY: a block in quarantine was undressed, and only a stray pointer could write to it.
+            // SAFETY: a block in quarantine was undressed or is bare, and only a stray pointer could write to it.
             if let Some(offset) = unsafe { entry.shape().written_after() } {
                 let offset = offset - entry.first().cast_signed();
                 let facts = Some(Facts::of_freed(&entry));
@@ -541,9 +541,16 @@ impl Books {
         if self.plain_size(address).is_some() {
             return Place::Plain;
         }
+        // What a spy has put room around starts where the spy says.
+        let is_start = |owner| owner != family && innermost::spyed_as(other) == Some(owner);
         match self.inside(pointer) {
-            Place::PlainInside(owner, _) if owner != family && self.plain_size(other).is_some() => {
+            Place::PlainInside(owner, _)
+                if is_start(owner) || owner != family && self.plain_size(other).is_some() =>
+            {
                 Place::PlainWrongFamily(owner)
+            }
+            Place::Inside(key, _) if self.get(key).is_some_and(|entry| is_start(entry.family)) => {
+                Place::WrongFamily(key)
             }
             place => place,
         }
@@ -557,19 +564,25 @@ impl Books {
                 None => Place::Nowhere,
             };
         };
-        let start = found.start.wrapping_add(FRONT);
-        if self.entries.contains_key(&key(start)) {
-            Place::Inside(key(start), address.wrapping_sub(start).cast_signed())
-        } else {
-            Place::PlainInside(found.family, address.wrapping_sub(found.start))
+        match self.start_in(found.start) {
+            Some(start) => Place::Inside(key(start), address.wrapping_sub(start).cast_signed()),
+            None => Place::PlainInside(found.family, address.wrapping_sub(found.start)),
         }
+    }
+
+    /// Where the audited block starts that the heap's block at an address is for: behind its guard, or, if it is from
+    /// before the session and was freed, right there.
+    fn start_in(&self, start: usize) -> Option<usize> {
+        let starts = [start.wrapping_add(FRONT), start];
+        starts
+            .into_iter()
+            .find(|start| self.entries.contains_key(&key(*start)))
     }
 
     /// The size of the live block that starts at an address, if it is one that is not audited.
     pub(super) fn plain_size(&self, address: usize) -> Option<usize> {
         let size = innermost::size_of(address)?;
-        let is_dressed = self.entries.contains_key(&key(address.wrapping_add(FRONT)));
-        (!is_dressed).then_some(size)
+        self.start_in(address).is_none().then_some(size)
     }
 
     /// The key of the block that a BSTR stands in. A spy may have put room around it.
@@ -613,6 +626,20 @@ const fn memory(start: &'static AtomicPtr<u8>) -> TableMemory<System> {
 }
 
 static BOOKS: Lock<Books> = Lock::new(Books::new());
+
+/// The session that covers threads without one of their own; 0 if none does.
+static PROCESS: AtomicU64 = AtomicU64::new(0);
+
+/// The session of threads that are in none of their own; 0 if there is none.
+pub(super) fn process_session() -> SessionId {
+    PROCESS.load(Ordering::Relaxed)
+}
+
+/// Has threads without a session be in this one.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn cover_process(session: SessionId) {
+    PROCESS.store(session, Ordering::Relaxed);
+}
 
 /// The books. Nothing but the heap's innermost doors may be called meanwhile.
 pub(super) fn books() -> lock::Guard<'static, Books> {

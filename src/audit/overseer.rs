@@ -110,6 +110,7 @@ impl Overseer for Audit {
         }
         if let Some(moved) = books.get_mut(self::key(new.addr())) {
             moved.is_ignored = entry.is_ignored;
+            moved.replaced = entry.replaced;
         }
         // SAFETY: so many bytes are in both blocks, and the caller does not use the old one meanwhile.
         unsafe { new.copy_from_nonoverlapping(block, entry.size.min(size)) };
@@ -135,6 +136,7 @@ impl Overseer for Audit {
                 books.retire(key, &at);
             }
             Judgement::Bad => {}
+            Judgement::Plain if books.retire_plain(block, family, &at) => {}
             Judgement::Plain | Judgement::Nobodys => {
                 drop(books);
                 // SAFETY: a live block, or one that is refused.
@@ -196,7 +198,7 @@ impl Overseer for Audit {
             } => {
                 let key = books.key_at(bstr);
                 if !is_live {
-                    books.tell_pin(key, Kind::PinOfNonBstr, &at);
+                    books.tell_pin(key, Kind::PinOfNonBstr, Detail::Nothing, &at);
                 } else if let Some(entry) = books.get_mut(key) {
                     entry.pins = pins;
                 }
@@ -204,7 +206,7 @@ impl Overseer for Audit {
             BstrEvent::Unpinned { bstr, left, .. } => {
                 let key = books.key_at(bstr);
                 match left {
-                    None => books.tell_pin(key, Kind::UnbalancedPin, &at),
+                    None => books.pin_too_few(key, &at),
                     Some(left) => {
                         if let Some(entry) = books.get_mut(key) {
                             entry.pins = left;
@@ -365,6 +367,23 @@ impl Overseer for Audit {
             entry.as_ref().map(facts),
         );
         books.tell(entry.map_or(0, |entry| entry.session), record, &at);
+    }
+
+    fn replacing(&self, old: *const u16, new: *const u16) {
+        let mut books = books();
+        let old = books.key_at(old);
+        let Some(before) = books.get(old) else {
+            return;
+        };
+        let replaced = if before.pins > 0 {
+            Some((old, before.id))
+        } else {
+            before.replaced
+        };
+        let new = books.key_at(new);
+        if let Some(entry) = books.get_mut(new) {
+            entry.replaced = replaced;
+        }
     }
 
     fn null_out(&self, function: &'static str) {

@@ -24,9 +24,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::crash;
-use super::current::cover_process;
 use super::guard::Guard;
-use super::ledger::{Failed, SessionId, books};
+use super::ledger::{Failed, SessionId, books, cover_process};
 use super::report::Report;
 use super::rules::Severity;
 use super::session;
@@ -103,6 +102,9 @@ fn begin(settings: Settings) -> Option<Watched> {
     if watched.settings.options.guard == Guard::Page {
         // In front of ours: what it finds is to be in the record.
         trespass::watch();
+        if watched.settings.records.is_some() {
+            trespass::leave_stories_of(session);
+        }
     }
     if watched.settings.records.is_some() {
         books().teller = Some(tell_failure);

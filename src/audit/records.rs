@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::crash;
-pub use super::crash::{Crash, Live, Resolve};
+pub use super::crash::{Crash, Resolve};
 use super::frame::Frame;
 use super::report::{Failure, Report};
-pub use super::sweep::signal_name;
+pub use super::report::{Live, Signalled};
 use super::sweep::{Did, Ran, Run, Sweep, Wrong};
 
 /// How a process ended, as far as its records tell.
@@ -141,6 +141,18 @@ pub fn sweep(runs: Vec<Run>, is_complete: bool) -> Sweep {
     Sweep::of(runs, is_complete)
 }
 
+/// A report as JSON, with the signals that met processes.
+#[must_use]
+pub fn json(report: &Report, signals: &[Signalled]) -> String {
+    report.to_json_with(signals)
+}
+
+/// A report as SARIF, with the signals that met processes.
+#[must_use]
+pub fn sarif(report: &Report, signals: &[Signalled]) -> String {
+    report.to_sarif_with(signals)
+}
+
 /// A frame of another process.
 #[must_use]
 pub fn frame(
@@ -206,19 +218,36 @@ pub fn end_group(program: u32, at_once: bool) {
 /// The program to hand signals on to; 0 if there is none.
 static PROGRAM: AtomicI32 = AtomicI32::new(0);
 
-/// Hands what is to end this process on to the program that it started, whose end it waits for; to nobody with `None`.
-pub fn hand_signals_on(program: Option<u32>) {
-    extern "C" fn hand_on(signal: c_int) {
-        let program = PROGRAM.load(Ordering::Relaxed);
-        if program > 0 {
-            // SAFETY: it sends a signal to a process that was not waited for yet.
-            unsafe { libc::kill(program, signal) };
-        }
+/// The last signal that came while there was none; 0 if none did.
+static WAITING: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn hand_on(signal: c_int) {
+    let program = PROGRAM.load(Ordering::SeqCst);
+    if program > 0 {
+        // SAFETY: it sends a signal to a process that was not waited for yet.
+        unsafe { libc::kill(program, signal) };
+    } else {
+        WAITING.store(signal, Ordering::SeqCst);
     }
-    let program = program.and_then(|program| i32::try_from(program).ok());
-    PROGRAM.store(program.unwrap_or(0), Ordering::Relaxed);
+}
+
+/// Keeps what is to end this process for a program that is about to be started: it may be ready for a signal before the
+/// process that started it has its number.
+pub fn keep_signals() {
     for signal in [libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: the handler keeps to what is allowed in one.
         unsafe { libc::signal(signal, hand_on as extern "C" fn(c_int) as usize) };
+    }
+}
+
+/// Hands it on to the program that was started, whose end this process waits for, from now on; to nobody with `None`.
+pub fn hand_signals_on(program: Option<u32>) {
+    let program = program.and_then(|program| i32::try_from(program).ok());
+    PROGRAM.store(program.unwrap_or(0), Ordering::SeqCst);
+    if program.is_some() {
+        let waiting = WAITING.swap(0, Ordering::SeqCst);
+        if waiting > 0 {
+            hand_on(waiting);
+        }
     }
 }

@@ -17,6 +17,7 @@ mod json;
 mod message;
 mod paint;
 mod sarif;
+mod signalled;
 #[cfg(all(unix, not(miri)))]
 mod wire;
 
@@ -24,6 +25,9 @@ pub use failure::Failure;
 pub(super) use json::{Frames, Violations, name as family_name, text as json_text};
 pub(super) use paint::Painted;
 pub(super) use sarif::{log as sarif_log, place as sarif_place, sentence};
+pub(super) use signalled::signal_words;
+#[cfg(all(unix, not(miri)))]
+pub use signalled::{Live, Signalled};
 
 /// A session that ended, as the books had it, and its stacks.
 pub(super) struct Closed {
@@ -38,11 +42,12 @@ pub(super) struct Closed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Block {
-    /// Its number within the session: the first that was allocated is 1.
+    /// Its number within the session: the first that was allocated is 1. 0 if it was allocated before.
     pub id: u64,
     /// Whose it is.
     pub family: Family,
-    /// Bytes that its holder thinks of: of a BSTR those that its length counts.
+    /// Bytes that its holder thinks of: of a BSTR those that its length counts, but for one that was allocated before the
+    /// session, of which it is all.
     pub bytes: usize,
     /// The beginning of a BSTR's text, with escapes; nothing if it was freed, or is no BSTR.
     pub preview: Option<String>,
@@ -496,7 +501,11 @@ impl fmt::Display for Block {
         let Self {
             id, family, bytes, ..
         } = self;
-        write!(f, "{id}: {family}, {}", plural(*bytes as u64, "byte"))?;
+        match id {
+            0 => f.write_str("from before")?,
+            id => write!(f, "{id}")?,
+        }
+        write!(f, ": {family}, {}", plural(*bytes as u64, "byte"))?;
         match &self.preview {
             Some(preview) => write!(f, ", \"{preview}\""),
             None => Ok(()),

@@ -212,8 +212,13 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         if entry.is_ignored {
             continue;
         }
-        let (kind, detail) = if entry.pins > 0 || entry.state == State::Deferred {
-            (Kind::UnbalancedPin, Detail::Pins(entry.pins))
+        let pins = entry.pins.saturating_sub(entry.strayed);
+        if pins == 0 && entry.strayed > 0 && entry.state == State::Deferred {
+            // Told where they were taken back from another string.
+            continue;
+        }
+        let (kind, detail) = if pins > 0 || entry.state == State::Deferred {
+            (Kind::UnbalancedPin, Detail::Pins(pins))
         } else {
             (Kind::Leak, Detail::Nothing)
         };
@@ -270,7 +275,6 @@ pub(super) fn begin_for_process(options: Options, seat: &'static hook::Seat) -> 
     super::forking::watch();
     books.listening = Some(hook::listen(seat).ok()?);
     let id = books.open(options.read_at_end(), 0)?;
-    books.process = id;
     refresh(&books.sessions);
     Some(id)
 }

@@ -31,7 +31,6 @@ mod table;
 
 pub use outcome::{Answer, Outcome};
 #[cfg(all(unix, not(miri)))]
-pub use table::signal_name;
 
 /// Runs a callee again and again, and has the first allocation fail, then the second, and so on, until a run needs
 /// none to fail any more: N allocations take N + 1 runs.

@@ -127,6 +127,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Err(status) => return status,
     };
     records::outlive_interrupts();
+    records::keep_signals();
     let program = &arguments.program[0];
     let child = Command::new(program)
         .args(&arguments.program[1..])
@@ -152,7 +153,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(processes) => processes,
         Err(error) => return ended_by(UNCOVERED, records.0.display(), error),
     };
-    let mut found = Found::new(processes, child.id(), status);
+    let mut found = Found::new(processes, (child.id(), &program.to_string_lossy()), status);
     found.suppressed = found.report.suppress(&known);
     if let Err(error) = found.tell(arguments, output) {
         return ended_by(UNWRITABLE, "the report", error);

@@ -282,6 +282,11 @@ pub(crate) mod innermost {
     pub(crate) fn containing(address: usize) -> Option<Found> {
         imp::containing(address)
     }
+
+    /// The family of the spyed block whose holder's pointer leads to an address, by the spy's word.
+    pub(crate) fn spyed_as(address: usize) -> Option<Family> {
+        imp::spyed_as(address)
+    }
 }
 
 /// Ends the process with one line, or tells the overseer: `block` is a freed BSTR that the cache keeps.

@@ -209,6 +209,9 @@ pub(crate) trait Overseer: Sync {
     /// A reallocation's source lies in the string that it replaces.
     fn overlaps(&self, bstr: *const u16, source: *const u16);
 
+    /// A string is about to take the place of another one, which is freed next, at once or when its pins are gone.
+    fn replacing(&self, old: *const u16, new: *const u16);
+
     /// A null pointer where a result had to be stored.
     fn null_out(&self, function: &'static str);
 

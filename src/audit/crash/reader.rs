@@ -5,36 +5,18 @@ use std::io;
 use super::{DEEDS, FAMILIES, FIRST_LINE, LINE, form, named};
 use crate::audit::frame::{self, Frame};
 use crate::audit::ledger::{Counts, Detail, Facts, PREVIEW, Record};
-use crate::audit::report::{Block, Report};
+use crate::audit::report::{Block, Live, Report, Signalled};
 use crate::audit::rules::{Kind, Severity};
 use crate::audit::site::Site;
-
-/// A live block, and where it was allocated.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Live {
-    /// The block.
-    pub block: Block,
-    /// Innermost first.
-    pub allocated_at: Vec<Frame>,
-}
 
 /// What a process left that a signal ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Crash {
-    /// The number of the process.
-    pub process: u32,
-    /// The signal.
-    pub signal: i32,
-    /// The program.
-    pub program: String,
+    /// The signal, and what was live then.
+    pub signalled: Signalled,
     /// What was found until then.
     pub report: Report,
-    /// What was live then, by number.
-    pub live: Vec<Live>,
-    /// The books were being written: what was found and what was live is not known.
-    pub is_partial: bool,
 }
 
 /// An address of the process, with all that lay where in it: gives its functions, innermost first.
@@ -69,6 +51,7 @@ struct Reader {
     /// Where that olemem's sources are.
     sources: String,
     counts: Counts,
+    /// The books were being written: what was found and what was live is not known.
     is_partial: bool,
     found: Vec<(Record, [Stack; 3])>,
     live: Vec<(Facts, Stack)>,
@@ -104,14 +87,9 @@ impl Reader {
         for (record, stacks) in &self.found {
             report.add(record, stacks.each_ref().map(&mut frames));
         }
-        Some(Crash {
-            process: self.process,
-            signal: self.signal,
-            program: self.program,
-            report,
-            live,
-            is_partial: self.is_partial,
-        })
+        let mut signalled = Signalled::unrecorded(self.process, self.program, self.signal);
+        signalled.live = (!self.is_partial).then_some(live);
+        Some(Crash { signalled, report })
     }
 
     fn line(&mut self, line: &str) -> Option<()> {
@@ -209,6 +187,7 @@ fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
             wanted: next()?.parse().ok()?,
             there: next()?.parse().ok()?,
         },
+        "strayed" => Detail::Strayed,
         "pins" => Detail::Pins(next()?.parse().ok()?),
         // One a violation, for as long as the command runs.
         "function" => Detail::Function(next()?.to_owned().leak()),
@@ -234,8 +213,9 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let crash = Crash::read(WRITTEN, &mut name_of).expect("it is well-formed");
-        assert_eq!((crash.process, crash.signal), (12, 11));
-        assert_eq!(crash.program, "/a b");
+        let signalled = &crash.signalled;
+        assert_eq!((signalled.process, signalled.signal), (12, 11));
+        assert_eq!(signalled.program, "/a b");
         assert_eq!(crash.report.counts().total_bytes, 8);
         crash.report.assert_kinds([Kind::Overrun, Kind::DoubleFree]);
         let first = &crash.report.violations()[0];
@@ -244,11 +224,11 @@ mod tests {
             "byte 3 behind a BSTR was overwritten, by 0x41"
         );
         assert_eq!(first.allocated_at.len(), 2);
-        let ids: Vec<_> = crash.live.iter().map(|live| live.block.id).collect();
+        let live = signalled.live.as_ref().expect("it is known");
+        let ids: Vec<_> = live.iter().map(|live| live.block.id).collect();
         assert_eq!(ids, [8, 9]);
-        let told = crash.live[0].allocated_at[0].to_string();
+        let told = live[0].allocated_at[0].to_string();
         assert_eq!(told, "at src/a b.rs:7");
-        assert!(!crash.is_partial);
     }
 
     #[test]
@@ -256,6 +236,9 @@ mod tests {
         let half = &WRITTEN[..WRITTEN.find("found double").expect("it is there")];
         let crash = Crash::read(half, &mut name_of).expect("whole lines");
         crash.report.assert_kinds([Kind::Overrun]);
+        let busy = "olemem-crash/1\nprocess 12 signal 11\nbusy\nmaps\n";
+        let crash = Crash::read(busy, &mut name_of).expect("whole lines");
+        assert!(crash.signalled.live.is_none());
         for bad in ["", "olemem-crash/2\n", "olemem-crash/1\nnonsense 1\n"] {
             assert!(Crash::read(bad, &mut name_of).is_err(), "{bad}");
         }

@@ -66,6 +66,8 @@ pub(crate) enum Detail {
     },
     /// So many pins.
     Pins(usize),
+    /// The pins stayed with the string that this one took the place of.
+    Strayed,
     /// The name of a function.
     Function(&'static str),
     /// It is dressed up as the other family's, which is legal.

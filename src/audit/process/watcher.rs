@@ -149,6 +149,10 @@ impl Overseer for Watcher {
         with(|| Audit.overlaps(bstr, source));
     }
 
+    fn replacing(&self, old: *const u16, new: *const u16) {
+        Audit.replacing(old, new);
+    }
+
     fn null_out(&self, function: &'static str) {
         with(|| Audit.null_out(function));
     }

@@ -2,6 +2,7 @@
 
 use serde_core::ser::{Serialize, SerializeStruct, Serializer};
 
+use super::signalled::{Live, Signalled};
 use super::{Block, Family, Frame, Report, Severity, Violation};
 
 /// The name of the form.
@@ -23,7 +24,12 @@ impl Report {
     /// ```
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text = text(&Plain(self));
+        self.to_json_with(&[])
+    }
+
+    /// The same, with the signals that met processes.
+    pub(crate) fn to_json_with(&self, signals: &[Signalled]) -> String {
+        let mut text = text(&Plain(self, signals));
         text.push('\n');
         text
     }
@@ -43,14 +49,59 @@ pub(crate) fn name(family: Family) -> &'static str {
 }
 
 /// What users see.
-struct Plain<'a>(&'a Report);
+struct Plain<'a>(&'a Report, &'a [Signalled]);
 
 impl Serialize for Plain<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Report", 3)?;
+        let mut object = serializer.serialize_struct("Report", 4)?;
         object.serialize_field("schema", SCHEMA)?;
         object.serialize_field("summary", &Summary(self.0))?;
         object.serialize_field("violations", &Violations(self.0, false))?;
+        object.serialize_field("signals", &Signals(self.1))?;
+        object.end()
+    }
+}
+
+struct Signals<'a>(&'a [Signalled]);
+
+impl Serialize for Signals<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(OfSignal))
+    }
+}
+
+struct OfSignal<'a>(&'a Signalled);
+
+impl Serialize for OfSignal<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let signalled = self.0;
+        let mut object = serializer.serialize_struct("Signal", 6)?;
+        object.serialize_field("process", &signalled.process)?;
+        object.serialize_field("program", &signalled.program)?;
+        object.serialize_field("signal", &signalled.signal)?;
+        object.serialize_field("name", &signalled.name())?;
+        object.serialize_field("fatal", &signalled.is_fatal)?;
+        object.serialize_field("live", &signalled.live.as_deref().map(AllLive))?;
+        object.end()
+    }
+}
+
+struct AllLive<'a>(&'a [Live]);
+
+impl Serialize for AllLive<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(OfLive))
+    }
+}
+
+struct OfLive<'a>(&'a Live);
+
+impl Serialize for OfLive<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let live = self.0;
+        let mut object = serializer.serialize_struct("Live", 2)?;
+        object.serialize_field("block", &OfBlock(&live.block))?;
+        object.serialize_field("allocated_at", &Frames(&live.allocated_at, false))?;
         object.end()
     }
 }

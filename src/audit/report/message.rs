@@ -5,7 +5,8 @@ use super::{Deed, Detail, Family, Kind, Record, plural};
 /// The sentence of a violation. It holds no address, so that it is the same in every run.
 pub(super) fn of(record: &Record) -> String {
     let block = match record.block {
-        Some(facts) if facts.is_bstr => "a BSTR",
+        // Under a spy that has room around it nobody knows how long it is.
+        Some(facts) if facts.is_bstr || facts.family == Family::Bstr => "a BSTR",
         Some(_) => "task memory",
         None => "a block",
     };
@@ -87,6 +88,9 @@ pub(super) fn of(record: &Record) -> String {
             let was = if pins == 1 { "was" } else { "were" };
             let pins = plural(pins as u64, "pin");
             format!("{pins} of a BSTR {was} never taken back")
+        }
+        (Kind::UnbalancedPin, Detail::Strayed) => {
+            "a pin was taken back from a BSTR that took the place of the pinned one".to_owned()
         }
         (Kind::UnbalancedPin, _) => "a pin was taken back that was never given".to_owned(),
         (Kind::PinOfNonBstr, _) => "what was to be pinned is no live BSTR".to_owned(),

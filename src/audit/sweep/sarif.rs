@@ -50,14 +50,16 @@ impl Sweep {
             })
         });
         sarif_log(rules.collect(), |root| {
-            self.runs
+            let results = self
+                .runs
                 .iter()
                 .flat_map(|run| {
                     let found = run.report.results(root).into_iter();
                     let found = found.map(|result| run.with_cause(result));
                     found.chain(run.others(root)).collect::<Vec<_>>()
                 })
-                .collect()
+                .collect();
+            (Vec::new(), results)
         })
     }
 }

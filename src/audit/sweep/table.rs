@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::super::report::{Painted, plural};
+use super::super::report::{Painted, plural, signal_words};
 use super::{Did, Run, Sweep};
 use crate::audit::rules::Severity;
 
@@ -12,30 +12,11 @@ impl fmt::Display for Did {
             Self::Succeeded => f.write_str("succeeded"),
             Self::Failed(code) => write!(f, "failed: {}", line(code)),
             Self::Panicked(message) => write!(f, "panicked: {}", line(message)),
-            Self::Crashed(signal) => write!(f, "crashed: {}", signal_name(*signal)),
+            Self::Crashed(signal) => write!(f, "crashed: {}", signal_words(*signal)),
             Self::Exited(status) => write!(f, "ended its process: exit status {status}"),
             Self::TimedOut => f.write_str("did not come back in time"),
         }
     }
-}
-
-/// A signal's number, with its name where it is one of those that programs die of.
-#[must_use]
-pub fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        6 => "SIGABRT",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        _ => return format!("signal {signal}"),
-    };
-    format!("signal {signal} ({name})")
 }
 
 /// What fits a row of a text: its first line, and no more than 60 characters of it.

@@ -217,6 +217,7 @@ unsafe fn realloc_entered(target: *mut *mut u16, source: *const u16) -> bool {
     }
     // SAFETY: the caller promises that a BSTR pointer is there.
     let old = unsafe { target.replace(new) };
+    tell!(replacing(old, new));
     // SAFETY: the old string is null or live, and nothing else uses it.
     unsafe { super::free(old) };
     true
@@ -439,6 +440,8 @@ unsafe fn replace(old: *mut u16, source: *const u8, available: usize, len: ByteL
     if !bstr.is_null() {
         // SAFETY: the caller promises the bytes at the source; the payload has room for `len`.
         unsafe { fill(bstr, 0, source, available) };
+        filled(bstr);
+        tell!(replacing(old, bstr));
         // A reallocation passes the cache by.
         if mode::is_quiet() || !pin::defers(old) {
             // SAFETY: the caller promises that `old` is live, and its last use was the line above.

@@ -607,6 +607,16 @@ pub(super) fn containing(address: usize) -> Option<Found> {
     HEAP.containing(address)
 }
 
+/// The family of the spyed block that starts at an address, as its holder sees it.
+#[cfg(feature = "audit")]
+pub(super) fn spyed_as(address: usize) -> Option<Family> {
+    if !mode::get().has(Mode::SPIED) {
+        return None;
+    }
+    let frame = seat::lock().find(ptr::without_provenance_mut(address))?;
+    Some(frame.family)
+}
+
 /// Bytes from `address` to the end of the live block at `block`, if it lies in there.
 pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
     let offset = address.wrapping_sub(block.addr());

@@ -46,6 +46,7 @@
 
 #[cfg(all(unix, not(miri)))]
 mod crash;
+mod crossing;
 mod current;
 #[cfg(all(unix, not(miri)))]
 mod forking;
@@ -66,6 +67,7 @@ mod process;
 pub mod records;
 mod report;
 mod rules;
+mod sentinel;
 mod session;
 #[cfg(all(unix, not(miri)))]
 mod settings;
@@ -76,12 +78,13 @@ mod suppress;
 #[cfg(all(unix, not(miri)))]
 mod trespass;
 
+pub use crossing::{Crossing, Parameter, What, register_literal};
 pub use frame::Frame;
 pub use guard::{FREED, FRESH, GUARD, Guard};
 pub use guide::{Check, Guide};
 pub use ledger::Counts;
 pub use options::{Budget, Options};
-pub use report::{Block, Report, Violation};
+pub use report::{Block, Call, Report, Violation};
 pub use rules::{Kind, Rule, Severity, UnknownKind};
 pub use session::{Joined, Joiner, Session, check, ignore};
 pub use site::Backtrace;

@@ -38,13 +38,17 @@ use crate::task::lock::{self, Lock};
 use crate::task::table_memory::TableMemory;
 
 mod counts;
+mod crossed;
 mod entry;
 mod record;
 mod scramble;
 
 pub use counts::Counts;
+pub(super) use crossed::{
+    Claim, Crossed, CrossingId, Generation, Lent, Open, Party, Pending, Role,
+};
 pub(super) use entry::{Entry, State, veil};
-pub(super) use record::{Deed, Detail, Facts, PREVIEW, Record};
+pub(super) use record::{Call, Deed, Detail, Facts, Name, PREVIEW, Record};
 use scramble::Scramble;
 
 /// A session's number; they are never used again. 0 is none.
@@ -104,6 +108,8 @@ pub(super) struct Books {
     pub(super) process: SessionId,
     /// The seat, while there is anything to oversee.
     pub(super) listening: Option<Listening>,
+    /// Annotated calls, and what crossed in them.
+    pub(super) crossed: Crossed,
 }
 
 // SAFETY: the pointers in it are addresses of blocks, which any thread may use that holds the lock.
@@ -121,6 +127,7 @@ impl Books {
             seen: 0,
             process: 0,
             listening: None,
+            crossed: Crossed::new(),
         }
     }
 
@@ -174,6 +181,7 @@ impl Books {
     pub(super) fn close(&mut self, id: SessionId) -> Option<SessionBook> {
         self.session(id)?;
         self.drain(id, 0);
+        self.crossed.end(id);
         for entry in self.entries.values_mut() {
             if entry.session == id {
                 entry.session = 0;
@@ -299,6 +307,7 @@ impl Books {
         entry.previewed = 0;
         entry.session = 0;
         entry.is_ignored = false;
+        entry.is_blamed = false;
         entry.is_prefix_told = false;
         entry.allocated_at = allocated_at;
         if let Some(book) = self.session(session) {
@@ -347,6 +356,8 @@ impl Books {
         entry.state = state;
         entry.freed_at = freed_at;
         let (session, size) = (entry.session, entry.size);
+        let generation = entry.generation();
+        self.crossed.forget(generation);
         if let Some(book) = self.session(session) {
             book.counts.goes(size);
         }

@@ -196,10 +196,13 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         if entry.is_ignored {
             continue;
         }
-        let (kind, detail) = if entry.pins > 0 || entry.state == State::Deferred {
-            (Kind::UnbalancedPin, Detail::Pins(entry.pins))
+        let record = if entry.pins > 0 || entry.state == State::Deferred {
+            let detail = Detail::Pins(entry.pins);
+            Record::new(Kind::UnbalancedPin, Deed::End, detail, None)
+        } else if entry.is_blamed {
+            continue;
         } else {
-            (Kind::Leak, Detail::Nothing)
+            books.leak(&entry)
         };
         let facts = if reads {
             // SAFETY: in C nobody borrows what is live, and a test leaves it alone when it ends its session.
@@ -207,7 +210,8 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         } else {
             facts(&entry)
         };
-        books.record(id, Record::new(kind, Deed::End, detail, Some(facts)));
+        let block = Some(facts);
+        books.record(id, Record { block, ..record });
     }
     let outer = books.session(id).map_or(0, |book| book.outer);
     let book = books.close(id)?;

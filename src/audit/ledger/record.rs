@@ -1,6 +1,6 @@
 //! What is kept of a violation.
 
-use super::super::rules::{Kind, Severity};
+use super::super::rules::{Kind, Rule, Severity};
 use super::super::site::Site;
 use crate::task::block::Family;
 
@@ -69,6 +69,25 @@ pub(crate) enum Detail {
     Function(&'static str),
     /// It is dressed up as the other family's, which is legal.
     Dressed,
+    /// A sentence, in which `{block}` stands for the block.
+    Words(&'static str),
+}
+
+/// A name of a method or a parameter. Each is kept once, for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Name(pub(crate) &'static str);
+
+impl Name {
+    pub(crate) fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+/// An annotated call, and which of its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) method: Name,
+    pub(crate) parameter: Option<Name>,
 }
 
 /// A violation, as it was found.
@@ -80,6 +99,10 @@ pub(crate) struct Record {
     pub(crate) detail: Detail,
     pub(crate) block: Option<Facts>,
     pub(crate) at: Site,
+    /// The annotated call that it belongs to.
+    pub(crate) call: Option<Call>,
+    /// The rules that it breaks.
+    pub(crate) rules: &'static [Rule],
 }
 
 impl Record {
@@ -92,6 +115,8 @@ impl Record {
             detail,
             block,
             at: Site::default(),
+            call: None,
+            rules: kind.rules(),
         }
     }
 }

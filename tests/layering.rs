@@ -65,6 +65,7 @@ const FLOORS: &[&[&str]] = &[
     &["audit::process", "audit::records"],
     &["audit"],
     &["param"],
+    &["crossing"],
     &["export", "sample"],
     &["lib"],
     &["cli"],
@@ -87,7 +88,9 @@ const STRANGERS: &[(&str, &str)] = &[
 ];
 
 /// Where `unsafe` may stand.
-const UNSAFE: &[&str] = &["task", "bstr", "audit", "param", "export", "sample"];
+const UNSAFE: &[&str] = &[
+    "task", "bstr", "audit", "param", "crossing", "export", "sample",
+];
 
 /// Files that must forbid it, so that the compiler holds them to it.
 const FORBIDS: &[&str] = &["units", "layout", "guid_text", "transcode", "image", "wire"];

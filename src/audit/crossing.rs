@@ -11,7 +11,7 @@
 //!
 //! How to use it from another language, or in a proxy:
 //!
-//! 1. [`Crossing::begin`] with the method's name and the object's address.
+//! 1. [`Crossing::begin`] with the method's name, and [`on`](Crossing::on) with the object's address, if there is one.
 //! 2. One call for each parameter that is a resource, with a [`Parameter`] that says what it is. What is passed by value is
 //!    none. The methods that take a variable's address change what it holds: the call itself must be made with the same
 //!    variable, after them. [`buffer`](Crossing::buffer) gives the address to call with.
@@ -109,7 +109,7 @@ enum Watched {
 ///
 /// let session = Session::begin();
 /// let text = Bstr::from("text");
-/// let mut call = Crossing::begin("IText::put_Text", None);
+/// let mut call = Crossing::begin("IText::put_Text");
 /// // SAFETY: the string lives until the call has ended.
 /// unsafe { call.input(Parameter::bstr("text"), text.as_raw().cast()) };
 /// let result = put_text(text.as_raw().cast_mut());
@@ -138,19 +138,13 @@ pub struct Crossing {
 }
 
 impl Crossing {
-    /// Begins a call in the session that this thread is in. `object` tells objects apart: any address that is the object's
-    /// own, such as its identity; without one it is the part of the method's name before `::`.
-    pub fn begin(method: &str, object: Option<*const c_void>) -> Self {
-        Self::begin_in(current(), method, object, frame())
+    /// Begins a call in the session that this thread is in.
+    pub fn begin(method: &str) -> Self {
+        Self::begin_in(current(), method, frame())
     }
 
     /// The same in a session; `frame` is a place on the stack of whoever calls.
-    pub(crate) fn begin_in(
-        session: SessionId,
-        method: &str,
-        object: Option<*const c_void>,
-        frame: usize,
-    ) -> Self {
+    pub(crate) fn begin_in(session: SessionId, method: &str, frame: usize) -> Self {
         let mut books = books();
         let session = books.effective(session);
         let before = books.crossed.innermost(crossing(), frame);
@@ -180,10 +174,7 @@ impl Crossing {
             return this;
         };
         this.method = name;
-        this.party = match object {
-            Some(object) => Party::Object(!object.addr()),
-            None => Party::Named(interface),
-        };
+        this.party = Party::Named(interface);
         let open = Open {
             id: 0,
             session,
@@ -236,6 +227,15 @@ impl Crossing {
         let mut record = of_call(kind, Deed::End, words, call);
         record.block = entry.as_ref().map(super::judge::facts);
         books.tell(self.session, record, &Stack::here());
+    }
+
+    /// The object whose method it is: any address that is the object's own. Without one it is the part of the method's name
+    /// before `::`.
+    pub fn on(&mut self, object: *const c_void) {
+        self.party = Party::Object(!object.addr());
+        if let Some(open) = books().crossed.open_mut(self.id) {
+            open.party = self.party;
+        }
     }
 
     /// The code of the caller's may run while the call is under way: through an interface that the callee was given, now

@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
+use super::crossing::{Crossing, frame};
 use super::current::{current, enter};
 #[cfg(all(unix, not(miri)))]
 use super::guard::Guard;
@@ -151,6 +152,11 @@ impl Session {
     #[must_use]
     pub fn joiner(&self) -> Joiner {
         Joiner { id: self.id }
+    }
+
+    /// Begins an annotated call that belongs to this session.
+    pub(crate) fn crossing(&self, method: &str) -> Crossing {
+        Crossing::begin_in(self.id, method, frame())
     }
 
     /// Ends the session: everything that is still live is reported as leaked, freed blocks are looked at once

@@ -44,6 +44,7 @@
 //!
 //! What is not in a session is as it ever was. The seam that the audit listens at costs nothing while there is none.
 
+mod counting;
 #[cfg(all(unix, not(miri)))]
 mod crash;
 mod crossing;
@@ -53,6 +54,7 @@ mod forking;
 mod frame;
 mod guard;
 mod guide;
+mod identity;
 mod judge;
 mod ledger;
 #[cfg(feature = "export")]
@@ -78,6 +80,7 @@ mod suppress;
 #[cfg(all(unix, not(miri)))]
 mod trespass;
 
+pub use counting::{COUNTED, CountingObject};
 pub use crossing::{Crossing, Parameter, What, register_literal};
 pub use frame::Frame;
 pub use guard::{FREED, FRESH, GUARD, Guard};

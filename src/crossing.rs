@@ -43,10 +43,11 @@
 //! | `LPWSTR`, `LPSTR` | [`in_string`](Call::in_string) | [`out_string`](Call::out_string) | [`inout_string`](Call::inout_string) |
 //! | other task memory | [`in_block`](Call::in_block) | [`out_block`](Call::out_block) | [`inout_block`](Call::inout_block) |
 //! | a method with [`In`](crate::In), [`Out`](crate::Out), [`InOut`](crate::InOut) | [`lend`](Call::lend) | [`fill`](Call::fill) | [`update`](Call::update) |
+//! | an interface | [`in_interface`](Call::in_interface) | [`out_interface`](Call::out_interface) | [`inout_interface`](Call::inout_interface) |
 //! | a caller-sized buffer | | [`buffer`](Call::buffer) | [`buffer`](Call::buffer) |
 //! | anything else, by its address | [`in_raw`](Call::in_raw) | [`out_raw`](Call::out_raw) | [`inout_raw`](Call::inout_raw) |
 //!
-//! Interface pointers, structures and arrays: see [`Call::with`], by which all of [`Crossing`] is at hand.
+//! Structures and arrays: see [`Call::with`], by which all of [`Crossing`] is at hand.
 
 use core::ffi::c_void;
 use core::fmt;
@@ -55,6 +56,7 @@ use core::marker::PhantomData;
 use crate::audit::{Crossing, Parameter, Session, What};
 use crate::bstr::borrowed::BstrRef;
 use crate::bstr::owned::Bstr;
+use crate::com::Object;
 use crate::param::Resource;
 use crate::task::owned::TaskBox;
 use crate::task::string::{StrUnit, TaskStr};
@@ -62,14 +64,17 @@ use crate::task::string::{StrUnit, TaskStr};
 mod given;
 mod outcome;
 mod outs;
+mod reference;
 mod slot;
 
 pub use given::{Filling, Given, Lending, Pointer, Updating};
 pub use outcome::{Handed, Outcome, WithCode};
 pub use outs::{Append, NoOuts, OneOut, Outs, Push, ThreeOuts, TwoOuts};
+pub use reference::Reference;
 use slot::Slot;
 
-/// What may be a parameter of an annotated call as a typed value: [`Bstr`], `Option<TaskStr>`, `Option<TaskBox>`.
+/// What may be a parameter of an annotated call as a typed value: [`Bstr`], `Option<TaskStr>`, `Option<TaskBox>`,
+/// `Option<Reference>`.
 ///
 /// # Safety
 ///
@@ -343,6 +348,60 @@ impl<'a, P, O> Call<'a, P, O> {
         self.replaced(name, block)
     }
 
+    // -------------------------------------------------------------------------------- interfaces
+
+    /// An interface that is \[in\].
+    pub fn in_interface<V: 'static>(
+        self,
+        name: &str,
+        object: &'a Option<Reference<V>>,
+    ) -> Call<'a, P::With, O>
+    where
+        P: Append<Pointer<*mut Object<V>>>,
+    {
+        self.lent(name, object)
+    }
+
+    /// An interface that is \[out\].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use olemem::audit::{CountingObject, Session};
+    /// use olemem::com::{Object, UnknownVtbl};
+    ///
+    /// let session = Session::begin();
+    /// let site = CountingObject::unknown();
+    /// let found = session
+    ///     .call("ISited::GetSite")
+    ///     .out_interface::<UnknownVtbl>("site")
+    ///     // SAFETY: the caller's variable; the reference that is added is the caller's.
+    ///     .invoke(|found: *mut *mut Object<UnknownVtbl>| unsafe { found.write(site.add_ref().cast()) });
+    /// assert_eq!(site.references(), 2);
+    /// drop(found);
+    /// drop(site);
+    /// session.finish().assert_clean();
+    /// ```
+    pub fn out_interface<V: 'static>(self, name: &str) -> Call<'a, P::With, O::With>
+    where
+        P: Append<Pointer<*mut *mut Object<V>>>,
+        O: Push<Option<Reference<V>>>,
+    {
+        self.handed_out(name)
+    }
+
+    /// An interface that is \[in,out\].
+    pub fn inout_interface<V: 'static>(
+        self,
+        name: &str,
+        object: &'a mut Option<Reference<V>>,
+    ) -> Call<'a, P::With, O>
+    where
+        P: Append<Pointer<*mut *mut Object<V>>>,
+    {
+        self.replaced(name, object)
+    }
+
     /// A buffer that the caller sizes, \[out\] or \[in,out\]. What the callee writes within its size is there when the call
     /// has returned; what it writes beyond is told (R31), and harms nobody as long as it is near.
     pub fn buffer<T: bytemuck::Pod>(
@@ -579,6 +638,7 @@ fn of<T: Crosses>(name: &str) -> Parameter<'_> {
     match T::WHAT {
         What::Bstr => Parameter::bstr(name),
         What::String => Parameter::string(name),
+        What::Interface => Parameter::interface(name),
         _ => Parameter::block(name),
     }
 }

@@ -26,6 +26,8 @@ mod in_out;
 mod in_out_failure;
 #[path = "crossing/in_unmodified.rs"]
 mod in_unmodified;
+#[path = "crossing/interfaces.rs"]
+mod interfaces;
 #[path = "crossing/members.rs"]
 mod members;
 #[path = "crossing/out_family.rs"]

@@ -211,6 +211,7 @@ fn write_detail(out: &mut Output, detail: Detail) -> fmt::Result {
         Detail::Pins(pins) => writeln!(out, "pins {pins}"),
         Detail::Function(function) => writeln!(out, "function {function}"),
         Detail::Dressed => writeln!(out, "dressed"),
+        Detail::References(count) => writeln!(out, "references {count}"),
         Detail::Words(words) => writeln!(out, "words {words}"),
     }
 }

@@ -48,12 +48,14 @@ use super::site::Stack;
 
 mod array;
 mod buffer;
+mod interface;
 mod parameter;
 mod standing;
 mod verdict;
 
 use array::Elements;
 use buffer::Buffer;
+use interface::{DECOY, Direction};
 pub use parameter::{Parameter, What};
 use standing::{Held, Standing, hash, hold, standing, unsound};
 
@@ -88,6 +90,8 @@ enum Watched {
     Buffer(Buffer),
     /// The elements of an array.
     Elements(Elements),
+    /// An interface pointer.
+    Interface(Direction),
 }
 
 /// An annotated call that is under way: see the [module](self) for how it is used.
@@ -260,6 +264,9 @@ impl Crossing {
         if self.id == 0 {
             return;
         }
+        if parameter.what == What::Interface {
+            return self.lend_interface(&parameter, value.cast_mut());
+        }
         let mut books = books();
         let books = &mut *books;
         let standing = standing(books, value, parameter.what);
@@ -315,7 +322,9 @@ impl Crossing {
         let before = unsafe { slot.read() };
         let name = books.crossed.name(parameter.name);
         let call = self.call(name);
-        if let Standing::Live(Some(key)) = standing(books, before, parameter.what) {
+        if parameter.what != What::Interface
+            && let Standing::Live(Some(key)) = standing(books, before, parameter.what)
+        {
             let words = "the variable held {block} when the call began, which was never freed";
             self.expect_free(books, key, Kind::OutOwnedAtEntry, call, words);
         }
@@ -326,15 +335,24 @@ impl Crossing {
             is_told: false,
         };
         let planted = books.crossed.claim(claim);
+        let is_interface = parameter.what == What::Interface;
         if let Some(index) = planted {
-            sentinel::was_written(index);
+            sentinel::plant(index, is_interface.then_some(&DECOY));
             // SAFETY: the caller's promise.
             unsafe { slot.write(sentinel::of(index).cast()) };
         }
-        let watched = Watched::Out {
-            slot,
-            before,
-            planted,
+        let watched = if is_interface {
+            Watched::Interface(Direction::Out {
+                slot,
+                before,
+                planted,
+            })
+        } else {
+            Watched::Out {
+                slot,
+                before,
+                planted,
+            }
         };
         self.declare(books, &parameter, watched);
     }
@@ -353,6 +371,10 @@ impl Crossing {
         let books = &mut *books;
         // SAFETY: the caller's promise.
         let before = unsafe { slot.read() };
+        if parameter.what == What::Interface {
+            let direction = Direction::InOut { slot, before };
+            return self.declare(books, &parameter, Watched::Interface(direction));
+        }
         let name = books.crossed.name(parameter.name);
         let standing = standing(books, before, parameter.what);
         let mut is_told = false;
@@ -399,10 +421,18 @@ impl Crossing {
             return;
         }
         let mut books = books();
-        let watched = Watched::Out {
-            slot,
-            before: ptr::null_mut(),
-            planted: None,
+        let (before, planted) = (ptr::null_mut(), None);
+        let watched = match parameter.what {
+            What::Interface => Watched::Interface(Direction::Out {
+                slot,
+                before,
+                planted,
+            }),
+            _ => Watched::Out {
+                slot,
+                before,
+                planted,
+            },
         };
         self.declare(&mut books, &parameter, watched);
     }
@@ -513,6 +543,7 @@ impl Crossing {
         self.judge(failed, has_returned);
         let mut books = books();
         books.crossed.close(self.id);
+        books.objects.forget(self.id);
         drop(books);
         enter_crossing(self.before);
         self.id = 0;

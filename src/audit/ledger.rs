@@ -40,6 +40,7 @@ use crate::task::table_memory::TableMemory;
 mod counts;
 mod crossed;
 mod entry;
+mod objects;
 mod record;
 mod scramble;
 
@@ -48,6 +49,7 @@ pub(super) use crossed::{
     Claim, Crossed, CrossingId, Generation, Lent, Open, Party, Pending, Role,
 };
 pub(super) use entry::{Entry, State, veil};
+pub(super) use objects::{ObjectId, Objects};
 pub(super) use record::{Call, Deed, Detail, Facts, Name, PREVIEW, Record};
 use scramble::Scramble;
 
@@ -110,6 +112,8 @@ pub(super) struct Books {
     pub(super) listening: Option<Listening>,
     /// Annotated calls, and what crossed in them.
     pub(super) crossed: Crossed,
+    /// Counting objects.
+    pub(super) objects: Objects,
 }
 
 // SAFETY: the pointers in it are addresses of blocks, which any thread may use that holds the lock.
@@ -128,6 +132,7 @@ impl Books {
             process: 0,
             listening: None,
             crossed: Crossed::new(),
+            objects: Objects::new(),
         }
     }
 
@@ -182,6 +187,7 @@ impl Books {
         self.session(id)?;
         self.drain(id, 0);
         self.crossed.end(id);
+        self.objects.end(id);
         for entry in self.entries.values_mut() {
             if entry.session == id {
                 entry.session = 0;

@@ -1,23 +1,27 @@
 //! What is planted in an \[out\] variable: values that no callee can have by right.
 //!
 //! ```text
-//!  FIELD ┬ 0000 0000 0000 0000 │ 0000 0000 0000 0000 ┬ the next …
-//!        │ a prefix of no bytes│▲ a sentinel: an empty BSTR, an empty LPWSTR
+//!  FIELD ┬ a word of zero ┬ a word of zero, or a vtable ┬ the next …
+//!        │ … the prefix ──┤▲ a sentinel: an empty BSTR, an empty LPWSTR; or an object
 //! ```
 //!
 //! 1. A sentinel leads to memory of olemem's own, which is there for ever: whoever reads or writes through it does
 //!    no harm.
-//! 2. It is zero throughout, so that it reads as an empty string of either sort.
+//! 2. It is zero throughout, so that it reads as an empty string of either sort; or it begins with the address of a vtable.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::com::UnknownVtbl;
 
 /// How many there are. They are used in turn.
 pub(super) const COUNT: usize = 512;
 
 const STRIDE: usize = 2;
-const BYTES: usize = STRIDE * size_of::<u64>();
+const BYTES: usize = STRIDE * size_of::<usize>();
 
-static FIELD: [AtomicU64; COUNT * STRIDE] = [const { AtomicU64::new(0) }; COUNT * STRIDE];
+static FIELD: [AtomicPtr<UnknownVtbl>; COUNT * STRIDE] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; COUNT * STRIDE];
 
 /// The sentinel of a number.
 pub(super) fn of(index: usize) -> *mut u8 {
@@ -30,11 +34,20 @@ pub(super) fn index_of(address: usize) -> Option<usize> {
     (offset < size_of_val(&FIELD)).then_some(offset / BYTES)
 }
 
-/// Whether somebody wrote through a sentinel. It reads as empty again afterwards.
-pub(super) fn was_written(index: usize) -> bool {
+/// Makes a sentinel an empty string, or an object.
+pub(super) fn plant(index: usize, vtbl: Option<&'static UnknownVtbl>) {
     let first = index % COUNT * STRIDE;
-    let pair = &FIELD[first..first + STRIDE];
-    pair.iter().fold(false, |is, word| {
-        (word.swap(0, Ordering::Relaxed) != 0) | is
-    })
+    FIELD[first].store(ptr::null_mut(), Ordering::Relaxed);
+    FIELD[first + 1].store(word(vtbl), Ordering::Relaxed);
+}
+
+/// Whether somebody wrote through a sentinel, which was made what it says.
+pub(super) fn was_written(index: usize, vtbl: Option<&'static UnknownVtbl>) -> bool {
+    let first = index % COUNT * STRIDE;
+    !FIELD[first].load(Ordering::Relaxed).is_null()
+        || FIELD[first + 1].load(Ordering::Relaxed) != word(vtbl)
+}
+
+fn word(vtbl: Option<&'static UnknownVtbl>) -> *mut UnknownVtbl {
+    vtbl.map_or(ptr::null_mut(), |vtbl| ptr::from_ref(vtbl).cast_mut())
 }

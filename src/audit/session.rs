@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
+use super::counting;
 use super::crossing::{Crossing, frame};
 use super::current::{current, enter};
 #[cfg(all(unix, not(miri)))]
@@ -154,6 +155,11 @@ impl Session {
         Joiner { id: self.id }
     }
 
+    /// Its number.
+    pub(super) fn id(&self) -> SessionId {
+        self.id
+    }
+
     /// Begins an annotated call that belongs to this session.
     pub(crate) fn crossing(&self, method: &str) -> Crossing {
         Crossing::begin_in(self.id, method, frame())
@@ -219,6 +225,9 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         let block = Some(facts);
         books.record(id, Record { block, ..record });
     }
+    while let Some((references, call)) = books.objects.next_leaked(id) {
+        books.record(id, counting::leak(references, call));
+    }
     let outer = books.session(id).map_or(0, |book| book.outer);
     let book = books.close(id)?;
     if current() == id {
@@ -230,6 +239,7 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         books.listening = None;
     }
     drop(books);
+    counting::bury();
     // The stacks of closed sessions stay in the books, by number.
     // Another session may have asked for stacks where this one did not.
     let with_stacks = book.options.backtrace != Backtrace::Off;

@@ -40,16 +40,28 @@ fn a_panic_is_a_failure() {
     report.assert_kinds([Kind::InoutChangedOnFailure, Kind::OutSetOnFailure]);
 }
 
+/// A pointer on its way to another thread.
+struct Sent(*const u16);
+
+// SAFETY: the string that it leads to is only looked at.
+unsafe impl Send for Sent {}
+
+impl Sent {
+    fn get(&self) -> *const u16 {
+        self.0
+    }
+}
+
 /// A thread that ends within a call, without unwinding.
 #[test]
 fn a_callee_that_never_returns() {
     assert_kept(&judged(|audit| {
         let joiner = audit.joiner();
         let text = Bstr::from("Ready");
-        let address = text.as_raw().expose_provenance();
+        let lent = Sent(text.as_raw());
         std::thread::spawn(move || {
             let _joined = joiner.join();
-            let text = std::ptr::with_exposed_provenance::<u16>(address);
+            let text = lent.get();
             let mut call = Crossing::begin("IBrowser::Run");
             // SAFETY: the string is live.
             unsafe { call.input(Parameter::bstr("text"), text.cast()) };

@@ -205,6 +205,7 @@ fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
         // One a violation, for as long as the command runs.
         "function" => Detail::Function(next()?.to_owned().leak()),
         "dressed" => Detail::Dressed,
+        "references" => Detail::References(next()?.parse().ok()?),
         "words" => {
             let words: Vec<&str> = core::iter::from_fn(next).collect();
             Detail::Words(words.join(" ").leak())

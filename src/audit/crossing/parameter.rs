@@ -12,13 +12,15 @@ pub enum What {
     String,
     /// Other task memory, whose contents are not looked at.
     Block,
+    /// An interface pointer.
+    Interface,
 }
 
 impl What {
     pub(super) const fn family(self) -> Family {
         match self {
             Self::Bstr => Family::Bstr,
-            Self::String | Self::Block => Family::Task,
+            Self::String | Self::Block | Self::Interface => Family::Task,
         }
     }
 }
@@ -66,6 +68,13 @@ impl<'a> Parameter<'a> {
     #[must_use]
     pub const fn block(name: &'a str) -> Self {
         Self::new(name, What::Block)
+    }
+
+    /// An interface pointer. That the callee keeps to the rules of references is seen of
+    /// [counting objects](crate::audit::CountingObject); that the variable is set, and NULL on failure, of any.
+    #[must_use]
+    pub const fn interface(name: &'a str) -> Self {
+        Self::new(name, What::Interface)
     }
 
     /// It is a pointer within a structure of the caller's (R16, R35, R36, R38).

@@ -141,7 +141,7 @@ pub(super) unsafe fn hash(books: &Books, held: &Held, what: What) -> Option<u64>
         (None, Family::Task) => (value, books.plain_size(value.addr())?),
     };
     let (offset, len) = match what {
-        What::Block => return None,
+        What::Block | What::Interface => return None,
         What::String => (0, most),
         What::Bstr => {
             let at = start.wrapping_add(HEADER - PREFIX).cast::<[u8; PREFIX]>();

@@ -71,6 +71,9 @@ impl Crossing {
                         unsafe { slot.write(ptr::null_mut()) };
                     }
                 }
+                Watched::Interface(direction) => {
+                    self.judge_interface(books, declared, *direction, failed, has_returned);
+                }
                 Watched::Elements(elements) => {
                     is_deep = true;
                     if !failed {
@@ -154,7 +157,7 @@ impl Crossing {
     ) -> Kept {
         let call = self.call(Some(declared.name));
         if let Some(index) = planted {
-            if sentinel::was_written(index) {
+            if sentinel::was_written(index, None) {
                 self.tell_written(books, index);
             }
             if value == sentinel::of(index).cast() {
@@ -191,7 +194,7 @@ impl Crossing {
     }
 
     /// Somebody wrote through a sentinel, where an \[out\] variable pointed when the call began.
-    fn tell_written(&self, books: &mut Books, index: usize) {
+    pub(super) fn tell_written(&self, books: &mut Books, index: usize) {
         let Some(claim) = books.crossed.claimed(index) else {
             return;
         };

@@ -69,6 +69,8 @@ pub(crate) enum Detail {
     Function(&'static str),
     /// It is dressed up as the other family's, which is legal.
     Dressed,
+    /// So many references to an object.
+    References(u32),
     /// A sentence, in which `{block}` stands for the block.
     Words(&'static str),
 }

@@ -103,6 +103,10 @@ pub(super) fn of(record: &Record) -> String {
             let away = away.unsigned_abs();
             format!("byte {away} {side} the caller's buffer was overwritten, by {found:#04x}")
         }
+        (Kind::InterfaceLeaked, Detail::References(count)) => {
+            let references = plural(count.into(), "reference");
+            format!("an object still has {references}")
+        }
         (Kind::Leak, _) => format!("{block} was never freed"),
         (kind, _) => kind.name().to_owned(),
     }

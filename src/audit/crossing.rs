@@ -42,7 +42,7 @@ use super::ledger::{
     Books, Call, Claim, CrossingId, Deed, Facts, Generation, Lent, Name, Open, Party, Pending,
     SessionId, books,
 };
-use super::rules::Kind;
+use super::rules::{Kind, Rule};
 use super::sentinel;
 use super::site::Stack;
 
@@ -65,6 +65,8 @@ struct Declared {
     name: Name,
     what: What,
     is_member: bool,
+    /// It is what the function returned.
+    is_returned: bool,
     stays_callees: bool,
     watched: Watched,
 }
@@ -204,6 +206,7 @@ impl Crossing {
                 name,
                 what: parameter.what,
                 is_member: parameter.is_member,
+                is_returned: false,
                 stays_callees: parameter.stays_callees,
                 watched,
             });
@@ -227,8 +230,21 @@ impl Crossing {
         words: &'static str,
         key: Option<usize>,
     ) {
+        self.tell_of(books, (kind, kind.rules()), call, words, key);
+    }
+
+    /// The same, of those rules of the kind's that it breaks.
+    fn tell_of(
+        &self,
+        books: &mut Books,
+        (kind, rules): (Kind, &'static [Rule]),
+        call: Call,
+        words: &'static str,
+        key: Option<usize>,
+    ) {
         let entry = key.and_then(|key| books.get(key));
         let mut record = of_call(kind, Deed::End, words, call);
+        record.rules = rules;
         record.block = entry.as_ref().map(super::judge::facts);
         books.tell(self.session, record, &Stack::here());
     }
@@ -326,7 +342,8 @@ impl Crossing {
             && let Standing::Live(Some(key)) = standing(books, before, parameter.what)
         {
             let words = "the variable held {block} when the call began, which was never freed";
-            self.expect_free(books, key, Kind::OutOwnedAtEntry, call, words);
+            let kind = Kind::OutOwnedAtEntry;
+            self.expect_free(books, key, (kind, kind.rules()), call, words);
         }
         let claim = Claim {
             session: self.session,
@@ -435,6 +452,9 @@ impl Crossing {
             },
         };
         self.declare(&mut books, &parameter, watched);
+        if let Some(declared) = self.declared.last_mut() {
+            declared.is_returned = true;
+        }
     }
 
     /// A buffer of the caller's whose size it says (R31), \[out\] or \[in,out\]: what the callee is to be given in its
@@ -517,7 +537,7 @@ impl Crossing {
         &self,
         books: &mut Books,
         key: usize,
-        kind: Kind,
+        (kind, rules): (Kind, &'static [Rule]),
         call: Call,
         words: &'static str,
     ) {
@@ -525,7 +545,12 @@ impl Crossing {
             return;
         };
         if let Some(passage) = books.crossed.passes(entry.generation(), call) {
-            passage.pending = Some(Pending { kind, call, words });
+            passage.pending = Some(Pending {
+                kind,
+                rules,
+                call,
+                words,
+            });
         }
     }
 

@@ -82,7 +82,7 @@ fn broken_by_freeing_the_array_alone() {
 error[element-leaked]: the array was freed, and a BSTR that it held was not
   call IBrowser::ListTitles, parameter {name}
   block {id}: BSTR, 2 bytes, \"{text}\"
-  rule: R32, R34, R35
+  rule: R32
   help: free each element before the array, and those that a smaller count leaves behind
 "
         )
@@ -190,7 +190,7 @@ fn broken_by_one_that_shrinks() {
 error[element-leaked]: a BSTR was left behind by the array, and never freed
   call IBrowser::Filter, parameter titles
   block 2: BSTR, 2 bytes, \"b\"
-  rule: R32, R34, R35
+  rule: R34
   help: free each element before the array, and those that a smaller count leaves behind",
     );
     free(lost);

@@ -10,6 +10,7 @@ use super::{
     hold, standing, unsound,
 };
 use crate::audit::ledger::Role;
+use crate::audit::rules::Rule;
 
 /// An array whose elements are looked at.
 #[derive(Debug)]
@@ -160,7 +161,8 @@ impl Crossing {
             if is_live && !there.contains(&old.pointer.addr()) {
                 let words = "{block} was left behind by the array, and never freed";
                 let call = self.call(Some(declared.name));
-                self.expect_free(books, key, Kind::ElementLeaked, call, words);
+                let kind = (Kind::ElementLeaked, Rule::only(34));
+                self.expect_free(books, key, kind, call, words);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::{
     books, hash, of_call, sentinel, standing, unsound,
 };
 use crate::audit::ledger::{Detail, Record, Role};
-use crate::audit::rules::Severity;
+use crate::audit::rules::{Rule, Severity};
 use crate::audit::site::Stack;
 
 impl Crossing {
@@ -179,13 +179,15 @@ impl Crossing {
             } else {
                 "the call failed, and an [out] variable is not NULL"
             };
-            self.tell(books, Kind::OutSetOnFailure, call, words, standing.key());
+            let kind = (Kind::OutSetOnFailure, of_failure(declared));
+            self.tell_of(books, kind, call, words, standing.key());
             self.blame(books, standing.key());
         } else if declared.stays_callees {
             return Kept::Value;
         } else if !is_live {
             let words = unsound!("what was handed out", standing);
-            self.tell(books, Kind::OutWrongFamily, call, words, standing.key());
+            let kind = (Kind::OutWrongFamily, of_family(declared));
+            self.tell_of(books, kind, call, words, standing.key());
             self.blame(books, standing.key());
         } else if let Some(key) = standing.key() {
             self.receive(books, key, call, Role::Out);
@@ -335,11 +337,12 @@ impl Crossing {
                 let (kind, words) = if declared.is_member && new == Standing::Null {
                     let words =
                         "NULL was stored in a structure in place of {block}, which was never freed";
-                    (Kind::ElementLeaked, words)
+                    ((Kind::ElementLeaked, Rule::only(35)), words)
                 } else {
                     let words =
                         "an [in,out] value was replaced, and {block} that it was is never freed";
-                    (Kind::InoutLeaked, words)
+                    let kind = Kind::InoutLeaked;
+                    ((kind, kind.rules()), words)
                 };
                 self.expect_free(books, key, kind, call, words);
                 let party = self.party;
@@ -368,6 +371,21 @@ impl Crossing {
             entry.is_blamed = true;
         }
     }
+}
+
+/// The rule of an \[out\] variable that is not NULL after a failure.
+pub(super) fn of_failure(declared: &Declared) -> &'static [Rule] {
+    Rule::only(if declared.is_member { 16 } else { 14 })
+}
+
+/// The rule of an \[out\] value that is of the wrong family.
+fn of_family(declared: &Declared) -> &'static [Rule] {
+    Rule::only(match declared.what {
+        _ if declared.is_member => 38,
+        _ if declared.is_returned => 10,
+        What::String => 29,
+        _ => 5,
+    })
 }
 
 /// What an \[out\] variable is to hold.

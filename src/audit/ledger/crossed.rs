@@ -112,6 +112,7 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
     pub(crate) kind: Kind,
+    pub(crate) rules: &'static [Rule],
     pub(crate) call: Call,
     pub(crate) words: &'static str,
 }

@@ -63,7 +63,7 @@ const TESTS: &[(u8, &[&str])] = &[
     (49, &["crossing::interfaces"]),
     (51, &["crossing::interfaces"]),
     (52, &["crossing::silence"]),
-    (53, &["crossing::failure", "crossing::out_is_a_copy"]),
+    (53, &["crossing::out_is_a_copy"]),
     (54, &["audit::spy_pointer_lost"]),
 ];
 

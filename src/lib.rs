@@ -115,6 +115,8 @@
 pub mod audit;
 mod bstr;
 pub mod com;
+#[cfg(all(feature = "audit", any(not(windows), miri)))]
+pub mod crossing;
 pub mod error;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 pub mod export;

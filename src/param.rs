@@ -129,6 +129,14 @@ impl<'a, T: Resource> Out<'a, T> {
         }
     }
 
+    /// Passes a variable as it is: whatever it holds stays there until the callee writes.
+    #[cfg(all(feature = "audit", any(not(windows), miri)))]
+    pub(crate) fn over(variable: &'a mut MaybeUninit<T>) -> Self {
+        Self {
+            variable: Some(variable),
+        }
+    }
+
     /// No variable: what C passes as NULL.
     #[must_use]
     pub const fn null() -> Self {

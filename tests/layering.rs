@@ -59,22 +59,24 @@ const FLOORS: &[&[&str]] = &[
         "audit::frame_pointers",
         "audit::page",
     ],
-    &["audit::guard"],
+    &["audit::guard", "audit::sentinel"],
     &["audit::site", "audit::guide"],
     &["audit::options"],
     &["audit::ledger"],
     &["audit::current", "audit::forking"],
     &["audit::judge"],
-    &["audit::overseer"],
+    &["audit::overseer", "audit::counting"],
+    &["audit::crossing"],
     &["audit::report"],
     &["audit::trespass"],
     &["audit::session", "audit::suppress"],
-    &["audit::numbered"],
+    &["audit::numbered", "audit::identity"],
     &["audit::settings", "audit::signals", "audit::crash"],
     &["audit::sweep"],
     &["audit::process", "audit::records"],
     &["audit"],
     &["param"],
+    &["crossing"],
     &["export", "sample"],
     &["lib"],
     &["cli"],
@@ -97,7 +99,9 @@ const STRANGERS: &[(&str, &str)] = &[
 ];
 
 /// Where `unsafe` may stand.
-const UNSAFE: &[&str] = &["task", "bstr", "audit", "param", "export", "sample"];
+const UNSAFE: &[&str] = &[
+    "task", "bstr", "audit", "param", "crossing", "export", "sample",
+];
 
 /// Files that must forbid it, so that the compiler holds them to it.
 const FORBIDS: &[&str] = &["units", "layout", "guid_text", "transcode", "image", "wire"];

@@ -162,6 +162,12 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
             name(DEEDS, record.deed)
         )?;
         write_detail(out, record.detail)?;
+        if let Some(call) = record.call {
+            writeln!(out, "method {}", call.method.as_str())?;
+            if let Some(parameter) = call.parameter {
+                writeln!(out, "parameter {}", parameter.as_str())?;
+            }
+        }
         if let Some(facts) = &record.block {
             let form = form(facts.is_bstr);
             let family = name(FAMILIES, facts.family);
@@ -213,6 +219,8 @@ fn write_detail(out: &mut Output, detail: Detail) -> fmt::Result {
         Detail::Pins(pins) => writeln!(out, "pins {pins}"),
         Detail::Function(function) => writeln!(out, "function {function}"),
         Detail::Dressed => writeln!(out, "dressed"),
+        Detail::References(count) => writeln!(out, "references {count}"),
+        Detail::Words(words) => writeln!(out, "words {words}"),
     }
 }
 

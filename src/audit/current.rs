@@ -4,11 +4,13 @@ use core::cell::Cell;
 #[cfg(all(unix, not(miri)))]
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::ledger::{SessionId, process_session};
+use super::ledger::{CrossingId, SessionId, process_session};
 
 thread_local! {
     /// The session that this thread is in; 0 if it is in none.
     static CURRENT: Cell<SessionId> = const { Cell::new(0) };
+    /// The innermost annotated call that this thread is in; 0 if it is in none.
+    static CROSSING: Cell<CrossingId> = const { Cell::new(0) };
 }
 
 /// The session of this thread; 0 if it is in none.
@@ -40,4 +42,15 @@ pub(super) fn belong_to_sweep() {
 #[cfg(all(unix, not(miri)))]
 pub(super) fn is_of_sweep() -> bool {
     IS_OF_SWEEP.load(Ordering::Relaxed)
+}
+
+/// The innermost annotated call of this thread; 0 if it is in none.
+pub(super) fn crossing() -> CrossingId {
+    CROSSING.try_with(Cell::get).unwrap_or(0)
+}
+
+/// Has this thread be in a call from now on.
+pub(super) fn enter_crossing(crossing: CrossingId) {
+    // A thread that is about to end is in none.
+    let _ = CROSSING.try_with(|current| current.set(crossing));
 }

@@ -41,13 +41,19 @@ use crate::task::lock::{self, Lock};
 use crate::task::table_memory::TableMemory;
 
 mod counts;
+mod crossed;
 mod entry;
+mod objects;
 mod record;
 mod scramble;
 
 pub use counts::Counts;
+pub(super) use crossed::{
+    Claim, Crossed, CrossingId, Generation, Lent, Open, Party, Pending, Role,
+};
 pub(super) use entry::{Entry, State};
-pub(super) use record::{Deed, Detail, Facts, Failed, PREVIEW, Record};
+pub(super) use objects::{Object, ObjectId, Objects};
+pub(super) use record::{Call, Deed, Detail, Facts, Failed, Name, PREVIEW, Record};
 use scramble::Scramble;
 
 /// A session's number; they are never used again. 0 is none.
@@ -115,6 +121,10 @@ pub(super) struct Books {
     /// Who is told of a planned failure at once, in case that it is the last that is heard. The lock is held
     /// meanwhile: nothing may be asked of the heap or of the books.
     pub(super) teller: Option<fn(&Failed, &Stack)>,
+    /// Annotated calls, and what crossed in them.
+    pub(super) crossed: Crossed,
+    /// Counting objects.
+    pub(super) objects: Objects,
 }
 
 impl SessionBook {
@@ -136,6 +146,8 @@ impl Books {
             seen: 0,
             listening: None,
             teller: None,
+            crossed: Crossed::new(),
+            objects: Objects::new(),
         }
     }
 
@@ -189,6 +201,8 @@ impl Books {
     pub(super) fn close(&mut self, id: SessionId) -> Option<SessionBook> {
         self.session(id)?;
         self.drain(id, 0);
+        self.crossed.end(id);
+        self.objects.end(id);
         for entry in self.entries.values_mut() {
             if entry.session == id {
                 entry.session = 0;
@@ -364,6 +378,7 @@ impl Books {
         entry.previewed = 0;
         entry.session = 0;
         entry.is_ignored = false;
+        entry.is_blamed = false;
         entry.is_prefix_told = false;
         entry.allocated_at = allocated_at;
         if let Some(book) = self.session(session) {
@@ -412,6 +427,8 @@ impl Books {
         entry.state = state;
         entry.freed_at = freed_at;
         let (session, size) = (entry.session, entry.size);
+        let generation = entry.generation();
+        self.crossed.forget(generation);
         if let Some(book) = self.session(session) {
             book.counts.goes(size);
         }

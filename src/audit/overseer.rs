@@ -77,6 +77,9 @@ impl Overseer for Audit {
                 return unsafe { innermost::resize(block, size, family) };
             }
         };
+        if books.is_anothers(key, Deed::Realloc, &at) {
+            return core::ptr::null_mut();
+        }
         books.inspect(key, Deed::Realloc, true, &at);
         let Some(entry) = books.get(key) else {
             return core::ptr::null_mut();
@@ -132,8 +135,10 @@ impl Overseer for Audit {
         }
         match books.judge(block, family, Deed::Free, &at) {
             Judgement::Live(key) => {
-                books.inspect(key, Deed::Free, true, &at);
-                books.retire(key, &at);
+                if !books.is_anothers(key, Deed::Free, &at) {
+                    books.inspect(key, Deed::Free, true, &at);
+                    books.retire(key, &at);
+                }
             }
             Judgement::Bad => {}
             Judgement::Plain if books.retire_plain(block, family, &at) => {}
@@ -240,6 +245,7 @@ impl Overseer for Audit {
                 books.refuse(start, Deed::Read, &at);
                 false
             }
+            None if books.tell_planted(bstr.addr(), Deed::Read, &at) => false,
             // What is no block may still be a BSTR: in static storage, on the stack, within a struct.
             None => match books.inside(bstr.addr()) {
                 Place::Inside(key, _) if books.get(key).is_some_and(|entry| !entry.is_live()) => {
@@ -257,6 +263,9 @@ impl Overseer for Audit {
         }
         let at = Stack::here();
         let mut books = books();
+        if books.tell_planted(source.addr(), Deed::Copy, &at) {
+            return 0;
+        }
         let mut is_told = false;
         // The usual case first, for the other question may take long.
         let plain = books.plain_size(source.addr());

@@ -53,6 +53,26 @@ pub struct Block {
     pub preview: Option<String>,
 }
 
+/// An annotated call, as a violation names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// The method, as the call gave it.
+    pub method: String,
+    /// The parameter, if it is about one.
+    pub parameter: Option<String>,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.method)?;
+        match &self.parameter {
+            Some(parameter) => write!(f, ", parameter {parameter}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A broken rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -63,6 +83,10 @@ pub struct Violation {
     pub severity: Severity,
     /// What happened, in one sentence.
     pub message: String,
+    /// Those of its kind, unless more is known.
+    rules: &'static [Rule],
+    /// The annotated call that it belongs to, if it does to one.
+    pub call: Option<Call>,
     /// The block, if one is known.
     pub block: Option<Block>,
     /// Where the block was allocated, innermost first. Empty without a block or without stacks.
@@ -77,7 +101,7 @@ impl Violation {
     /// The rules that it breaks.
     #[must_use]
     pub const fn rules(&self) -> &'static [Rule] {
-        self.kind.rules()
+        self.rules
     }
 
     /// What to do instead.
@@ -91,6 +115,11 @@ impl Violation {
             kind: record.kind,
             severity: record.severity,
             message: message::of(record),
+            rules: record.rules,
+            call: record.call.map(|call| Call {
+                method: call.method.as_str().to_owned(),
+                parameter: call.parameter.map(|name| name.as_str().to_owned()),
+            }),
             block: record.block.as_ref().map(Block::new),
             allocated_at,
             freed_at,
@@ -425,6 +454,7 @@ fn grouped(violations: &[Violation]) -> Vec<Told<'_>> {
         let same = told.iter_mut().find(|group| {
             violation.kind == Kind::Leak
                 && group.first.kind == Kind::Leak
+                && group.first.call == violation.call
                 && !violation.allocated_at.is_empty()
                 && frame::is_same_site(&group.first.allocated_at, &violation.allocated_at)
         });
@@ -462,9 +492,13 @@ impl fmt::Display for Told<'_> {
             severity,
             message,
             block,
+            call,
             ..
         } = violation;
         writeln!(f, "{severity}[{kind}]: {message}")?;
+        if let Some(call) = call {
+            writeln!(f, "  call {call}")?;
+        }
         if let Some(block) = block {
             write!(f, "  block {block}")?;
             if self.count > 1 {

@@ -5,6 +5,8 @@ use core::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
+use super::counting;
+use super::crossing::{Crossing, frame};
 use super::current::{current, enter};
 #[cfg(all(unix, not(miri)))]
 use super::guard::Guard;
@@ -155,6 +157,11 @@ impl Session {
         Joiner { id: self.id }
     }
 
+    /// Begins an annotated call that belongs to this session.
+    pub(crate) fn crossing(&self, method: &str) -> Crossing {
+        Crossing::begin_in(self.id, method, frame())
+    }
+
     /// Ends the session: everything that is still live is reported as leaked, freed blocks are looked at once
     /// more and given back.
     #[must_use = "the report says what was found"]
@@ -217,10 +224,13 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
             // Told where they were taken back from another string.
             continue;
         }
-        let (kind, detail) = if pins > 0 || entry.state == State::Deferred {
-            (Kind::UnbalancedPin, Detail::Pins(pins))
+        let record = if pins > 0 || entry.state == State::Deferred {
+            let detail = Detail::Pins(pins);
+            Record::new(Kind::UnbalancedPin, Deed::End, detail, None)
+        } else if entry.is_blamed {
+            continue;
         } else {
-            (Kind::Leak, Detail::Nothing)
+            books.leak(&entry)
         };
         let facts = if reads {
             // SAFETY: in C nobody borrows what is live, and a test leaves it alone when it ends its session.
@@ -228,7 +238,12 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         } else {
             facts(&entry)
         };
-        books.record(id, Record::new(kind, Deed::End, detail, Some(facts)));
+        let block = Some(facts);
+        books.record(id, Record { block, ..record });
+    }
+    while let Some(object) = books.objects.next_leaked(id) {
+        let record = counting::leak(object);
+        books.record(id, record);
     }
     let outer = books.session(id).map_or(0, |book| book.outer);
     let book = books.close(id)?;
@@ -241,6 +256,7 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         books.listening = None;
     }
     drop(books);
+    counting::bury();
     // The stacks of closed sessions stay in the books, by number.
     // Another session may have asked for stacks where this one did not.
     let with_stacks = book.options.backtrace != Backtrace::Off;

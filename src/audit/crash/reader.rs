@@ -4,7 +4,7 @@ use std::io;
 
 use super::{DEEDS, FAMILIES, FIRST_LINE, LINE, form, named};
 use crate::audit::frame::{self, Frame};
-use crate::audit::ledger::{Counts, Detail, Facts, PREVIEW, Record};
+use crate::audit::ledger::{Call, Counts, Detail, Facts, Name, PREVIEW, Record};
 use crate::audit::report::{Block, Live, Report, Signalled};
 use crate::audit::rules::{Kind, Severity};
 use crate::audit::site::Site;
@@ -119,16 +119,15 @@ impl Reader {
                 };
             }
             "found" => {
+                let kind = next()?.parse::<Kind>().ok()?;
+                let severity = match next()? {
+                    "warning" => Severity::Warning,
+                    _ => Severity::Error,
+                };
+                let deed = named(DEEDS, next())?;
                 let record = Record {
-                    kind: next()?.parse::<Kind>().ok()?,
-                    severity: match next()? {
-                        "warning" => Severity::Warning,
-                        _ => Severity::Error,
-                    },
-                    deed: named(DEEDS, next())?,
-                    detail: detail(&mut next)?,
-                    block: None,
-                    at: Site::default(),
+                    severity,
+                    ..Record::new(kind, deed, detail(&mut next)?, None)
                 };
                 self.found.push((record, Default::default()));
                 self.is_live = false;
@@ -155,6 +154,17 @@ impl Reader {
             "allocated" => self.found.last_mut()?.1[0] = stack(rest)?,
             "freed" => self.found.last_mut()?.1[1] = stack(rest)?,
             "at" => self.found.last_mut()?.1[2] = stack(rest)?,
+            "method" => {
+                let method = Name(rest.to_owned().leak());
+                self.found.last_mut()?.0.call = Some(Call {
+                    method,
+                    parameter: None,
+                });
+            }
+            "parameter" => {
+                let parameter = Name(rest.to_owned().leak());
+                self.found.last_mut()?.0.call.as_mut()?.parameter = Some(parameter);
+            }
             _ => return None,
         }
         Some(())
@@ -192,6 +202,11 @@ fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
         // One a violation, for as long as the command runs.
         "function" => Detail::Function(next()?.to_owned().leak()),
         "dressed" => Detail::Dressed,
+        "references" => Detail::References(next()?.parse().ok()?),
+        "words" => {
+            let words: Vec<&str> = core::iter::from_fn(next).collect();
+            Detail::Words(words.join(" ").leak())
+        }
         _ => return None,
     })
 }

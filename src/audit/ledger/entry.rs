@@ -3,6 +3,7 @@
 use super::super::guard::Shape;
 use super::super::site::Site;
 use super::SessionId;
+use super::crossed::Generation;
 use super::record::{Facts, PREVIEW};
 use crate::layout::HEADER;
 use crate::task::block::{ALIGN, Family};
@@ -49,6 +50,8 @@ pub(crate) struct Entry {
     pub(crate) replaced: Option<(usize, u64)>,
     /// Not to be reported as leaked.
     pub(crate) is_ignored: bool,
+    /// A call was reported for it, and nothing that follows from that is.
+    pub(crate) is_blamed: bool,
     /// Its prefix was reported.
     pub(crate) is_prefix_told: bool,
     /// The beginning of a BSTR's text when it was made, as far as olemem wrote it.
@@ -79,6 +82,7 @@ impl Entry {
             strayed: 0,
             replaced: None,
             is_ignored: false,
+            is_blamed: false,
             is_prefix_told: false,
             preview: [0; PREVIEW],
             previewed: 0,
@@ -103,6 +107,14 @@ impl Entry {
     /// Bytes that it takes. None takes nothing, or a quarantine would hold any number of them.
     pub(crate) fn held(&self) -> usize {
         self.shape().total().max(ALIGN)
+    }
+
+    /// What tells it from the blocks that were at its address before, and that will be.
+    pub(crate) fn generation(&self) -> Generation {
+        Generation {
+            session: self.session,
+            id: self.id,
+        }
     }
 
     pub(crate) fn is_live(&self) -> bool {

@@ -3,7 +3,7 @@
 use serde_core::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::signalled::{Live, Signalled};
-use super::{Block, Family, Frame, Report, Severity, Violation};
+use super::{Block, Call, Family, Frame, Report, Severity, Violation};
 
 /// The name of the form.
 const SCHEMA: &str = "olemem-report/1";
@@ -145,8 +145,7 @@ impl Serialize for One<'_> {
         object.serialize_field("rule", &rules)?;
         object.serialize_field("message", &violation.message)?;
         object.serialize_field("help", violation.help())?;
-        // There are no annotated calls yet.
-        object.serialize_field("call", &None::<()>)?;
+        object.serialize_field("call", &violation.call.as_ref().map(OfCall))?;
         object.serialize_field("block", &violation.block.as_ref().map(OfBlock))?;
         for (key, frames) in [
             ("allocated_at", &violation.allocated_at),
@@ -155,6 +154,17 @@ impl Serialize for One<'_> {
         ] {
             object.serialize_field(key, &Frames(frames, with_addresses))?;
         }
+        object.end()
+    }
+}
+
+struct OfCall<'a>(&'a Call);
+
+impl Serialize for OfCall<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Call", 2)?;
+        object.serialize_field("method", &self.0.method)?;
+        object.serialize_field("parameter", &self.0.parameter)?;
         object.end()
     }
 }

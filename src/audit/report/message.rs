@@ -11,6 +11,7 @@ pub(super) fn of(record: &Record) -> String {
         None => "a block",
     };
     match (record.kind, record.detail) {
+        (_, Detail::Words(words)) => words.replace("{block}", block),
         (Kind::DoubleFree, _) => format!("{block} that was freed before is freed again"),
         (Kind::FamilyMismatch, Detail::Dressed) => {
             format!(
@@ -96,6 +97,19 @@ pub(super) fn of(record: &Record) -> String {
         (Kind::PinOfNonBstr, _) => "what was to be pinned is no live BSTR".to_owned(),
         (Kind::SpyPointerLost, _) => {
             "the registered spy handed back a pointer that is no block".to_owned()
+        }
+        (Kind::OutReadByCallee, _) => format!(
+            "what an [out] variable held when the call began is {}",
+            done(record.deed)
+        ),
+        (Kind::BufferOverrun, Detail::Written(away, found)) => {
+            let side = if away < 0 { "before" } else { "behind" };
+            let away = away.unsigned_abs();
+            format!("byte {away} {side} the caller's buffer was overwritten, by {found:#04x}")
+        }
+        (Kind::InterfaceLeaked, Detail::References(count)) => {
+            let references = plural(count.into(), "reference");
+            format!("an object still has {references}")
         }
         (Kind::Leak, _) => format!("{block} was never freed"),
         (kind, _) => kind.name().to_owned(),

@@ -129,6 +129,9 @@ fn result(violation: &Violation, count: usize, root: Option<&Path>) -> Value {
     if let Some(block) = &violation.block {
         properties.insert("block", json!(block.to_string()));
     }
+    if let Some(call) = &violation.call {
+        properties.insert("call", json!(call.to_string()));
+    }
     json!({
         "ruleId": violation.kind.name(),
         "ruleIndex": Kind::ALL.iter().position(|kind| *kind == violation.kind),

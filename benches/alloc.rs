@@ -327,7 +327,49 @@ fn text(c: &mut Criterion) {
     group.finish();
 }
 
+/// Allocate, copy, free in a session of the audit, by how much is kept of each stack.
+#[cfg(all(feature = "audit", feature = "export", not(windows)))]
+fn audited(c: &mut Criterion) {
+    use olemem::audit::{Backtrace, Session};
+    use olemem::export::{SysAllocStringLen, SysFreeString};
+
+    let text = [0x61_u16; 16];
+    let mut group = c.benchmark_group("audited pair");
+    for (name, backtrace) in [
+        ("off", Backtrace::Off),
+        ("short", Backtrace::Short),
+        ("full", Backtrace::Full),
+    ] {
+        let session = Session::options().backtrace(backtrace).begin();
+        group.bench_function(BenchmarkId::new("raw", name), |b| {
+            b.iter(|| {
+                let made = Raw::new(black_box(&text));
+                assert_eq!(made.len(), 16);
+                made.free();
+            });
+        });
+        group.bench_function(BenchmarkId::new("Bstr, dropped", name), |b| {
+            b.iter(|| assert_eq!(Bstr::from_wide(black_box(&text)).len(), 16));
+        });
+        group.bench_function(BenchmarkId::new("C", name), |b| {
+            b.iter(|| {
+                // SAFETY: the source has so many units.
+                let bstr = unsafe { SysAllocStringLen(black_box(text.as_ptr()), 16) };
+                assert!(!bstr.is_null());
+                // SAFETY: the string is live, and this is its last use.
+                unsafe { SysFreeString(bstr) };
+            });
+        });
+        session.finish().assert_clean();
+    }
+    group.finish();
+}
+
+/// There is no audit, or no C.
+#[cfg(not(all(feature = "audit", feature = "export", not(windows))))]
+fn audited(_: &mut Criterion) {}
+
 criterion_group!(
-    benches, pairs, batches, churn, remote, task, own_heap, growth, text
+    benches, audited, pairs, batches, churn, remote, task, own_heap, growth, text
 );
 criterion_main!(benches);

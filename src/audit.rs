@@ -44,14 +44,18 @@
 //!
 //! What is not in a session is as it ever was. The seam that the audit listens at costs nothing while there is none.
 
+mod counting;
 #[cfg(all(unix, not(miri)))]
 mod crash;
+mod crossing;
 mod current;
 #[cfg(all(unix, not(miri)))]
 mod forking;
 mod frame;
+mod frame_pointers;
 mod guard;
 mod guide;
+mod identity;
 mod judge;
 mod ledger;
 #[cfg(feature = "export")]
@@ -66,6 +70,7 @@ mod process;
 pub mod records;
 mod report;
 mod rules;
+mod sentinel;
 mod session;
 #[cfg(all(unix, not(miri)))]
 mod settings;
@@ -73,16 +78,20 @@ mod settings;
 mod signals;
 mod site;
 mod suppress;
+mod sweep;
 #[cfg(all(unix, not(miri)))]
 mod trespass;
 
+pub use counting::{COUNTED, CountingObject};
+pub use crossing::{Crossing, Parameter, What, register_literal};
 pub use frame::Frame;
 pub use guard::{FREED, FRESH, GUARD, Guard};
 pub use guide::{Check, Guide};
 pub use ledger::Counts;
 pub use options::{Budget, Options};
-pub use report::{Block, Report, Violation};
+pub use report::{Block, Call, Failure, Report, Violation};
 pub use rules::{Kind, Rule, Severity, UnknownKind};
 pub use session::{Joined, Joiner, Session, check, ignore};
 pub use site::Backtrace;
 pub use suppress::{BadLine, Suppressions};
+pub use sweep::{Answer, Did, Outcome, Run, Sweep, SweepOptions, Wrong, sweep};

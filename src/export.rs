@@ -42,11 +42,16 @@
 //! The names exist off Windows, and under Miri's Windows targets. On Windows itself they are the
 //! system's.
 
+#[macro_use]
+mod entrance;
+
 #[cfg(feature = "audit")]
 mod audit;
 mod bstr;
+mod fault;
 mod malloc;
 mod mallocspy;
+mod sized;
 mod strings;
 mod task;
 
@@ -61,6 +66,10 @@ pub use bstr::{
     SetOaNoCache, SysAddRefString, SysAllocString, SysAllocStringByteLen, SysAllocStringLen,
     SysFreeString, SysReAllocString, SysReAllocStringLen, SysReleaseString, SysStringByteLen,
     SysStringLen, VarBstrCat, VarBstrCmp,
+};
+pub use fault::{
+    FaultPlan, olemem_fault_allocations, olemem_fault_begin, olemem_fault_end,
+    olemem_fault_failures,
 };
 pub use malloc::{CoGetMalloc, IID_IMalloc, IID_IMallocSpy, IID_IUnknown};
 pub use mallocspy::{CoRegisterMallocSpy, CoRevokeMallocSpy};

@@ -18,7 +18,7 @@
 //! | the same as raw pointers | [`raw`] for BSTRs, [`heap`] for blocks |
 //! | lengths that say what they count | [`UnitLen`], [`ByteLen`] |
 //! | result codes, identifiers, vtables | [`HResult`], [`Guid`], [`com`] |
-//! | a failing allocation, for tests | [`fault`] |
+//! | failing allocations, for tests | [`fault`] |
 //! | what Windows keeps of freed strings | [`cache`] |
 //! | a lent string that must outlast a free | [`Pinned`] |
 //! | a witness of every call, as `IMallocSpy` is | module `spy`, with the feature `export` or `audit` |
@@ -115,6 +115,8 @@
 pub mod audit;
 mod bstr;
 pub mod com;
+#[cfg(all(feature = "audit", any(not(windows), miri)))]
+pub mod crossing;
 pub mod error;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 pub mod export;
@@ -167,10 +169,21 @@ pub mod seam {
 #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
 pub use crate::task::spy;
 
-/// Making an allocation fail, to test what becomes of the caller.
 #[cfg(feature = "std")]
 pub mod fault {
-    pub use crate::task::fault::{FailNth, fail_nth};
+    //! Making allocations fail, to test what becomes of the caller.
+    //!
+    //! | for | there is |
+    //! | --- | --- |
+    //! | the next allocation, or the one after that | [`fail_nth`] |
+    //! | others: by family, by size, by chance, one after another, for good | [`FaultPlan`] |
+    //! | each allocation of a call in turn, judged by the audit | `audit::sweep`, with the feature `audit` |
+    //! | each allocation of a program in turn | `olemem sweep`, with the feature `cli` |
+    //!
+    //! `docs/faults.md` in the repository and the package has all of it.
+
+    pub use crate::task::fault::{Failing, fail_nth};
+    pub use crate::task::fault_plan::FaultPlan;
 }
 
 #[cfg(feature = "std")]
@@ -215,6 +228,11 @@ pub mod raw {
         alloc, alloc_bytes, alloc_units, byte_len, free, realloc, realloc_units, unit_len,
     };
 }
+
+/// The examples of the page on failures are tested, where there is an audit.
+#[cfg(all(doctest, feature = "audit", any(not(windows), miri)))]
+#[doc = include_str!("../docs/faults.md")]
+struct Faults;
 
 /// The README's Rust examples are tested, where there is an audit.
 #[cfg(all(doctest, feature = "audit", any(not(windows), miri)))]

@@ -11,6 +11,7 @@ use core::ops::Deref;
 
 use crate::bstr::owned::Bstr;
 use crate::com::HResult;
+use crate::task::caller::Caller;
 use crate::task::owned::TaskBox;
 use crate::task::string::{StrUnit, TaskStr};
 
@@ -117,13 +118,22 @@ pub struct Out<'a, T: Resource> {
 impl<'a, T: Resource> Out<'a, T> {
     /// Passes a variable. What it held is freed first, so that nothing is lost when the callee writes
     /// over it (R7).
+    #[track_caller]
     pub fn new(variable: &'a mut T) -> Self {
-        *variable = T::default();
+        Caller::here().enter(|| *variable = T::default());
         let variable = core::ptr::from_mut(variable).cast::<MaybeUninit<T>>();
         Self {
             // SAFETY: the variable is borrowed for as long, and every end of an `Out` leaves a valid
             // value in it: null, or what the callee stored.
             variable: Some(unsafe { &mut *variable }),
+        }
+    }
+
+    /// Passes a variable as it is: whatever it holds stays there until the callee writes.
+    #[cfg(all(feature = "audit", any(not(windows), miri)))]
+    pub(crate) fn over(variable: &'a mut MaybeUninit<T>) -> Self {
+        Self {
+            variable: Some(variable),
         }
     }
 
@@ -224,8 +234,9 @@ pub struct OutSlot<'a, T: Resource> {
 
 impl<T: Resource> OutSlot<'_, T> {
     /// Stores a value. One that was stored before is freed.
+    #[track_caller]
     pub fn set(&mut self, value: T) {
-        *self.value = value;
+        Caller::here().enter(|| *self.value = value);
     }
 
     /// What is stored.
@@ -292,13 +303,14 @@ impl<'a, T: Resource> InOut<'a, T> {
     ///
     /// `S_OK`; or the code of `make`, and the old value is untouched (R17); or `E_POINTER` without
     /// making anything, if the caller passed no variable.
+    #[track_caller]
     pub fn update(mut self, make: impl FnOnce(&T) -> Result<T, HResult>) -> HResult {
         let Some(value) = self.get_mut() else {
             return HResult::E_POINTER;
         };
         match make(value) {
             Ok(new) => {
-                *value = new;
+                Caller::here().enter(|| *value = new);
                 HResult::S_OK
             }
             Err(code) => code,
@@ -322,10 +334,11 @@ impl<'a, T: Resource> InOut<'a, T> {
     /// # Errors
     ///
     /// The new value, if the caller passed no variable.
+    #[track_caller]
     pub fn set(&mut self, value: T) -> Result<(), T> {
         match self.get_mut() {
             Some(variable) => {
-                *variable = value;
+                Caller::here().enter(|| *variable = value);
                 Ok(())
             }
             None => Err(value),

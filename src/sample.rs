@@ -26,6 +26,8 @@ mod journal;
 mod lossy_spy;
 #[cfg(all(feature = "audit", any(not(windows), miri)))]
 mod mistakes;
+#[cfg(all(feature = "audit", any(not(windows), miri)))]
+mod sloppy;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 pub use demonstration::{Call, Demonstration, demonstrate};
 #[cfg(all(feature = "export", any(not(windows), miri)))]
@@ -172,8 +174,24 @@ impl Browser {
     /// A component whose status text is null.
     #[must_use]
     pub fn new() -> Self {
+        Self::with(&VTBL)
+    }
+
+    /// The same from its sloppy twin, which is wrong at each allocation that fails.
+    ///
+    /// # Safety
+    ///
+    /// * A session of the audit's watches every call, and what is done with a string after a failing one is freeing
+    ///   it at most.
+    #[cfg(all(feature = "audit", any(not(windows), miri)))]
+    #[must_use]
+    pub unsafe fn sloppy() -> Self {
+        Self::with(&sloppy::VTBL)
+    }
+
+    fn with(vtbl: &'static BrowserVtbl) -> Self {
         let component = Box::new(Component {
-            object: Object { vtbl: &VTBL },
+            object: Object { vtbl },
             references: AtomicU32::new(1),
             text: Mutex::new(Bstr::new()),
         });

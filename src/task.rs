@@ -15,14 +15,18 @@ pub(crate) mod aside;
 #[cfg(any(not(windows), miri))]
 mod backing;
 pub(crate) mod block;
+pub(crate) mod caller;
 #[cfg(any(not(windows), miri))]
 mod checker;
 #[cfg(any(not(windows), miri))]
 pub(crate) mod complain;
 pub(crate) mod fault;
+pub(crate) mod fault_plan;
 #[cfg(all(unix, not(miri)))]
 pub(crate) mod fork;
 pub mod heap;
+#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+pub(crate) mod hidden;
 #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
 pub(crate) mod hook;
 #[cfg(any(not(windows), miri))]

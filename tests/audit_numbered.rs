@@ -156,7 +156,7 @@ fn options_of_every_size() {
     }
     for refused in [
         SessionOptions {
-            backtrace: 3,
+            backtrace: 4,
             ..USUAL
         },
         SessionOptions { guard: 3, ..USUAL },

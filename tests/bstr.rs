@@ -1370,7 +1370,10 @@ mod failing_on_demand {
     fn dropping_the_guard_calls_it_off() {
         let failing = fail_nth(1);
         assert!(!failing.has_failed());
-        assert_eq!(format!("{failing:?}"), "FailNth { allocations_left: 1 }");
+        assert_eq!(
+            format!("{failing:?}"),
+            "Failing { allocations: 0, failures: 0 }"
+        );
         drop(failing);
         assert!(Bstr::try_empty().is_ok());
     }
@@ -1391,7 +1394,7 @@ mod failing_on_demand {
         assert!(Bstr::try_empty().is_ok());
     }
 
-    assert_not_impl_any!(olemem::fault::FailNth: Send, Sync);
+    assert_not_impl_any!(olemem::fault::Failing: Send, Sync);
 }
 
 #[cfg(feature = "serde")]

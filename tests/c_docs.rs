@@ -121,6 +121,12 @@ fn the_programs_run_by_the_commands() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert_eq!(text(&output.stderr), block("printed"));
 
+    let output = shell_ok(&home, commands("cc -g status.c failing.c"));
+    assert_eq!(
+        text(&output.stdout),
+        "no memory: 0x8007000E\nmemory: 0x00000000\n"
+    );
+
     // The command is there where its feature is.
     if let Some(command) = option_env!("CARGO_BIN_EXE_olemem") {
         let folder = Path::new(command).parent().expect("a file in a folder");

@@ -204,6 +204,109 @@ fn headers_come_in_any_order() {
     }
 }
 
+/// Every macro with a cast in it, and what is in the namespace, as C++ that has no cast of its own.
+const PICKY: &str = r#"
+template <typename T> void take(T) {}
+void picky(HRESULT code, unsigned word, DWORD error);
+void picky(HRESULT code, unsigned word, DWORD error) {
+    take(SUCCEEDED(code) || FAILED(code) || IS_ERROR(code) || SUCCEEDED(word) || FAILED(error));
+    take(HRESULT_CODE(code) + HRESULT_FACILITY(code) + HRESULT_SEVERITY(code));
+    take(SCODE_CODE(code) + SCODE_FACILITY(code) + SCODE_SEVERITY(code));
+    take(MAKE_HRESULT(SEVERITY_ERROR, FACILITY_ITF, 1));
+    take(MAKE_HRESULT(word, word, word));
+    take(MAKE_SCODE(SEVERITY_SUCCESS, FACILITY_NULL, word));
+    take(HRESULT_FROM_WIN32(ERROR_OUTOFMEMORY));
+    take(HRESULT_FROM_WIN32(error));
+    take(_HRESULT_TYPEDEF_(0x80004005));
+    take(VARIANT_TRUE);
+    take(VARIANT_FALSE);
+    take(MAKELANGID(LANG_ENGLISH, SUBLANG_ENGLISH_US));
+    take(MAKELCID(MAKELANGID(LANG_ENGLISH, word), SORT_DEFAULT));
+    take(PRIMARYLANGID(word));
+    take(SUBLANGID(word));
+    take(LANGIDFROMLCID(LOCALE_INVARIANT));
+    take(LOCALE_SYSTEM_DEFAULT + LOCALE_USER_DEFAULT + LOCALE_NEUTRAL);
+    UNREFERENCED_PARAMETER(word);
+    const OLECHAR array[] = OLESTR("array");
+    take(ARRAYSIZE(array));
+    switch (code) {
+    case S_FALSE:
+    case E_FAIL:
+    case HRESULT_FROM_WIN32(ERROR_MORE_DATA):
+        take(TRUE);
+        break;
+    default:
+        take(FALSE);
+    }
+    static_assert(FAILED(E_POINTER) && SUCCEEDED(S_OK) && E_FAIL == MAKE_HRESULT(1, 0, 0x4005), "");
+    enum { OF_AN_ENUM = HRESULT_FROM_WIN32(ERROR_ACCESS_DENIED) };
+    static_assert(OF_AN_ENUM == E_ACCESSDENIED, "");
+    take(IsEqualGUID(GUID_NULL, IID_NULL) && IsEqualIID(IID_NULL, IID_NULL));
+    olemem::bstr text(u"text");
+    text = olemem::bstr("text");
+    take(text == u"text" && text.view() == olemem::bstr::copy_of(text.get()).view());
+    take(text.to_utf8() == olemem::to_utf8(text.view()));
+    take(SHStrDupW(text.get(), nullptr));
+    olemem::session session;
+    olemem::session other(std::move(session));
+    session = std::move(other);
+    swap(session, other);
+    olemem::joined joined(session);
+    session.assert_clean();
+#if defined(__cpp_lib_char8_t)
+    text = olemem::bstr(u8"text");
+#endif
+#if !defined(CINTERFACE)
+    IMalloc *task = nullptr;
+    take(CoGetMalloc(1, &task));
+    IUnknown *unknown = nullptr;
+    take(task->QueryInterface(IID_PPV_ARGS(&unknown)));
+    take(IsEqualIID(__uuidof(IMalloc), IID_NULL));
+#endif
+}
+"#;
+
+/// What a project may have its compiler warn about, in all that the header has for C++: a macro's warnings are told
+/// of the line that uses it.
+#[test]
+fn a_picky_project_hears_nothing() {
+    let dir = tools::scratch("c-headers-picky");
+    for compiler in compilers().iter().filter(|known| known.language == Cxx) {
+        let mut body = "#include <windows.h>\n#include <oleauto.h>\n".to_owned() + PICKY;
+        body += "void constants();\nvoid constants() {\n";
+        for (name, _) in constants() {
+            body += &format!("    take({name});\n");
+        }
+        body += "}\n";
+        let file = dir.join(format!("{}.cpp", compiler.name));
+        fs::write(&file, body).expect("the scratch folder can be written");
+        let picky = [
+            "-Wold-style-cast",
+            "-Wconversion",
+            "-Wsign-conversion",
+            "-Wshadow",
+            "-Wcast-align",
+            "-Wcast-qual",
+            "-Wzero-as-null-pointer-constant",
+        ];
+        // Clang does not know this one.
+        let useless = (compiler.name == "gxx").then_some("-Wuseless-cast");
+        for standard in Cxx.standards() {
+            for variant in variants(Cxx) {
+                silent(
+                    compiler
+                        .command()
+                        .args(["-fsyntax-only", standard])
+                        .args(picky)
+                        .args(useless)
+                        .args(variant)
+                        .arg(&file),
+                );
+            }
+        }
+    }
+}
+
 /// 32-bit and big-endian targets, by compilers that are there to compile and nothing else.
 #[test]
 fn the_header_serves_other_targets() {
@@ -344,7 +447,7 @@ fn constants() -> Vec<(String, String)> {
             };
             let value = value
                 .trim()
-                .trim_start_matches("((HRESULT)")
+                .trim_start_matches("_HRESULT_TYPEDEF_(")
                 .trim_end_matches(')');
             let plain = value.starts_with(|first: char| first.is_ascii_digit());
             if plain && !name.contains('(') {

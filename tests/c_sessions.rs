@@ -146,8 +146,8 @@ fn mistakes_do_not_compile() {
         ("no copies unasked", "olemem::bstr a; olemem::bstr b = a;"),
         ("no string of itself", "olemem::bstr a; SysFreeString(a);"),
         (
-            "a session stays where it is",
-            "olemem::session a; olemem::session b(std::move(a));",
+            "a session has one owner",
+            "olemem::session a; olemem::session b(a);",
         ),
     ];
     for compiler in compilers().iter().filter(|known| known.language == Cxx) {

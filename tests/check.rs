@@ -197,6 +197,76 @@ fn a_report_after_a_signal_has_the_same_form() {
     assert_eq!(kinds_of(&report), ["double-free"]);
     assert_eq!(report["summary"]["live"], 1);
     assert_eq!(report["summary"]["operations"], 4);
+    // The signal and what was live are data as well.
+    let signals = report["signals"].as_array().expect("a list");
+    let [signal] = signals.as_slice() else {
+        panic!("{signals:?}");
+    };
+    assert_eq!(signal["signal"], 11);
+    assert_eq!(signal["name"], "SIGSEGV");
+    assert_eq!(signal["fatal"], true);
+    assert!(signal["process"].as_u64() > Some(0));
+    let live = signal["live"].as_array().expect("it is known");
+    let [live] = live.as_slice() else {
+        panic!("{live:?}");
+    };
+    assert_eq!(live["block"]["id"], 2);
+    assert_eq!(live["block"]["family"], "bstr");
+    if NAMES_FILES {
+        assert_eq!(live["allocated_at"][0]["function"], "hold");
+        assert_eq!(live["allocated_at"][1]["function"], "main");
+    }
+    // A program with a handler of its own ends by itself; SIGKILL leaves nothing.
+    for (case, number, is_fatal, is_known) in [
+        ("handler", 11, false, true),
+        ("kill", 9, true, false),
+        ("clean", 0, false, false),
+    ] {
+        let mut command = check(&["--format", "json"], &[case]).expect("as above");
+        let report = parsed(&text(&tools::run(&mut command).stdout));
+        let signals = report["signals"].as_array().expect("a list");
+        assert_eq!(signals.len(), usize::from(number > 0), "{case}");
+        for signal in signals {
+            assert_eq!(signal["signal"], number, "{case}");
+            assert_eq!(signal["fatal"], is_fatal, "{case}");
+            assert_eq!(signal["live"].is_array(), is_known, "{case}");
+        }
+    }
+}
+
+#[test]
+fn sarif_after_a_signal_has_it_as_an_invocation() {
+    let Some(mut command) = check(&["--format", "sarif"], &["segv"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    ends(&output, 128 + 11);
+    let log: Value = serde_json::from_str(&text(&output.stdout)).expect("it is JSON");
+    let run = &log["runs"][0];
+    assert_eq!(run["results"][0]["ruleId"], "double-free");
+    let invocations = run["invocations"].as_array().expect("a list");
+    let [invocation] = invocations.as_slice() else {
+        panic!("{invocations:?}");
+    };
+    assert_eq!(invocation["executionSuccessful"], false);
+    assert_eq!(invocation["exitSignalNumber"], 11);
+    assert_eq!(invocation["exitSignalName"], "SIGSEGV");
+    let told = &invocation["toolExecutionNotifications"];
+    assert_eq!(told[0]["level"], "error");
+    assert_eq!(
+        told[0]["message"]["text"],
+        "The process was killed by signal 11 (SIGSEGV); 1 block was live then."
+    );
+    assert_eq!(told[1]["level"], "note");
+    assert_eq!(told[1]["message"]["text"], "Live: block 2: BSTR, 8 bytes.");
+    if NAMES_FILES {
+        let place = &told[1]["locations"][0]["physicalLocation"]["artifactLocation"];
+        assert_eq!(place["uri"], "tests/c/audit/process.c");
+    }
+    let mut command = check(&["--format", "sarif"], &["clean"]).expect("as above");
+    let output = tools::run(&mut command);
+    let log: Value = serde_json::from_str(&text(&output.stdout)).expect("it is JSON");
+    assert_eq!(log["runs"][0]["invocations"], serde_json::json!([]));
 }
 
 #[test]
@@ -355,6 +425,13 @@ fn a_child() {
             let lose = || olemem::Bstr::from("lost by a thread").into_raw().addr();
             std::thread::spawn(lose).join().expect("it does not panic");
         }
+        Some("sweep") => {
+            let sweep = olemem::audit::Sweep::options().in_children();
+            let sweep = sweep.run(|_| olemem::TaskBox::try_new(1_u8).is_ok());
+            sweep.assert_clean();
+            assert_eq!(sweep.runs().len(), 2);
+            drop(olemem::Bstr::from("freed"));
+        }
         Some("session") => {
             // A session of the program's own takes its thread over.
             let session = olemem::audit::Session::begin();
@@ -374,6 +451,8 @@ fn rust_programs_are_covered() {
         ("thread", 99, Some("lost by a thread")),
         ("thread-local", 0, None),
         ("session", 0, None),
+        // Nor is there a word of its children.
+        ("sweep", 0, None),
     ] {
         let child = children::child("a_child", deed);
         let mut command = of(
@@ -571,8 +650,7 @@ fn a_stray_access_is_told_where_it_happens_if_there_are_pages() {
     if cfg!(target_os = "linux") {
         ends(&output, 128 + 11);
         let said = text(&output.stderr);
-        // The story at once, then the report.
-        assert_eq!(said.matches("error[overrun]").count(), 2, "{said}");
+        assert_eq!(said.matches("error[overrun]").count(), 1, "{said}");
         tools::line_with(&said, "    stray at tests/c/audit/process.c:");
     }
     let mut command = check(&["--guard", "page"], &["clean"]).expect("as above");

@@ -97,7 +97,7 @@ fn a_mode_that_is_not_known_is_told_and_the_demo_runs() {
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
         "olemem: OLEMEM=nonsense: unknown; valid are plain, pass-through, cache=off, cache=windows, \
-         cache=adversarial, and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, halt=, exitcode=, \
-         suppress=, fail-at=\n"
+         cache=adversarial, fail-at=, fail-every=, fail-rate=, fail-seed=, fail-above=, fail-family=, fail-then=, and, \
+         for the audit, check, report=, format=, backtrace=, quarantine=, guard=, halt=, exitcode=, suppress=\n"
     );
 }

@@ -235,8 +235,9 @@ mod from_the_first_allocation {
             children::complaints(&output),
             [
                 "olemem: OLEMEM=nonsense: unknown; valid are plain, pass-through, cache=off, cache=windows, \
-                 cache=adversarial, and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, \
-                 halt=, exitcode=, suppress=, fail-at="
+                 cache=adversarial, fail-at=, fail-every=, fail-rate=, fail-seed=, fail-above=, fail-family=, \
+                 fail-then=, and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, halt=, \
+                 exitcode=, suppress="
             ]
         );
     }

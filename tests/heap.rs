@@ -740,8 +740,9 @@ mod bad_calls {
                 String::from_utf8_lossy(&output.stderr),
                 format!(
                     "olemem: OLEMEM={shown}: unknown; valid are plain, pass-through, cache=off, cache=windows, \
-                     cache=adversarial, and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, \
-                     halt=, exitcode=, suppress=, fail-at=\n"
+                     cache=adversarial, fail-at=, fail-every=, fail-rate=, fail-seed=, fail-above=, fail-family=, \
+                     fail-then=, and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, \
+                     halt=, exitcode=, suppress=\n"
                 )
             );
             // The mode is then the usual one.

@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
         "task::checker",
         "task::complain",
         "task::dimensions",
+        "task::hidden",
         "task::thread_identity",
     ],
     &["task::lock"],
@@ -33,8 +34,10 @@ const FLOORS: &[&[&str]] = &[
     &["task::store"],
     &["task::process_heap"],
     &["task::fork"],
+    &["task::fault_plan"],
     &["task::mode"],
     &["task::fault"],
+    &["task::caller"],
     &["task::hook", "task::spy"],
     &["task::heap"],
     &["task::owned", "task::allocator"],
@@ -50,22 +53,30 @@ const FLOORS: &[&[&str]] = &[
     &["bstr::owned", "bstr::pinned"],
     &["bstr::convert", "bstr::traits"],
     &["bstr"],
-    &["audit::rules", "audit::frame", "audit::page"],
-    &["audit::guard"],
+    &[
+        "audit::rules",
+        "audit::frame",
+        "audit::frame_pointers",
+        "audit::page",
+    ],
+    &["audit::guard", "audit::sentinel"],
     &["audit::site", "audit::guide"],
     &["audit::options"],
     &["audit::ledger"],
     &["audit::current", "audit::forking"],
     &["audit::judge"],
-    &["audit::overseer"],
+    &["audit::overseer", "audit::counting"],
+    &["audit::crossing"],
     &["audit::report"],
     &["audit::trespass"],
     &["audit::session", "audit::suppress"],
-    &["audit::numbered"],
+    &["audit::numbered", "audit::identity"],
     &["audit::settings", "audit::signals", "audit::crash"],
+    &["audit::sweep"],
     &["audit::process", "audit::records"],
     &["audit"],
     &["param"],
+    &["crossing"],
     &["export", "sample"],
     &["lib"],
     &["cli"],
@@ -88,7 +99,9 @@ const STRANGERS: &[(&str, &str)] = &[
 ];
 
 /// Where `unsafe` may stand.
-const UNSAFE: &[&str] = &["task", "bstr", "audit", "param", "export", "sample"];
+const UNSAFE: &[&str] = &[
+    "task", "bstr", "audit", "param", "crossing", "export", "sample",
+];
 
 /// Files that must forbid it, so that the compiler holds them to it.
 const FORBIDS: &[&str] = &["units", "layout", "guid_text", "transcode", "image", "wire"];

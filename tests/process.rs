@@ -184,8 +184,8 @@ fn mistakes_are_told_and_the_program_runs() {
         (
             "check,nonsense",
             "olemem: OLEMEM=check,nonsense: unknown; valid are plain, pass-through, cache=off, cache=windows, \
-             cache=adversarial, and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, halt=, \
-             exitcode=, suppress=, fail-at=",
+             cache=adversarial, fail-at=, fail-every=, fail-rate=, fail-seed=, fail-above=, fail-family=, fail-then=, \
+             and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, halt=, exitcode=, suppress=",
         ),
         (
             "check,format=xml",
@@ -270,6 +270,13 @@ fn a_signal_leaves_a_record_where_the_report_would_go() {
     tools::line_with(&record, "live 2 bstr 8 string");
     if cfg!(target_os = "linux") {
         tools::line_with(&record, "process-static-export-audit");
+    }
+    // A handler of a signal has no memory to make anything else with.
+    for format in ["json", "sarif"] {
+        let output = run(&format!("check,format={format}"), "segv").expect("as above");
+        assert_eq!(output.status.signal(), Some(11));
+        let record = text(&output.stderr);
+        assert!(record.starts_with("olemem-crash/1\nprocess "), "{record}");
     }
 }
 

@@ -27,11 +27,16 @@ use super::ledger::{Books, Counts, Deed, Detail, Entry, SessionId, books_at_rest
 use super::site::Stack;
 use crate::task::block::Family;
 
+mod failing;
 mod reader;
 
-pub use reader::{Crash, Live, Resolve};
+pub(super) use failing::{read_failure, read_failures, write_failure, write_maps};
+pub use reader::{Crash, Resolve};
 
 const FIRST_LINE: &str = "olemem-crash/1";
+
+/// What stands before a line that the compiler told, behind the addresses of a stack.
+const LINE: char = '@';
 
 // ------------------------------------------------------------------------------------- writing
 
@@ -101,7 +106,6 @@ pub(super) fn write(file: i32, process: i32, signal: i32, program: &[u8], sessio
         }
     }
     let _ = out.write_str("maps\n");
-    out.flush();
     copy_maps(&mut out);
     out.flush();
 }
@@ -158,6 +162,12 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
             name(DEEDS, record.deed)
         )?;
         write_detail(out, record.detail)?;
+        if let Some(call) = record.call {
+            writeln!(out, "method {}", call.method.as_str())?;
+            if let Some(parameter) = call.parameter {
+                writeln!(out, "parameter {}", parameter.as_str())?;
+            }
+        }
         if let Some(facts) = &record.block {
             let form = form(facts.is_bstr);
             let family = name(FAMILIES, facts.family);
@@ -188,6 +198,9 @@ fn write_stack(out: &mut Output, what: &str, stack: &Stack) -> fmt::Result {
     for address in stack.addresses() {
         write!(out, " {address:x}")?;
     }
+    if let Some(line) = stack.line() {
+        write!(out, " {LINE}{} {}", line.line(), line.file())?;
+    }
     out.write_str("\n")
 }
 
@@ -202,9 +215,12 @@ fn write_detail(out: &mut Output, detail: Detail) -> fmt::Result {
         Detail::Touched(offset, true) => writeln!(out, "touched {offset} w"),
         Detail::Touched(offset, false) => writeln!(out, "touched {offset} r"),
         Detail::Short { wanted, there } => writeln!(out, "short {wanted} {there}"),
+        Detail::Strayed => writeln!(out, "strayed"),
         Detail::Pins(pins) => writeln!(out, "pins {pins}"),
         Detail::Function(function) => writeln!(out, "function {function}"),
         Detail::Dressed => writeln!(out, "dressed"),
+        Detail::References(count) => writeln!(out, "references {count}"),
+        Detail::Words(words) => writeln!(out, "words {words}"),
     }
 }
 

@@ -1,22 +1,22 @@
 //! Which session a thread is in.
 
 use core::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(all(unix, not(miri)))]
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::ledger::SessionId;
-
-/// The session of threads that are in none of their own; 0 if there is none.
-static PROCESS: AtomicU64 = AtomicU64::new(0);
+use super::ledger::{CrossingId, SessionId, process_session};
 
 thread_local! {
     /// The session that this thread is in; 0 if it is in none.
     static CURRENT: Cell<SessionId> = const { Cell::new(0) };
+    /// The innermost annotated call that this thread is in; 0 if it is in none.
+    static CROSSING: Cell<CrossingId> = const { Cell::new(0) };
 }
 
 /// The session of this thread; 0 if it is in none.
 pub(super) fn current() -> SessionId {
     match CURRENT.try_with(Cell::get) {
-        Ok(0) | Err(_) => PROCESS.load(Ordering::Relaxed),
+        Ok(0) | Err(_) => process_session(),
         Ok(session) => session,
     }
 }
@@ -28,8 +28,29 @@ pub(super) fn enter(session: SessionId) -> SessionId {
         .unwrap_or(0)
 }
 
-/// Has threads without a session be in this one.
+/// Whether this process is a child that a sweep made for one run, which tells its parent alone.
 #[cfg(all(unix, not(miri)))]
-pub(super) fn cover_process(session: SessionId) {
-    PROCESS.store(session, Ordering::Relaxed);
+static IS_OF_SWEEP: AtomicBool = AtomicBool::new(false);
+
+/// Says that this process is a sweep's.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn belong_to_sweep() {
+    IS_OF_SWEEP.store(true, Ordering::Relaxed);
+}
+
+/// Whether it is.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn is_of_sweep() -> bool {
+    IS_OF_SWEEP.load(Ordering::Relaxed)
+}
+
+/// The innermost annotated call of this thread; 0 if it is in none.
+pub(super) fn crossing() -> CrossingId {
+    CROSSING.try_with(Cell::get).unwrap_or(0)
+}
+
+/// Has this thread be in a call from now on.
+pub(super) fn enter_crossing(crossing: CrossingId) {
+    // A thread that is about to end is in none.
+    let _ = CROSSING.try_with(|current| current.set(crossing));
 }

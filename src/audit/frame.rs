@@ -13,7 +13,7 @@ pub struct Frame {
     pub file: Option<String>,
     /// The line.
     pub line: Option<u32>,
-    /// The address within the program.
+    /// The address within the program; 0 if it is not known, where the compiler told the line.
     pub address: usize,
 }
 
@@ -46,6 +46,16 @@ impl Frame {
             file: None,
             line: None,
             address,
+        }
+    }
+
+    /// A line that the compiler told, of which no address is known.
+    fn of_line(file: &str, line: u32) -> Self {
+        Self {
+            function: None,
+            file: Some(file.to_owned()),
+            line: Some(line),
+            address: 0,
         }
     }
 
@@ -97,11 +107,37 @@ impl Frame {
         let file = self.file.as_deref().unwrap_or("");
         LIBRARY.iter().any(|prefix| name.starts_with(prefix))
             || name.starts_with("<fn(")
-            || (file.starts_with("/rustc/") && file.contains("/library/"))
+            || is_library(file)
     }
 
     fn is_unknown(&self) -> bool {
         self.function.is_none() && self.file.is_none()
+    }
+}
+
+/// Parts of the paths of sources that lie between a program and olemem.
+const LIBRARY_SOURCES: &[&str] = &[
+    "/library/core/src/",
+    "/library/alloc/src/",
+    "/library/std/src/",
+    "/allocator-api2-",
+    "/hashbrown-",
+];
+
+/// Whether a file is not the program's: the standard library's, or that of collections which call an allocator.
+pub(super) fn is_library(file: &str) -> bool {
+    file.starts_with('/') && LIBRARY_SOURCES.iter().any(|part| file.contains(part))
+}
+
+/// Puts the line that the compiler told where the innermost frame has none.
+pub(super) fn name_first(frames: &mut Vec<Frame>, file: &str, line: u32) {
+    match frames.first_mut() {
+        Some(first) if first.line.is_some() => {}
+        Some(first) if first.function.is_some() => {
+            first.file = Some(file.to_owned());
+            first.line = Some(line);
+        }
+        _ => frames.insert(0, Frame::of_line(file, line)),
     }
 }
 
@@ -156,39 +192,59 @@ fn is_of_crate(function: &str, name: &str) -> bool {
         .is_some_and(|rest| rest.starts_with("::"))
 }
 
-/// The C functions, which have no crate in their names.
+/// The C functions, which have no crate in their names. A test holds the list to what is exported.
 const EXPORTS: &[&str] = &[
+    "CoGetMalloc",
+    "CoRegisterMallocSpy",
+    "CoRevokeMallocSpy",
+    "CoTaskMemAlloc",
+    "CoTaskMemFree",
+    "CoTaskMemRealloc",
+    "ProgIDFromCLSID",
+    "SHStrDupA",
+    "SHStrDupW",
+    "SetOaNoCache",
+    "StringFromCLSID",
+    "StringFromGUID2",
+    "StringFromIID",
+    "SysAddRefString",
     "SysAllocString",
-    "SysAllocStringLen",
     "SysAllocStringByteLen",
+    "SysAllocStringLen",
+    "SysFreeString",
     "SysReAllocString",
     "SysReAllocStringLen",
-    "SysFreeString",
-    "SysStringLen",
-    "SysStringByteLen",
-    "SysAddRefString",
     "SysReleaseString",
+    "SysStringByteLen",
+    "SysStringLen",
     "VarBstrCat",
     "VarBstrCmp",
-    "CoTaskMemAlloc",
-    "CoTaskMemRealloc",
-    "CoTaskMemFree",
-    "CoGetMalloc",
-    "StringFromCLSID",
-    "StringFromIID",
-    "ProgIDFromCLSID",
-    "SHStrDupW",
-    "SHStrDupA",
+    "olemem_ignore",
+    "olemem_report_count",
+    "olemem_report_counts",
+    "olemem_report_errors",
+    "olemem_report_is_clean",
+    "olemem_report_kind",
+    "olemem_report_release",
+    "olemem_report_text",
+    "olemem_report_warnings",
+    "olemem_session_begin",
+    "olemem_session_check",
+    "olemem_session_end",
+    "olemem_session_join",
+    "olemem_session_leave",
 ];
 
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.function {
             Some(function) => f.write_str(function)?,
-            None => write!(f, "{:#x}", self.address)?,
+            None if self.address != 0 || self.file.is_none() => write!(f, "{:#x}", self.address)?,
+            None => {}
         }
         if let Some(file) = &self.file {
-            write!(f, " at {}", short(file))?;
+            let is_first = self.function.is_none() && self.address == 0;
+            write!(f, "{}at {}", if is_first { "" } else { " " }, short(file))?;
             if let Some(line) = self.line {
                 write!(f, ":{line}")?;
             }
@@ -199,6 +255,10 @@ impl fmt::Display for Frame {
 
 /// A path from the current directory, if it is below it.
 fn short(file: &str) -> String {
+    // Miri, which is isolated from the system, knows of no directory; there the compiler tells paths, short ones.
+    if cfg!(miri) {
+        return file.to_owned();
+    }
     let path = Path::new(file);
     std::env::current_dir()
         .ok()

@@ -105,6 +105,21 @@ impl Shape {
         })
     }
 
+    /// A live block of the heap's as it is, without guards: nobody knows what of it its holder's pointer may reach, so
+    /// nothing is written there.
+    pub(super) fn bare(real: *mut u8, size: usize) -> Self {
+        Self {
+            front: 0,
+            back: 0,
+            ..Self::among_bytes(real, size)
+        }
+    }
+
+    /// Whether it is without guards.
+    fn is_bare(&self) -> bool {
+        !self.is_paged && self.front == 0
+    }
+
     /// All that there is at `real`.
     pub(super) fn total(&self) -> usize {
         self.front + self.room + self.back
@@ -217,10 +232,10 @@ impl Shape {
     ///
     /// # Safety
     ///
-    /// * The block was undressed, and is not being written.
+    /// * The block was undressed, or is bare, and is not being written.
     pub(super) unsafe fn written_after(&self) -> Option<isize> {
-        if self.is_paged {
-            // Whoever tried has been told at once.
+        // With pages, whoever tried has been told at once; without guards there is no filling.
+        if self.is_paged || self.is_bare() {
             return None;
         }
         // SAFETY: all of the heap's block was filled.

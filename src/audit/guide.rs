@@ -5,6 +5,7 @@
 
 mod allocation;
 mod composites;
+mod crossings;
 mod directions;
 mod failures;
 mod interfaces;
@@ -55,7 +56,7 @@ pub enum Check {
     Heap,
     /// Some of it from the heap alone; the rest needs to know what a call's parameters are.
     Partly,
-    /// Only where a call says what its parameters are, which none can say yet.
+    /// Where a call says what its parameters are.
     Call,
     /// By a memory checker that watches, as Miri and Valgrind do.
     MemoryChecker,
@@ -75,8 +76,8 @@ impl Check {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Heap => "from the heap alone",
-            Self::Partly => "in part from the heap alone, the rest at an annotated call: not yet",
-            Self::Call => "at an annotated call: not yet",
+            Self::Partly => "in part from the heap alone, the rest at an annotated call",
+            Self::Call => "at an annotated call",
             Self::MemoryChecker => "by a memory checker that watches",
             Self::OwnTest => "by a test of your own",
             Self::Later => "not yet",
@@ -107,6 +108,32 @@ impl Kind {
             Self::UnbalancedPin => &kinds::UNBALANCED_PIN,
             Self::PinOfNonBstr => &kinds::PIN_OF_NON_BSTR,
             Self::SpyPointerLost => &kinds::SPY_POINTER_LOST,
+            Self::InFreedByCallee => &crossings::IN_FREED_BY_CALLEE,
+            Self::InModifiedByCallee => &crossings::IN_MODIFIED_BY_CALLEE,
+            Self::InNotABstr => &crossings::IN_NOT_A_BSTR,
+            Self::InRetainedByCallee => &crossings::IN_RETAINED_BY_CALLEE,
+            Self::OutOwnedAtEntry => &crossings::OUT_OWNED_AT_ENTRY,
+            Self::OutReadByCallee => &crossings::OUT_READ_BY_CALLEE,
+            Self::OutNotSet => &crossings::OUT_NOT_SET,
+            Self::OutSetOnFailure => &crossings::OUT_SET_ON_FAILURE,
+            Self::OutWrongFamily => &crossings::OUT_WRONG_FAMILY,
+            Self::OutNotACopy => &crossings::OUT_NOT_A_COPY,
+            Self::OutFreedByCallee => &crossings::OUT_FREED_BY_CALLEE,
+            Self::InoutInvalid => &crossings::INOUT_INVALID,
+            Self::InoutLeaked => &crossings::INOUT_LEAKED,
+            Self::InoutDangling => &crossings::INOUT_DANGLING,
+            Self::InoutChangedOnFailure => &crossings::INOUT_CHANGED_ON_FAILURE,
+            Self::AliasedParameters => &crossings::ALIASED_PARAMETERS,
+            Self::BufferOverrun => &crossings::BUFFER_OVERRUN,
+            Self::ElementLeaked => &crossings::ELEMENT_LEAKED,
+            Self::ElementInvalid => &crossings::ELEMENT_INVALID,
+            Self::MemberUninitialised => &crossings::MEMBER_UNINITIALISED,
+            Self::OrphanedOnFailure => &crossings::ORPHANED_ON_FAILURE,
+            Self::InterfaceOverReleased => &crossings::INTERFACE_OVER_RELEASED,
+            Self::InterfaceLeaked => &crossings::INTERFACE_LEAKED,
+            Self::InterfaceNotAddrefed => &crossings::INTERFACE_NOT_ADDREFED,
+            Self::InterfaceUsedAfterDestroy => &crossings::INTERFACE_USED_AFTER_DESTROY,
+            Self::IdentityBroken => &crossings::IDENTITY_BROKEN,
             Self::Leak => &kinds::LEAK,
         }
     }

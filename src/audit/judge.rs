@@ -1,10 +1,14 @@
 //! What is right and wrong with a pointer, and with the bytes around a block: the verdicts, and what becomes of a
 //! freed block.
 
-use super::current::current;
-use super::ledger::{Books, Deed, Detail, Entry, Facts, Place, Record, SessionId, State, held};
-use super::rules::{Kind, Severity};
-use super::site::Stack;
+use super::current::{crossing, current};
+use super::guard::Shape;
+use super::ledger::{
+    Books, Call, Deed, Detail, Entry, Facts, Place, Record, Role, SessionId, State, held,
+};
+use super::rules::{Kind, Rule, Severity};
+use super::sentinel;
+use super::site::{Site, Stack};
 use crate::task::block::Family;
 
 impl Books {
@@ -17,6 +21,9 @@ impl Books {
         deed: Deed,
         at: &Stack,
     ) -> Judgement {
+        if self.tell_planted(held(block.addr(), family), deed, at) {
+            return Judgement::Bad;
+        }
         let place = self.place(block, family);
         let known = match place {
             Place::Start(key) | Place::WrongFamily(key) | Place::Inside(key, _) => Some(key),
@@ -27,6 +34,12 @@ impl Books {
         // Only where something is wrong: every free comes by here.
         let facts = || entry.as_ref().map(facts);
         let first = entry.map_or(0, |entry| entry.first());
+        if entry.is_some_and(|entry| entry.is_blamed)
+            && !matches!(place, Place::Start(_) if entry.is_some_and(|entry| entry.is_live()))
+        {
+            // What follows from what was told is not told again.
+            return Judgement::Bad;
+        }
         let (kind, detail) = match place {
             _ if entry.is_some_and(|entry| !entry.is_live()) => (gone(deed), Detail::As(family)),
             Place::Plain => return Judgement::Plain,
@@ -63,17 +76,22 @@ impl Books {
     /// Records a violation in the session of a block, or, where that is over, in the calling thread's. `false` if
     /// there is neither.
     pub(super) fn tell(&mut self, session: SessionId, mut record: Record, at: &Stack) -> bool {
-        let session = if self.session(session).is_some() {
-            session
-        } else {
-            self.effective(current())
-        };
+        let session = self.concerned(session);
         if self.session(session).is_none() {
             return false;
         }
         record.at = self.sites.keep(at);
         self.record(session, record);
         true
+    }
+
+    /// The session that a violation belongs to: that of the block, or, where that is over, the calling thread's.
+    pub(super) fn concerned(&mut self, session: SessionId) -> SessionId {
+        if self.session(session).is_some() {
+            session
+        } else {
+            self.effective(current())
+        }
     }
 
     /// Counts an operation of this thread's.
@@ -178,11 +196,32 @@ impl Books {
         self.quarantine(key);
     }
 
+    /// Takes a block from before the session from its holder, into the quarantine of the session that this thread is in;
+    /// `false` if there is none, or no memory.
+    pub(super) fn retire_plain(&mut self, block: *mut u8, family: Family, at: &Stack) -> bool {
+        let session = self.effective(current());
+        let Some(size) = self.plain_size(block.addr()).filter(|_| session != 0) else {
+            return false;
+        };
+        let mut entry = Entry::new(&Shape::bare(block, size), family, Site::default());
+        entry.session = session;
+        entry.state = State::Quarantined;
+        entry.freed_at = self.sites.keep(at);
+        let Some(key) = self.enter_freed(entry) else {
+            return false;
+        };
+        self.quarantine(key);
+        true
+    }
+
     /// Records that a block that was freed is used once more; `false` if there is no such block.
     pub(super) fn refuse(&mut self, key: usize, deed: Deed, at: &Stack) -> bool {
         let Some(entry) = self.get(key) else {
             return false;
         };
+        if entry.is_blamed {
+            return true;
+        }
         let kind = gone(deed);
         let record = Record::new(
             kind,
@@ -194,12 +233,145 @@ impl Books {
         true
     }
 
+    /// Records that a pin was taken back where there is none. If the string took the place of a pinned one, the pin is
+    /// that one's, which keeps it: one mistake, however many pins.
+    pub(super) fn pin_too_few(&mut self, key: usize, at: &Stack) {
+        let replaced = self.get(key).and_then(|entry| entry.replaced);
+        let mut detail = Detail::Nothing;
+        if let Some((old, id)) = replaced
+            && let Some(pinned) = self.get_mut(old)
+            && pinned.id == id
+            && pinned.strayed < pinned.pins
+        {
+            pinned.strayed += 1;
+            if pinned.strayed > 1 {
+                return;
+            }
+            detail = Detail::Strayed;
+        }
+        self.tell_pin(key, Kind::UnbalancedPin, detail, at);
+    }
+
+    /// Records that what was planted in an \[out\] variable was handed to a function; `false` if it is nothing of
+    /// the sort.
+    pub(super) fn tell_planted(&mut self, address: usize, deed: Deed, at: &Stack) -> bool {
+        let Some(index) = sentinel::index_of(address) else {
+            return false;
+        };
+        let Some(claim) = self.crossed.claimed(index) else {
+            return false;
+        };
+        if !core::mem::replace(&mut claim.is_told, true) {
+            let mut record = Record::new(Kind::OutReadByCallee, deed, Detail::Nothing, None);
+            (record.call, record.rules) = (Some(claim.call), claim.rules);
+            let session = claim.session;
+            self.tell(session, record, at);
+        }
+        true
+    }
+
+    /// Whether a live block is not this call's to free or reallocate, for the caller has it back later: that it was tried is
+    /// recorded then, and is not to be carried out.
+    pub(super) fn is_anothers(&mut self, key: usize, deed: Deed, at: &Stack) -> bool {
+        let Some(entry) = self.get(key) else {
+            return false;
+        };
+        let generation = entry.generation();
+        let mut record = if let Some(lent) = self.crossed.lent(generation) {
+            if lent.is_in_out {
+                return false;
+            }
+            if core::mem::replace(&mut lent.is_told, true) {
+                return true;
+            }
+            let words = match deed {
+                Deed::Realloc => "the callee reallocated {block} that it was lent as [in]",
+                _ => "the callee freed {block} that it was lent as [in]",
+            };
+            let call = lent.call;
+            of_call(Kind::InFreedByCallee, deed, words, call)
+        } else {
+            let Some(open) = self.crossed.open(crossing()) else {
+                return false;
+            };
+            let Some(passage) = self.crossed.passage(generation) else {
+                return false;
+            };
+            let party = open.party;
+            let call = passage.call;
+            if passage.owner == Some(party) {
+                return false;
+            }
+            if passage.role == Role::Out && passage.handed_by == Some(party) {
+                let words = "the callee freed {block} that it had handed out in an earlier call";
+                of_call(Kind::OutFreedByCallee, deed, words, call)
+            } else if passage.lent_to.contains(&party) {
+                let words = "the callee freed {block} that it was lent as [in] in an earlier call";
+                let mut record = of_call(Kind::InRetainedByCallee, deed, words, call);
+                if self.crossed.may_call_back(open) {
+                    record.severity = Severity::Warning;
+                }
+                record
+            } else {
+                return false;
+            }
+        };
+        record.block = Some(Facts::of_live(&entry));
+        self.tell(entry.session, record, at);
+        true
+    }
+
+    /// What is told of a block that was never freed.
+    pub(super) fn leak(&self, entry: &Entry) -> Record {
+        let generation = entry.generation();
+        let mut leak = Record::new(Kind::Leak, Deed::End, Detail::Nothing, None);
+        let Some(passage) = self.crossed.passage(generation) else {
+            return match self.crossed.failed_in(generation) {
+                Some(call) => {
+                    let words =
+                        "the call failed, and {block} that was allocated in it was never freed";
+                    of_call(Kind::OrphanedOnFailure, Deed::End, words, call)
+                }
+                None => leak,
+            };
+        };
+        if let Some(pending) = passage.pending {
+            let call = pending.call;
+            return Record {
+                rules: pending.rules,
+                ..of_call(pending.kind, Deed::End, pending.words, call)
+            };
+        }
+        match passage.role {
+            Role::In => return leak,
+            Role::Element(array) if self.crossed.passage(array).is_none() => {
+                let words = "the array was freed, and {block} that it held was not";
+                return Record {
+                    rules: Rule::only(32),
+                    ..of_call(Kind::ElementLeaked, Deed::End, words, passage.call)
+                };
+            }
+            Role::Out | Role::Element(_) => leak.rules = Rule::only(5),
+            Role::InOut => leak.rules = Rule::only(8),
+        }
+        leak.call = Some(passage.call);
+        leak
+    }
+
     /// Records what is wrong with a pin.
-    pub(super) fn tell_pin(&mut self, key: usize, kind: Kind, at: &Stack) {
+    pub(super) fn tell_pin(&mut self, key: usize, kind: Kind, detail: Detail, at: &Stack) {
         let entry = self.get(key);
         let block = entry.as_ref().map(facts);
-        let record = Record::new(kind, Deed::Read, Detail::Nothing, block);
+        let record = Record::new(kind, Deed::Read, detail, block);
         self.tell(entry.map_or(0, |entry| entry.session), record, at);
+    }
+}
+
+/// A violation of an annotated call.
+pub(super) fn of_call(kind: Kind, deed: Deed, words: &'static str, call: Call) -> Record {
+    Record {
+        call: Some(call),
+        ..Record::new(kind, deed, Detail::Words(words), None)
     }
 }
 

@@ -12,14 +12,15 @@
 //! 1. Every block that was handed out dressed has an entry until it is really freed. Whether its session is over
 //!    changes nothing about that.
 //! 2. A block in quarantine is undressed, belongs to an open session, and is in that session's queue exactly
-//!    once. It is a live block to the heap, so its address is nobody else's.
+//!    once. It is a live block to the heap, so its address is nobody else's. One from before the session is there as it
+//!    is, for it never was dressed.
 //! 3. What is here asks the system for memory, never the global allocator, which may stand on olemem.
 //! 4. Pointers to blocks are kept with their addresses complemented, so that leak checkers do not take them for
 //!    references. (Miri goes by what a pointer may reach, and does: a leak that the audit has told of is no leak to it.)
 //!    The holder's own pointer would not do: one that was a reference is good for the holder's bytes alone.
 
 use core::ptr;
-use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
@@ -29,22 +30,30 @@ use super::guard::{FRONT, Guard};
 use super::options::Options;
 use super::page;
 use super::rules::Kind;
-use super::site::{Site, Sites};
+use super::site::{Site, Sites, Stack};
 use crate::layout::HEADER;
 use crate::task::block::Family;
+use crate::task::fault::{Fault, Planner};
+use crate::task::fault_plan::Progress;
 use crate::task::heap::innermost;
 use crate::task::hook::Listening;
 use crate::task::lock::{self, Lock};
 use crate::task::table_memory::TableMemory;
 
 mod counts;
+mod crossed;
 mod entry;
+mod objects;
 mod record;
 mod scramble;
 
 pub use counts::Counts;
-pub(super) use entry::{Entry, State, veil};
-pub(super) use record::{Deed, Detail, Facts, PREVIEW, Record};
+pub(super) use crossed::{
+    Claim, Crossed, CrossingId, Generation, Lent, Open, Party, Pending, Role,
+};
+pub(super) use entry::{Entry, State};
+pub(super) use objects::{Object, ObjectId, Objects};
+pub(super) use record::{Call, Deed, Detail, Facts, Failed, Name, PREVIEW, Record};
 use scramble::Scramble;
 
 /// A session's number; they are never used again. 0 is none.
@@ -69,6 +78,9 @@ pub(super) enum Place {
     Nowhere,
 }
 
+/// So many planned failures of a session are kept.
+const FAILURES: usize = 100;
+
 /// A session, as the books have it.
 #[derive(Debug)]
 pub(super) struct SessionBook {
@@ -80,6 +92,10 @@ pub(super) struct SessionBook {
     pub(super) records: Vec<Record, System>,
     /// Violations for which there was no memory.
     pub(super) dropped: u64,
+    /// The plan of failures that its options have.
+    faults: Option<Progress>,
+    /// The allocations that failed because somebody planned it: the first ones.
+    pub(super) failures: Vec<Failed, System>,
     /// What the parent had counted, before a fork: blocks with numbers up to its allocations are the parent's.
     pub(super) inherited: Counts,
     /// The oldest in quarantine, by the key; 0 if none is.
@@ -100,14 +116,23 @@ pub(super) struct Books {
     last_session: SessionId,
     /// Operations that sessions saw which are over.
     pub(super) seen: u64,
-    /// The session that covers threads without one of their own; 0 if none does.
-    pub(super) process: SessionId,
     /// The seat, while there is anything to oversee.
     pub(super) listening: Option<Listening>,
+    /// Who is told of a planned failure at once, in case that it is the last that is heard. The lock is held
+    /// meanwhile: nothing may be asked of the heap or of the books.
+    pub(super) teller: Option<fn(&Failed, &Stack)>,
+    /// Annotated calls, and what crossed in them.
+    pub(super) crossed: Crossed,
+    /// Counting objects.
+    pub(super) objects: Objects,
 }
 
-// SAFETY: the pointers in it are addresses of blocks, which any thread may use that holds the lock.
-unsafe impl Send for Books {}
+impl SessionBook {
+    /// How many allocations failed by the session's own plan.
+    pub(super) fn planned_failures(&self) -> u64 {
+        self.faults.as_ref().map_or(0, Progress::failures)
+    }
+}
 
 impl Books {
     pub(super) const fn new() -> Self {
@@ -119,8 +144,10 @@ impl Books {
             sites: Sites::new(),
             last_session: 0,
             seen: 0,
-            process: 0,
             listening: None,
+            teller: None,
+            crossed: Crossed::new(),
+            objects: Objects::new(),
         }
     }
 
@@ -137,6 +164,8 @@ impl Books {
             counts: Counts::default(),
             records: Vec::new_in(System),
             dropped: 0,
+            faults: options.faults.map(Progress::new),
+            failures: Vec::new_in(System),
             inherited: Counts::default(),
             oldest: 0,
             newest: 0,
@@ -147,11 +176,9 @@ impl Books {
 
     /// The session that a thread is in: its own, if that is open, or the process's, if there is one; or 0.
     pub(super) fn effective(&mut self, own: SessionId) -> SessionId {
-        if self.session(own).is_some() {
-            own
-        } else {
-            self.process
-        }
+        let is_open = |id: &SessionId| self.session(*id).is_some();
+        let found = [own, process_session()].into_iter().find(is_open);
+        found.unwrap_or(0)
     }
 
     /// Whether there was ever a session of that number.
@@ -174,6 +201,8 @@ impl Books {
     pub(super) fn close(&mut self, id: SessionId) -> Option<SessionBook> {
         self.session(id)?;
         self.drain(id, 0);
+        self.crossed.end(id);
+        self.objects.end(id);
         for entry in self.entries.values_mut() {
             if entry.session == id {
                 entry.session = 0;
@@ -186,9 +215,6 @@ impl Books {
             if other.outer == id {
                 other.outer = book.outer;
             }
-        }
-        if self.process == id {
-            self.process = 0;
         }
         Some(book)
     }
@@ -204,6 +230,7 @@ impl Books {
         for book in &mut self.sessions {
             book.inherited = book.counts;
             book.records.clear();
+            book.failures.clear();
             book.dropped = 0;
             // What was freed is the parent's to judge; here it stays where it is.
             (book.oldest, book.newest, book.quarantined) = (0, 0, 0);
@@ -213,6 +240,48 @@ impl Books {
                 entry.session = 0;
             }
         }
+    }
+
+    /// Whether an allocation in a session is to fail, by whichever plan.
+    pub(super) fn is_to_fail(
+        &mut self,
+        session: SessionId,
+        size: usize,
+        family: Family,
+        at: &Stack,
+    ) -> bool {
+        let Some(fault) = self.fault_of(session, size, family) else {
+            return false;
+        };
+        let failed = Failed {
+            fault,
+            family,
+            size,
+            at: self.sites.keep(at),
+        };
+        if let Some(book) = self.session(session)
+            && book.failures.len() < FAILURES
+            && book.failures.try_reserve(1).is_ok()
+        {
+            book.failures.push(failed);
+            if let Some(tell) = self.teller {
+                tell(&failed, at);
+            }
+        }
+        true
+    }
+
+    /// The session's plan comes first.
+    fn fault_of(&mut self, session: SessionId, size: usize, family: Family) -> Option<Fault> {
+        if innermost::can_be(size)
+            && let Some(book) = self.session(session)
+            && let Some(progress) = &book.faults
+            && let Some(number) = progress.fails(size, family)
+        {
+            let planner = Planner::Session;
+            return Some(Fault { planner, number });
+        }
+        innermost::fault_of(size, family)
     }
 
     // ---------------------------------------------------------------------------------- entries
@@ -236,9 +305,19 @@ impl Books {
         true
     }
 
+    /// Enters a block from before the session that its holder has freed, as one that is freed already; `None` if there is
+    /// no memory.
+    #[must_use]
+    pub(super) fn enter_freed(&mut self, entry: Entry) -> Option<usize> {
+        self.entries.try_reserve(1).ok()?;
+        let key = key(entry.shape().block().addr());
+        self.entries.insert(key, entry);
+        Some(key)
+    }
+
     /// The pages of a block, those that are shut included, by number.
     fn pages_of(entry: &Entry) -> core::ops::Range<usize> {
-        let first = veil(entry.real).addr() / page::size() - 1;
+        let first = entry.real.reveal().addr() / page::size() - 1;
         first..first + entry.held() / page::size() + 2
     }
 
@@ -299,6 +378,7 @@ impl Books {
         entry.previewed = 0;
         entry.session = 0;
         entry.is_ignored = false;
+        entry.is_blamed = false;
         entry.is_prefix_told = false;
         entry.allocated_at = allocated_at;
         if let Some(book) = self.session(session) {
@@ -347,6 +427,8 @@ impl Books {
         entry.state = state;
         entry.freed_at = freed_at;
         let (session, size) = (entry.session, entry.size);
+        let generation = entry.generation();
+        self.crossed.forget(generation);
         if let Some(book) = self.session(session) {
             book.counts.goes(size);
         }
@@ -435,7 +517,7 @@ impl Books {
                     book.newest = 0;
                 }
             }
-            // SAFETY: a block in quarantine was undressed, and only a stray pointer could write to it.
+            // SAFETY: a block in quarantine was undressed or is bare, and only a stray pointer could write to it.
             if let Some(offset) = unsafe { entry.shape().written_after() } {
                 let offset = offset - entry.first().cast_signed();
                 let facts = Some(Facts::of_freed(&entry));
@@ -476,9 +558,16 @@ impl Books {
         if self.plain_size(address).is_some() {
             return Place::Plain;
         }
+        // What a spy has put room around starts where the spy says.
+        let is_start = |owner| owner != family && innermost::spyed_as(other) == Some(owner);
         match self.inside(pointer) {
-            Place::PlainInside(owner, _) if owner != family && self.plain_size(other).is_some() => {
+            Place::PlainInside(owner, _)
+                if is_start(owner) || owner != family && self.plain_size(other).is_some() =>
+            {
                 Place::PlainWrongFamily(owner)
+            }
+            Place::Inside(key, _) if self.get(key).is_some_and(|entry| is_start(entry.family)) => {
+                Place::WrongFamily(key)
             }
             place => place,
         }
@@ -492,19 +581,25 @@ impl Books {
                 None => Place::Nowhere,
             };
         };
-        let start = found.start.wrapping_add(FRONT);
-        if self.entries.contains_key(&key(start)) {
-            Place::Inside(key(start), address.wrapping_sub(start).cast_signed())
-        } else {
-            Place::PlainInside(found.family, address.wrapping_sub(found.start))
+        match self.start_in(found.start) {
+            Some(start) => Place::Inside(key(start), address.wrapping_sub(start).cast_signed()),
+            None => Place::PlainInside(found.family, address.wrapping_sub(found.start)),
         }
+    }
+
+    /// Where the audited block starts that the heap's block at an address is for: behind its guard, or, if it is from
+    /// before the session and was freed, right there.
+    fn start_in(&self, start: usize) -> Option<usize> {
+        let starts = [start.wrapping_add(FRONT), start];
+        starts
+            .into_iter()
+            .find(|start| self.entries.contains_key(&key(*start)))
     }
 
     /// The size of the live block that starts at an address, if it is one that is not audited.
     pub(super) fn plain_size(&self, address: usize) -> Option<usize> {
         let size = innermost::size_of(address)?;
-        let is_dressed = self.entries.contains_key(&key(address.wrapping_add(FRONT)));
-        (!is_dressed).then_some(size)
+        self.start_in(address).is_none().then_some(size)
     }
 
     /// The key of the block that a BSTR stands in. A spy may have put room around it.
@@ -548,6 +643,20 @@ const fn memory(start: &'static AtomicPtr<u8>) -> TableMemory<System> {
 }
 
 static BOOKS: Lock<Books> = Lock::new(Books::new());
+
+/// The session that covers threads without one of their own; 0 if none does.
+static PROCESS: AtomicU64 = AtomicU64::new(0);
+
+/// The session of threads that are in none of their own; 0 if there is none.
+pub(super) fn process_session() -> SessionId {
+    PROCESS.load(Ordering::Relaxed)
+}
+
+/// Has threads without a session be in this one.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn cover_process(session: SessionId) {
+    PROCESS.store(session, Ordering::Relaxed);
+}
 
 /// The books. Nothing but the heap's innermost doors may be called meanwhile.
 pub(super) fn books() -> lock::Guard<'static, Books> {

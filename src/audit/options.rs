@@ -2,6 +2,7 @@
 
 use super::guard::Guard;
 use super::site::Backtrace;
+use crate::task::fault_plan::FaultPlan;
 
 /// What a session may allocate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub struct Options {
     pub(super) guard: Guard,
     pub(super) backtrace: Backtrace,
     pub(super) budget: Option<Budget>,
+    pub(super) faults: Option<FaultPlan>,
     /// Whether what is live at the end may be read. In safe Rust it may be another thread's at that moment.
     pub(super) reads_at_end: bool,
 }
@@ -45,6 +47,7 @@ impl Default for Options {
             guard: Guard::Bytes,
             backtrace: Backtrace::Full,
             budget: None,
+            faults: None,
             reads_at_end: false,
         }
     }
@@ -70,6 +73,28 @@ impl Options {
     #[must_use]
     pub const fn backtrace(mut self, backtrace: Backtrace) -> Self {
         self.backtrace = backtrace;
+        self
+    }
+
+    /// Makes allocations within the session fail, on whichever of its threads. [`Report::failures`](super::Report::failures)
+    /// tells which ones did.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use olemem::Bstr;
+    /// use olemem::audit::Session;
+    /// use olemem::fault::FaultPlan;
+    ///
+    /// let session = Session::options().fail(FaultPlan::nth(2)).begin();
+    /// assert!(Bstr::try_from_str("first").is_ok());
+    /// assert!(Bstr::try_from_str("second").is_err());
+    /// let report = session.finish();
+    /// assert_eq!(report.failures()[0].number, 2);
+    /// ```
+    #[must_use]
+    pub const fn fail(mut self, plan: FaultPlan) -> Self {
+        self.faults = Some(plan);
         self
     }
 

@@ -48,8 +48,7 @@ impl Overseer for Audit {
             return innermost::alloc_or_fail(size, family);
         }
         books.count();
-        let dressed = dress_new(&mut books, size, family, session);
-        enter_dressed(&mut books, dressed, family, session, &at)
+        alloc_in(&mut books, size, family, session, &at)
     }
 
     unsafe fn resize(&self, block: *mut u8, size: usize, family: Family) -> *mut u8 {
@@ -60,11 +59,27 @@ impl Overseer for Audit {
             Judgement::Live(key) => key,
             Judgement::Bad => return core::ptr::null_mut(),
             Judgement::Plain | Judgement::Nobodys => {
+                let session = books.effective(current());
+                if session == 0 {
+                    drop(books);
+                    // SAFETY: a live block, or one that is refused.
+                    return unsafe { innermost::resize_or_fail(block, size, family) };
+                }
+                let held = innermost::size_of(block.addr());
+                // Only a block that grows needs memory.
+                if held.is_some_and(|held| size > held)
+                    && books.is_to_fail(session, size, family, &at)
+                {
+                    return core::ptr::null_mut();
+                }
                 drop(books);
                 // SAFETY: a live block, or one that is refused.
-                return unsafe { innermost::resize_or_fail(block, size, family) };
+                return unsafe { innermost::resize(block, size, family) };
             }
         };
+        if books.is_anothers(key, Deed::Realloc, &at) {
+            return core::ptr::null_mut();
+        }
         books.inspect(key, Deed::Realloc, true, &at);
         let Some(entry) = books.get(key) else {
             return core::ptr::null_mut();
@@ -92,15 +107,13 @@ impl Overseer for Audit {
             0 => books.effective(current()),
             old => old,
         };
-        let new = {
-            let dressed = dress_new(&mut books, size, family, session);
-            enter_dressed(&mut books, dressed, family, session, &at)
-        };
+        let new = alloc_in(&mut books, size, family, session, &at);
         if new.is_null() {
             return new;
         }
         if let Some(moved) = books.get_mut(self::key(new.addr())) {
             moved.is_ignored = entry.is_ignored;
+            moved.replaced = entry.replaced;
         }
         // SAFETY: so many bytes are in both blocks, and the caller does not use the old one meanwhile.
         unsafe { new.copy_from_nonoverlapping(block, entry.size.min(size)) };
@@ -122,10 +135,13 @@ impl Overseer for Audit {
         }
         match books.judge(block, family, Deed::Free, &at) {
             Judgement::Live(key) => {
-                books.inspect(key, Deed::Free, true, &at);
-                books.retire(key, &at);
+                if !books.is_anothers(key, Deed::Free, &at) {
+                    books.inspect(key, Deed::Free, true, &at);
+                    books.retire(key, &at);
+                }
             }
             Judgement::Bad => {}
+            Judgement::Plain if books.retire_plain(block, family, &at) => {}
             Judgement::Plain | Judgement::Nobodys => {
                 drop(books);
                 // SAFETY: a live block, or one that is refused.
@@ -187,7 +203,7 @@ impl Overseer for Audit {
             } => {
                 let key = books.key_at(bstr);
                 if !is_live {
-                    books.tell_pin(key, Kind::PinOfNonBstr, &at);
+                    books.tell_pin(key, Kind::PinOfNonBstr, Detail::Nothing, &at);
                 } else if let Some(entry) = books.get_mut(key) {
                     entry.pins = pins;
                 }
@@ -195,7 +211,7 @@ impl Overseer for Audit {
             BstrEvent::Unpinned { bstr, left, .. } => {
                 let key = books.key_at(bstr);
                 match left {
-                    None => books.tell_pin(key, Kind::UnbalancedPin, &at),
+                    None => books.pin_too_few(key, &at),
                     Some(left) => {
                         if let Some(entry) = books.get_mut(key) {
                             entry.pins = left;
@@ -229,6 +245,7 @@ impl Overseer for Audit {
                 books.refuse(start, Deed::Read, &at);
                 false
             }
+            None if books.tell_planted(bstr.addr(), Deed::Read, &at) => false,
             // What is no block may still be a BSTR: in static storage, on the stack, within a struct.
             None => match books.inside(bstr.addr()) {
                 Place::Inside(key, _) if books.get(key).is_some_and(|entry| !entry.is_live()) => {
@@ -246,6 +263,9 @@ impl Overseer for Audit {
         }
         let at = Stack::here();
         let mut books = books();
+        if books.tell_planted(source.addr(), Deed::Copy, &at) {
+            return 0;
+        }
         let mut is_told = false;
         // The usual case first, for the other question may take long.
         let plain = books.plain_size(source.addr());
@@ -358,6 +378,23 @@ impl Overseer for Audit {
         books.tell(entry.map_or(0, |entry| entry.session), record, &at);
     }
 
+    fn replacing(&self, old: *const u16, new: *const u16) {
+        let mut books = books();
+        let old = books.key_at(old);
+        let Some(before) = books.get(old) else {
+            return;
+        };
+        let replaced = if before.pins > 0 {
+            Some((old, before.id))
+        } else {
+            before.replaced
+        };
+        let new = books.key_at(new);
+        if let Some(entry) = books.get_mut(new) {
+            entry.replaced = replaced;
+        }
+    }
+
     fn null_out(&self, function: &'static str) {
         let at = Stack::here();
         let record = Record::new(
@@ -389,6 +426,13 @@ impl Overseer for Audit {
         );
         books.tell(entry.map_or(0, |entry| entry.session), record, &at);
     }
+
+    fn is_to_fail(&self, size: usize, family: Family) -> bool {
+        let at = Stack::here();
+        let mut books = books();
+        let session = books.effective(current());
+        books.is_to_fail(session, size, family, &at)
+    }
 }
 
 /// The address of the block that a BSTR would stand in.
@@ -396,12 +440,25 @@ fn block_at(bstr: *const u16) -> usize {
     bstr.addr().wrapping_sub(HEADER)
 }
 
+/// A new block of a session's; null if there is none, or no memory for its entry.
+fn alloc_in(
+    books: &mut Books,
+    size: usize,
+    family: Family,
+    session: SessionId,
+    at: &Stack,
+) -> *mut u8 {
+    let dressed = if books.is_to_fail(session, size, family, at) {
+        None
+    } else {
+        dress_new(books, size, family, session)
+    };
+    enter_dressed(books, dressed, family, session, at)
+}
+
 /// A new block with guards around it, if there is one.
 fn dress_new(books: &mut Books, size: usize, family: Family, session: SessionId) -> Option<Shape> {
     let total = total(size)?;
-    if innermost::is_to_fail(size) {
-        return None;
-    }
     let paged = match books.guard_of(session) {
         Guard::Page if books.has_pages(size / page::size()) => {
             page::map(size).and_then(|(real, usable)| Shape::at_end_of(real, usable, size))

@@ -24,18 +24,18 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::crash;
-use super::current::cover_process;
 use super::guard::Guard;
-use super::ledger::SessionId;
+use super::ledger::{Failed, SessionId, books, cover_process};
 use super::report::Report;
 use super::rules::Severity;
 use super::session;
 use super::settings::{Format, Settings, as_path};
 use super::signals;
+use super::site::Stack;
 use super::suppress::Suppressions;
 use super::trespass;
 use crate::task::complain::complain;
-use crate::task::fault;
+use crate::task::fault::Planner;
 use crate::task::mode::Step;
 
 mod at_exit;
@@ -91,9 +91,6 @@ extern "Rust" fn olemem_check_process(value: &'static CStr, step: Step) {
 
 fn begin(settings: Settings) -> Option<Watched> {
     let session = session::begin_for_process(settings.options, &watcher::SEAT)?;
-    if settings.fail_at > 0 {
-        fault::fail_nth_of_process(settings.fail_at);
-    }
     let watched = Watched {
         settings,
         session,
@@ -105,6 +102,12 @@ fn begin(settings: Settings) -> Option<Watched> {
     if watched.settings.options.guard == Guard::Page {
         // In front of ours: what it finds is to be in the record.
         trespass::watch();
+        if watched.settings.records.is_some() {
+            trespass::leave_stories_of(session);
+        }
+    }
+    if watched.settings.records.is_some() {
+        books().teller = Some(tell_failure);
     }
     cover_process(session);
     watched.note();
@@ -166,6 +169,29 @@ impl Watched {
         // SAFETY: it was opened above.
         unsafe { libc::close(file) };
     }
+}
+
+/// An allocation fails because the environment says so, which `olemem sweep` is to know of whatever comes next. The
+/// books are locked: no memory is asked for.
+fn tell_failure(failed: &Failed, at: &Stack) {
+    if failed.fault.planner != Planner::Process {
+        return;
+    }
+    let Some(watched) = watched() else {
+        return;
+    };
+    let write = |file: Option<c_int>, write: &dyn Fn(c_int)| {
+        if let Some(file) = file.filter(|file| *file >= 0) {
+            write(file);
+            // SAFETY: it was opened just before.
+            unsafe { libc::close(file) };
+        }
+    };
+    // Once, for the names of all failures.
+    let maps = watched.in_records("maps").map(|path| path.create_new());
+    write(maps, &crash::write_maps);
+    let failures = watched.in_records("failed").map(|path| path.append());
+    write(failures, &|file| crash::write_failure(file, failed, at));
 }
 
 /// The path of the program, as far as the system tells it without memory being asked for.

@@ -7,9 +7,12 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-pub use super::crash::{Crash, Live, Resolve};
+use super::crash;
+pub use super::crash::{Crash, Resolve};
 use super::frame::Frame;
-use super::report::Report;
+use super::report::{Failure, Report};
+pub use super::report::{Live, Signalled};
+use super::sweep::{Did, Ran, Run, Sweep, Wrong};
 
 /// How a process ended, as far as its records tell.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Process {
     pub began: u128,
     /// Its program.
     pub program: String,
+    /// The allocations that failed because its environment said so: the first hundred.
+    pub failures: Vec<Failure>,
     /// How it ended.
     pub ending: Ending,
 }
@@ -47,7 +52,7 @@ pub fn read(folder: &Path, resolve: &mut Resolve<'_>) -> io::Result<Vec<Process>
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let is_whole = path.extension().is_some_and(|extension| {
-            ["begun", "json", "crash"]
+            ["begun", "json", "crash", "failed"]
                 .iter()
                 .any(|one| extension == *one)
         });
@@ -69,8 +74,13 @@ pub fn read(folder: &Path, resolve: &mut Resolve<'_>) -> io::Result<Vec<Process>
             id,
             began,
             program: text(&stem.with_extension("begun"))?.unwrap_or_default(),
+            failures: Vec::new(),
             ending: Ending::Vanished,
         };
+        if let Some(lines) = text(&stem.with_extension("failed"))? {
+            let maps = text(&stem.with_extension("maps"))?.unwrap_or_default();
+            process.failures = crash::read_failures(&lines, &maps, resolve);
+        }
         // A process that lived through a signal has a report as well, which is what counts.
         if let Some(text) = text(&stem.with_extension("json"))? {
             if let Some((report, program)) = Report::from_wire(&text) {
@@ -103,6 +113,46 @@ pub fn merged(reports: impl IntoIterator<Item = Report>) -> Report {
     Report::merged(reports)
 }
 
+/// A row of a sweep over processes: a run in which the allocation of that number was to fail.
+///
+/// `others` is what the command knows to be wrong beside how the program ended and what the report has.
+#[must_use]
+pub fn run(
+    number: u64,
+    failures: Vec<Failure>,
+    did: Did,
+    report: Report,
+    others: Vec<Wrong>,
+) -> Run {
+    let failed = failures.len() as u64;
+    let ran = Ran {
+        number,
+        failures,
+        failed,
+        did,
+        report,
+    };
+    ran.judged(others)
+}
+
+/// A sweep over processes.
+#[must_use]
+pub fn sweep(runs: Vec<Run>, is_complete: bool) -> Sweep {
+    Sweep::of(runs, is_complete)
+}
+
+/// A report as JSON, with the signals that met processes.
+#[must_use]
+pub fn json(report: &Report, signals: &[Signalled]) -> String {
+    report.to_json_with(signals)
+}
+
+/// A report as SARIF, with the signals that met processes.
+#[must_use]
+pub fn sarif(report: &Report, signals: &[Signalled]) -> String {
+    report.to_sarif_with(signals)
+}
+
 /// A frame of another process.
 #[must_use]
 pub fn frame(
@@ -129,22 +179,75 @@ pub fn outlive_interrupts() {
     }
 }
 
+/// The last signal that was to end this process; 0 if there was none.
+static ASKED_TO_END: AtomicI32 = AtomicI32::new(0);
+
+/// Has this process outlive signals that are to end it, so that it can end its programs, and its work in order.
+pub fn note_signals() {
+    extern "C" fn note(signal: c_int) {
+        ASKED_TO_END.store(signal, Ordering::Relaxed);
+    }
+    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: the handler keeps to what is allowed in one.
+        unsafe { libc::signal(signal, note as extern "C" fn(c_int) as usize) };
+    }
+}
+
+/// The signal that was to end this process since [`note_signals`], if there was one.
+#[must_use]
+pub fn noted_signal() -> Option<i32> {
+    Some(ASKED_TO_END.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+}
+
+/// Asks a group of processes to end, or ends it. The group is that of a program that was not waited for yet, by its
+/// number.
+pub fn end_group(program: u32, at_once: bool) {
+    let signal = if at_once {
+        libc::SIGKILL
+    } else {
+        libc::SIGTERM
+    };
+    if let Ok(group) = i32::try_from(program)
+        && group > 1
+    {
+        // SAFETY: it sends a signal to a group whose first process was not waited for yet.
+        unsafe { libc::kill(-group, signal) };
+    }
+}
+
 /// The program to hand signals on to; 0 if there is none.
 static PROGRAM: AtomicI32 = AtomicI32::new(0);
 
-/// Hands what is to end this process on to the program that it started, whose end it waits for; to nobody with `None`.
-pub fn hand_signals_on(program: Option<u32>) {
-    extern "C" fn hand_on(signal: c_int) {
-        let program = PROGRAM.load(Ordering::Relaxed);
-        if program > 0 {
-            // SAFETY: it sends a signal to a process that was not waited for yet.
-            unsafe { libc::kill(program, signal) };
-        }
+/// The last signal that came while there was none; 0 if none did.
+static WAITING: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn hand_on(signal: c_int) {
+    let program = PROGRAM.load(Ordering::SeqCst);
+    if program > 0 {
+        // SAFETY: it sends a signal to a process that was not waited for yet.
+        unsafe { libc::kill(program, signal) };
+    } else {
+        WAITING.store(signal, Ordering::SeqCst);
     }
-    let program = program.and_then(|program| i32::try_from(program).ok());
-    PROGRAM.store(program.unwrap_or(0), Ordering::Relaxed);
+}
+
+/// Keeps what is to end this process for a program that is about to be started: it may be ready for a signal before the
+/// process that started it has its number.
+pub fn keep_signals() {
     for signal in [libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: the handler keeps to what is allowed in one.
         unsafe { libc::signal(signal, hand_on as extern "C" fn(c_int) as usize) };
+    }
+}
+
+/// Hands it on to the program that was started, whose end this process waits for, from now on; to nobody with `None`.
+pub fn hand_signals_on(program: Option<u32>) {
+    let program = program.and_then(|program| i32::try_from(program).ok());
+    PROGRAM.store(program.unwrap_or(0), Ordering::SeqCst);
+    if program.is_some() {
+        let waiting = WAITING.swap(0, Ordering::SeqCst);
+        if waiting > 0 {
+            hand_on(waiting);
+        }
     }
 }

@@ -6,35 +6,71 @@ use super::frame::{self, Frame};
 use super::ledger::{Counts, Deed, Detail, Facts, PREVIEW, Record, SessionBook};
 use super::options::Budget;
 use super::rules::{Kind, Rule, Severity};
+#[cfg(all(unix, not(miri)))]
+use super::site;
 use super::site::Stack;
 use crate::task::block::Family;
+use crate::task::fault::Planner;
 
+mod failure;
 mod json;
 mod message;
 mod paint;
 mod sarif;
+mod signalled;
 #[cfg(all(unix, not(miri)))]
 mod wire;
+
+pub use failure::Failure;
+pub(super) use json::{Frames, Violations, name as family_name, text as json_text};
+pub(super) use paint::Painted;
+pub(super) use sarif::{log as sarif_log, place as sarif_place, sentence};
+pub(super) use signalled::signal_words;
+#[cfg(all(unix, not(miri)))]
+pub use signalled::{Live, Signalled};
 
 /// A session that ended, as the books had it, and its stacks.
 pub(super) struct Closed {
     pub(super) book: SessionBook,
     /// Of each violation: where the block was allocated, where it was freed, where it happened.
     pub(super) stacks: Vec<[Stack; 3]>,
+    /// Of each planned failure: where it happened.
+    pub(super) failed_at: Vec<Stack>,
 }
 
 /// A block, as it was when its violation was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Block {
-    /// Its number within the session: the first that was allocated is 1.
+    /// Its number within the session: the first that was allocated is 1. 0 if it was allocated before.
     pub id: u64,
     /// Whose it is.
     pub family: Family,
-    /// Bytes that its holder thinks of: of a BSTR those that its length counts.
+    /// Bytes that its holder thinks of: of a BSTR those that its length counts, but for one that was allocated before the
+    /// session, of which it is all.
     pub bytes: usize,
     /// The beginning of a BSTR's text, with escapes; nothing if it was freed, or is no BSTR.
     pub preview: Option<String>,
+}
+
+/// An annotated call, as a violation names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// The method, as the call gave it.
+    pub method: String,
+    /// The parameter, if it is about one.
+    pub parameter: Option<String>,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.method)?;
+        match &self.parameter {
+            Some(parameter) => write!(f, ", parameter {parameter}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A broken rule.
@@ -47,6 +83,10 @@ pub struct Violation {
     pub severity: Severity,
     /// What happened, in one sentence.
     pub message: String,
+    /// Those of its kind, unless more is known.
+    rules: &'static [Rule],
+    /// The annotated call that it belongs to, if it does to one.
+    pub call: Option<Call>,
     /// The block, if one is known.
     pub block: Option<Block>,
     /// Where the block was allocated, innermost first. Empty without a block or without stacks.
@@ -61,7 +101,7 @@ impl Violation {
     /// The rules that it breaks.
     #[must_use]
     pub const fn rules(&self) -> &'static [Rule] {
-        self.kind.rules()
+        self.rules
     }
 
     /// What to do instead.
@@ -70,15 +110,16 @@ impl Violation {
         self.kind.help()
     }
 
-    fn new(record: &Record, stacks: &[Stack; 3]) -> Self {
-        Self::with_frames(record, stacks.each_ref().map(Stack::resolve))
-    }
-
     fn with_frames(record: &Record, [allocated_at, freed_at, at]: [Vec<Frame>; 3]) -> Self {
         Self {
             kind: record.kind,
             severity: record.severity,
             message: message::of(record),
+            rules: record.rules,
+            call: record.call.map(|call| Call {
+                method: call.method.as_str().to_owned(),
+                parameter: call.parameter.map(|name| name.as_str().to_owned()),
+            }),
             block: record.block.as_ref().map(Block::new),
             allocated_at,
             freed_at,
@@ -125,28 +166,60 @@ pub struct Report {
     budget: Option<Budget>,
     violations: Vec<Violation>,
     dropped: u64,
+    failures: Vec<Failure>,
 }
 
 impl Report {
     pub(super) fn new(closed: Option<Closed>) -> Self {
-        let Some(Closed { book, stacks }) = closed else {
-            return Self {
-                counts: Counts::default(),
-                budget: None,
-                violations: Vec::new(),
-                dropped: 0,
-            };
-        };
-        let found = book.records.iter().copied().zip(stacks).collect();
-        Self::of(book.counts, book.options.budget, book.dropped, found)
+        closed.map_or_else(Self::of_nothing, |closed| {
+            Self::of_closed(closed, Stack::resolve)
+        })
     }
 
-    /// Of violations in the order in which they were found, with their stacks.
+    fn of_nothing() -> Self {
+        Self {
+            counts: Counts::default(),
+            budget: None,
+            violations: Vec::new(),
+            dropped: 0,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Of a session, its frames found by `resolve`.
+    pub(super) fn of_closed(closed: Closed, resolve: fn(&Stack) -> Vec<Frame>) -> Self {
+        let Closed {
+            book,
+            stacks,
+            failed_at,
+        } = closed;
+        let found = book.records.iter().copied().zip(stacks);
+        let found = found.map(|(record, stacks)| (record, stacks.each_ref().map(resolve)));
+        let failures = book.failures.iter().zip(failed_at);
+        let failures = failures.map(|(failed, at)| Failure {
+            number: failed.fault.number,
+            family: failed.family,
+            bytes: failed.size,
+            at: resolve(&at),
+            planner: failed.fault.planner,
+        });
+        Self {
+            failures: failures.collect(),
+            ..Self::of(
+                book.counts,
+                book.options.budget,
+                book.dropped,
+                found.collect(),
+            )
+        }
+    }
+
+    /// Of violations in the order in which they were found, with their frames.
     pub(super) fn of(
         counts: Counts,
         budget: Option<Budget>,
         dropped: u64,
-        mut found: Vec<(Record, [Stack; 3])>,
+        mut found: Vec<(Record, [Vec<Frame>; 3])>,
     ) -> Self {
         // As found; leaks last, by block.
         found.sort_by_key(|(record, _)| {
@@ -158,17 +231,18 @@ impl Report {
             counts,
             budget,
             violations: found
-                .iter()
-                .map(|(record, stacks)| Violation::new(record, stacks))
+                .into_iter()
+                .map(|(record, frames)| Violation::with_frames(&record, frames))
                 .collect(),
             dropped,
+            failures: Vec::new(),
         }
     }
 
     /// Of several processes: all that they found, one after another. The most bytes at a time are those of one.
     #[cfg(all(unix, not(miri)))]
     pub(super) fn merged(reports: impl IntoIterator<Item = Self>) -> Self {
-        let mut whole = Self::new(None);
+        let mut whole = Self::of_nothing();
         for report in reports {
             let (all, one) = (&mut whole.counts, report.counts);
             all.operations += one.operations;
@@ -206,10 +280,11 @@ impl Report {
     #[cfg(all(unix, not(miri)))]
     pub(super) fn of_one(record: &Record, stacks: &[Stack; 3]) -> Self {
         Self {
-            counts: Counts::default(),
-            budget: None,
-            violations: vec![Violation::new(record, stacks)],
-            dropped: 0,
+            violations: vec![Violation::with_frames(
+                record,
+                stacks.each_ref().map(Stack::resolve),
+            )],
+            ..Self::of_nothing()
         }
     }
 
@@ -217,6 +292,36 @@ impl Report {
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations
+    }
+
+    /// The allocations that failed because a [`FaultPlan`](crate::fault::FaultPlan) said so, whoever's plan it was:
+    /// the first hundred.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// The failures of one planner, which are then no more in the report.
+    pub(super) fn take_failures(&mut self, planner: Planner) -> Vec<Failure> {
+        self.failures
+            .extract_if(.., |failure| failure.planner == planner)
+            .collect()
+    }
+
+    /// Finds names for frames that have but their addresses, in this process.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn name_frames(&mut self) {
+        for violation in &mut self.violations {
+            let Violation {
+                allocated_at,
+                freed_at,
+                at,
+                ..
+            } = violation;
+            for frames in [allocated_at, freed_at, at] {
+                *frames = site::resolved(frames.iter().map(|frame| frame.address));
+            }
+        }
     }
 
     /// The session's numbers, when it ended.
@@ -329,9 +434,7 @@ fn names(kinds: &[Kind]) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for violation in grouped(&self.violations) {
-            writeln!(f, "{violation}")?;
-        }
+        self.tell(f)?;
         self.summary(f)
     }
 }
@@ -351,6 +454,7 @@ fn grouped(violations: &[Violation]) -> Vec<Told<'_>> {
         let same = told.iter_mut().find(|group| {
             violation.kind == Kind::Leak
                 && group.first.kind == Kind::Leak
+                && group.first.call == violation.call
                 && !violation.allocated_at.is_empty()
                 && frame::is_same_site(&group.first.allocated_at, &violation.allocated_at)
         });
@@ -388,9 +492,13 @@ impl fmt::Display for Told<'_> {
             severity,
             message,
             block,
+            call,
             ..
         } = violation;
         writeln!(f, "{severity}[{kind}]: {message}")?;
+        if let Some(call) = call {
+            writeln!(f, "  call {call}")?;
+        }
         if let Some(block) = block {
             write!(f, "  block {block}")?;
             if self.count > 1 {
@@ -427,7 +535,11 @@ impl fmt::Display for Block {
         let Self {
             id, family, bytes, ..
         } = self;
-        write!(f, "{id}: {family}, {}", plural(*bytes as u64, "byte"))?;
+        match id {
+            0 => f.write_str("from before")?,
+            id => write!(f, "{id}")?,
+        }
+        write!(f, ": {family}, {}", plural(*bytes as u64, "byte"))?;
         match &self.preview {
             Some(preview) => write!(f, ", \"{preview}\""),
             None => Ok(()),
@@ -436,6 +548,14 @@ impl fmt::Display for Block {
 }
 
 impl Report {
+    /// The stories, each with an empty line behind it.
+    pub(super) fn tell(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for violation in grouped(&self.violations) {
+            writeln!(f, "{violation}")?;
+        }
+        Ok(())
+    }
+
     /// The last lines: what was seen, and how it ended.
     fn summary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.has_recorded() && self.violations.is_empty() {
@@ -473,7 +593,7 @@ impl Report {
 }
 
 /// A number of things.
-fn plural(count: u64, thing: &str) -> String {
+pub(super) fn plural(count: u64, thing: &str) -> String {
     if count == 1 {
         format!("1 {thing}")
     } else {

@@ -28,6 +28,22 @@ impl Rule {
         }
     }
 
+    /// The one of that number, as a list; none if there is no such rule.
+    pub(super) fn only(number: u8) -> &'static [Self] {
+        const ALL: [Rule; Rule::COUNT as usize] = {
+            let mut all = [Rule(0); Rule::COUNT as usize];
+            let mut number = 1;
+            while number <= Rule::COUNT {
+                all[number as usize - 1] = Rule(number);
+                number += 1;
+            }
+            all
+        };
+        static EACH: [Rule; Rule::COUNT as usize] = ALL;
+        let index = usize::from(number).wrapping_sub(1);
+        EACH.get(index..=index).unwrap_or_default()
+    }
+
     /// Its number.
     #[must_use]
     pub const fn number(self) -> u8 {
@@ -109,6 +125,58 @@ pub enum Kind {
     PinOfNonBstr,
     /// A registered spy handed back a pointer that is no block.
     SpyPointerLost,
+    /// The callee freed or reallocated what it was lent as \[in\].
+    InFreedByCallee,
+    /// The callee wrote to what it was lent as \[in\].
+    InModifiedByCallee,
+    /// What was passed where a BSTR is declared is none.
+    InNotABstr,
+    /// The callee kept what it was once lent as \[in\], and frees it or hands it out in a later call.
+    InRetainedByCallee,
+    /// The variable of an \[out\] parameter held a block that was lost when the call wrote over it.
+    OutOwnedAtEntry,
+    /// The callee used what the variable of an \[out\] parameter held when the call began.
+    OutReadByCallee,
+    /// The callee left the variable of an \[out\] parameter as it was.
+    OutNotSet,
+    /// The call failed, and an \[out\] variable is not NULL.
+    OutSetOnFailure,
+    /// What was handed out is no live block of the declared family.
+    OutWrongFamily,
+    /// What was handed out has an owner already.
+    OutNotACopy,
+    /// The callee freed what it had handed out in an earlier call.
+    OutFreedByCallee,
+    /// The value of an \[in,out\] parameter is neither NULL nor a live block of its family.
+    InoutInvalid,
+    /// The callee replaced the value of an \[in,out\] parameter, and nobody freed the old one.
+    InoutLeaked,
+    /// The callee freed the old value of an \[in,out\] parameter and left the pointer there.
+    InoutDangling,
+    /// The call failed, and the value of an \[in,out\] parameter is another than before.
+    InoutChangedOnFailure,
+    /// Two parameters hold the same block, and one of them is \[in,out\].
+    AliasedParameters,
+    /// The callee wrote outside of a buffer that the caller gave it.
+    BufferOverrun,
+    /// An element of an array was lost, and never freed.
+    ElementLeaked,
+    /// An element of an array is neither NULL nor a live block of its family.
+    ElementInvalid,
+    /// A pointer within a structure was neither NULL nor a live block when the call began.
+    MemberUninitialised,
+    /// A call that failed left a block behind that it had made for a structure or an array.
+    OrphanedOnFailure,
+    /// An interface pointer was released without a reference of one's own.
+    InterfaceOverReleased,
+    /// A reference to an object was never released.
+    InterfaceLeaked,
+    /// An interface pointer was handed out without a reference for the caller.
+    InterfaceNotAddrefed,
+    /// An object was called after its last reference was released.
+    InterfaceUsedAfterDestroy,
+    /// An object's QueryInterface does not keep to the rules of identity.
+    IdentityBroken,
     /// A block was never freed.
     Leak,
 }
@@ -132,6 +200,32 @@ impl Kind {
         Self::UnbalancedPin,
         Self::PinOfNonBstr,
         Self::SpyPointerLost,
+        Self::InFreedByCallee,
+        Self::InModifiedByCallee,
+        Self::InNotABstr,
+        Self::InRetainedByCallee,
+        Self::OutOwnedAtEntry,
+        Self::OutReadByCallee,
+        Self::OutNotSet,
+        Self::OutSetOnFailure,
+        Self::OutWrongFamily,
+        Self::OutNotACopy,
+        Self::OutFreedByCallee,
+        Self::InoutInvalid,
+        Self::InoutLeaked,
+        Self::InoutDangling,
+        Self::InoutChangedOnFailure,
+        Self::AliasedParameters,
+        Self::BufferOverrun,
+        Self::ElementLeaked,
+        Self::ElementInvalid,
+        Self::MemberUninitialised,
+        Self::OrphanedOnFailure,
+        Self::InterfaceOverReleased,
+        Self::InterfaceLeaked,
+        Self::InterfaceNotAddrefed,
+        Self::InterfaceUsedAfterDestroy,
+        Self::IdentityBroken,
         Self::Leak,
     ];
 
@@ -155,6 +249,32 @@ impl Kind {
             Self::UnbalancedPin => "unbalanced-pin",
             Self::PinOfNonBstr => "pin-of-non-bstr",
             Self::SpyPointerLost => "spy-pointer-lost",
+            Self::InFreedByCallee => "in-freed-by-callee",
+            Self::InModifiedByCallee => "in-modified-by-callee",
+            Self::InNotABstr => "in-not-a-bstr",
+            Self::InRetainedByCallee => "in-retained-by-callee",
+            Self::OutOwnedAtEntry => "out-owned-at-entry",
+            Self::OutReadByCallee => "out-read-by-callee",
+            Self::OutNotSet => "out-not-set",
+            Self::OutSetOnFailure => "out-set-on-failure",
+            Self::OutWrongFamily => "out-wrong-family",
+            Self::OutNotACopy => "out-not-a-copy",
+            Self::OutFreedByCallee => "out-freed-by-callee",
+            Self::InoutInvalid => "inout-invalid",
+            Self::InoutLeaked => "inout-leaked",
+            Self::InoutDangling => "inout-dangling",
+            Self::InoutChangedOnFailure => "inout-changed-on-failure",
+            Self::AliasedParameters => "aliased-parameters",
+            Self::BufferOverrun => "buffer-overrun",
+            Self::ElementLeaked => "element-leaked",
+            Self::ElementInvalid => "element-invalid",
+            Self::MemberUninitialised => "member-uninitialised",
+            Self::OrphanedOnFailure => "orphaned-on-failure",
+            Self::InterfaceOverReleased => "interface-over-released",
+            Self::InterfaceLeaked => "interface-leaked",
+            Self::InterfaceNotAddrefed => "interface-not-addrefed",
+            Self::InterfaceUsedAfterDestroy => "interface-used-after-destroy",
+            Self::IdentityBroken => "identity-broken",
             Self::Leak => "leak",
         }
     }
@@ -163,7 +283,7 @@ impl Kind {
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
-            Self::TerminatorOverwritten => Severity::Warning,
+            Self::TerminatorOverwritten | Self::InModifiedByCallee => Severity::Warning,
             _ => Severity::Error,
         }
     }
@@ -186,6 +306,32 @@ impl Kind {
             Self::NullOutPointer => &[],
             Self::UnbalancedPin | Self::PinOfNonBstr => &[Rule(28)],
             Self::SpyPointerLost => &[Rule(54)],
+            Self::InFreedByCallee => &[Rule(1)],
+            Self::InModifiedByCallee => &[Rule(2)],
+            Self::InNotABstr => &[Rule(3)],
+            Self::InRetainedByCallee => &[Rule(1), Rule(12)],
+            Self::OutOwnedAtEntry => &[Rule(7)],
+            Self::OutReadByCallee => &[Rule(6)],
+            Self::OutNotSet => &[Rule(15)],
+            Self::OutSetOnFailure => &[Rule(14), Rule(16), Rule(18), Rule(48)],
+            Self::OutWrongFamily => &[Rule(5), Rule(10), Rule(29), Rule(38)],
+            Self::OutNotACopy => &[Rule(13)],
+            Self::OutFreedByCallee => &[Rule(11)],
+            Self::InoutInvalid => &[Rule(8)],
+            Self::InoutLeaked => &[Rule(8), Rule(9)],
+            Self::InoutDangling => &[Rule(8), Rule(9)],
+            Self::InoutChangedOnFailure => &[Rule(17)],
+            Self::AliasedParameters => &[Rule(37)],
+            Self::BufferOverrun => &[Rule(31)],
+            Self::ElementLeaked => &[Rule(32), Rule(34), Rule(35)],
+            Self::ElementInvalid => &[Rule(32)],
+            Self::MemberUninitialised => &[Rule(36)],
+            Self::OrphanedOnFailure => &[Rule(33)],
+            Self::InterfaceOverReleased => &[Rule(44), Rule(46), Rule(51)],
+            Self::InterfaceLeaked => &[Rule(43), Rule(45), Rule(46)],
+            Self::InterfaceNotAddrefed => &[Rule(45), Rule(47)],
+            Self::InterfaceUsedAfterDestroy => &[Rule(43), Rule(51)],
+            Self::IdentityBroken => &[Rule(49)],
         }
     }
 
@@ -225,6 +371,74 @@ impl Kind {
             Self::PinOfNonBstr => "pin only a live BSTR",
             Self::SpyPointerLost => {
                 "give back in Pre calls what the Post call was given, and move the pointer only where fSpyed is TRUE"
+            }
+            Self::InFreedByCallee => {
+                "leave what is [in] to the caller; to keep or change a string, make a copy of one's own"
+            }
+            Self::InModifiedByCallee => {
+                "treat what is [in] as read-only; change a copy of one's own"
+            }
+            Self::InNotABstr => {
+                "pass NULL or what SysAllocString* gave, for [in] as well; a static literal of a BSTR's shape has to be registered"
+            }
+            Self::InRetainedByCallee => "to keep an incoming string, store a copy",
+            Self::OutOwnedAtEntry => {
+                "free what the variable holds, and set it to NULL, before it is passed as [out]"
+            }
+            Self::OutReadByCallee => {
+                "store NULL in [out] variables first; what they hold when the call begins means nothing"
+            }
+            Self::OutNotSet => {
+                "store NULL in every [out] variable when the method begins, whatever it returns later"
+            }
+            Self::OutSetOnFailure => {
+                "on failure free what was made so far and store NULL; a method that fails with data on purpose needs a waiver"
+            }
+            Self::OutWrongFamily => {
+                "hand out a BSTR that SysAllocString* made where a BSTR is declared, else memory of CoTaskMemAlloc"
+            }
+            Self::OutNotACopy => {
+                "hand out a copy of a stored string; or detach it, and keep no pointer to it"
+            }
+            Self::OutFreedByCallee => "what was handed out is the caller's to free",
+            Self::InoutInvalid => {
+                "pass, and leave behind, NULL or a block of the standard allocator"
+            }
+            Self::InoutLeaked => "free the old value when a new one is assigned",
+            Self::InoutDangling => {
+                "free the old value only when a new one, or NULL, is stored in its place"
+            }
+            Self::InoutChangedOnFailure => {
+                "on failure leave an [in,out] value as it was, or free it and store NULL"
+            }
+            Self::AliasedParameters => {
+                "pass each block once; where a method needs a value twice, pass a copy"
+            }
+            Self::BufferOverrun => "write no more than the size that came with the buffer",
+            Self::ElementLeaked => {
+                "free each element before the array, and those that a smaller count leaves behind"
+            }
+            Self::ElementInvalid => {
+                "fill every element up to the count with NULL or a block of the declared family"
+            }
+            Self::MemberUninitialised => {
+                "set every pointer of a structure to NULL or to a block before it is passed"
+            }
+            Self::OrphanedOnFailure => {
+                "on failure free what the structure or array was given so far"
+            }
+            Self::InterfaceOverReleased => {
+                "release only what was added or handed over: an [in] pointer is the caller's"
+            }
+            Self::InterfaceLeaked => {
+                "release each reference once: what came as [out], and what was replaced as [in,out]"
+            }
+            Self::InterfaceNotAddrefed => "call AddRef on a pointer before it is handed out",
+            Self::InterfaceUsedAfterDestroy => {
+                "keep a reference for as long as the pointer is used"
+            }
+            Self::IdentityBroken => {
+                "give the same IUnknown from every interface, and the same answer for an interface as long as the object lives"
             }
             Self::Leak => {
                 "whoever owns the block at the end frees it: SysFreeString for a BSTR, CoTaskMemFree for task memory"

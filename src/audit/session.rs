@@ -5,11 +5,15 @@ use core::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
+use super::counting;
+use super::crossing::{Crossing, frame};
 use super::current::{current, enter};
 #[cfg(all(unix, not(miri)))]
 use super::guard::Guard;
 use super::judge::facts;
-use super::ledger::{Deed, Detail, Facts, Record, SessionBook, SessionId, State, books, key};
+use super::ledger::{
+    Deed, Detail, Facts, Failed, Record, SessionBook, SessionId, State, books, key,
+};
 use super::options::Options;
 use super::overseer::SEAT;
 use super::report::{Closed, Report};
@@ -153,6 +157,11 @@ impl Session {
         Joiner { id: self.id }
     }
 
+    /// Begins an annotated call that belongs to this session.
+    pub(crate) fn crossing(&self, method: &str) -> Crossing {
+        Crossing::begin_in(self.id, method, frame())
+    }
+
     /// Ends the session: everything that is still live is reported as leaked, freed blocks are looked at once
     /// more and given back.
     #[must_use = "the report says what was found"]
@@ -161,9 +170,23 @@ impl Session {
     }
 
     fn end(&mut self) -> Report {
+        Report::new(self.close())
+    }
+
+    fn close(&mut self) -> Option<Closed> {
         self.is_finished = true;
-        let report = close(self.id);
-        Report::new(report)
+        close(self.id)
+    }
+
+    /// Its number.
+    pub(super) const fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Ends it as [`finish`](Self::finish) does, and gives what the books had, which is there: nobody else ends a
+    /// session that somebody holds.
+    pub(super) fn into_closed(mut self) -> Option<Closed> {
+        self.close()
     }
 }
 
@@ -196,10 +219,18 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         if entry.is_ignored {
             continue;
         }
-        let (kind, detail) = if entry.pins > 0 || entry.state == State::Deferred {
-            (Kind::UnbalancedPin, Detail::Pins(entry.pins))
+        let pins = entry.pins.saturating_sub(entry.strayed);
+        if pins == 0 && entry.strayed > 0 && entry.state == State::Deferred {
+            // Told where they were taken back from another string.
+            continue;
+        }
+        let record = if pins > 0 || entry.state == State::Deferred {
+            let detail = Detail::Pins(pins);
+            Record::new(Kind::UnbalancedPin, Deed::End, detail, None)
+        } else if entry.is_blamed {
+            continue;
         } else {
-            (Kind::Leak, Detail::Nothing)
+            books.leak(&entry)
         };
         let facts = if reads {
             // SAFETY: in C nobody borrows what is live, and a test leaves it alone when it ends its session.
@@ -207,7 +238,12 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         } else {
             facts(&entry)
         };
-        books.record(id, Record::new(kind, Deed::End, detail, Some(facts)));
+        let block = Some(facts);
+        books.record(id, Record { block, ..record });
+    }
+    while let Some(object) = books.objects.next_leaked(id) {
+        let record = counting::leak(object);
+        books.record(id, record);
     }
     let outer = books.session(id).map_or(0, |book| book.outer);
     let book = books.close(id)?;
@@ -220,6 +256,7 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         books.listening = None;
     }
     drop(books);
+    counting::bury();
     // The stacks of closed sessions stay in the books, by number.
     // Another session may have asked for stacks where this one did not.
     let with_stacks = book.options.backtrace != Backtrace::Off;
@@ -231,7 +268,19 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         }
     };
     let stacks = book.records.iter().map(of).collect();
-    Some(Closed { book, stacks })
+    let stack = |failed: &Failed| {
+        if with_stacks {
+            stack_of(failed.at)
+        } else {
+            Stack::default()
+        }
+    };
+    let failed_at = book.failures.iter().map(stack).collect();
+    Some(Closed {
+        book,
+        stacks,
+        failed_at,
+    })
 }
 
 /// Opens a session for all threads that are in none of their own; `None` if the seat is taken or there is no memory.
@@ -242,7 +291,6 @@ pub(super) fn begin_for_process(options: Options, seat: &'static hook::Seat) -> 
     super::forking::watch();
     books.listening = Some(hook::listen(seat).ok()?);
     let id = books.open(options.read_at_end(), 0)?;
-    books.process = id;
     refresh(&books.sessions);
     Some(id)
 }
@@ -280,9 +328,14 @@ pub(super) fn so_far(id: SessionId, skipped: usize) -> Option<Report> {
     drop(books);
     let found = records
         .into_iter()
-        .map(|record| (record, stacks_of(&record)))
+        .map(|record| (record, stacks_of(&record).each_ref().map(Stack::resolve)))
         .collect();
     Some(Report::of(counts, None, dropped, found))
+}
+
+/// A stack that the books keep.
+fn stack_of(site: Site) -> Stack {
+    books().sites.get(site)
 }
 
 /// The stacks of a violation: where the block was allocated, where it was freed, where it happened.

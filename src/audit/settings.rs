@@ -38,8 +38,6 @@ pub(super) struct Settings {
     pub(super) exit_code: u8,
     /// The file of suppressions, from the root.
     pub(super) suppress: Option<Vec<u8, System>>,
-    /// The allocation that fails; 0 if none is to.
-    pub(super) fail_at: u64,
     /// The folder of `olemem check`, which wants a record of every process and prints the report itself.
     pub(super) records: Option<Vec<u8, System>>,
 }
@@ -94,10 +92,8 @@ impl Settings {
             (b"format", b"sarif") => self.format = Format::Sarif,
             (b"format", _) => return Err(Wrong::Valid("text, json, sarif")),
             (b"backtrace", b"off") => self.options = self.options.backtrace(Backtrace::Off),
-            // What is short to the eye: olemem's own frames are cut away in any case.
-            (b"backtrace", b"full" | b"short") => {
-                self.options = self.options.backtrace(Backtrace::Full);
-            }
+            (b"backtrace", b"short") => self.options = self.options.backtrace(Backtrace::Short),
+            (b"backtrace", b"full") => self.options = self.options.backtrace(Backtrace::Full),
             (b"backtrace", _) => return Err(Wrong::Valid("off, short, full")),
             (b"quarantine", size) => {
                 let bytes =
@@ -112,11 +108,6 @@ impl Settings {
             (b"halt", _) => return Err(Wrong::Valid("first, end")),
             (b"exitcode", code) => {
                 self.exit_code = number(code).ok_or(Wrong::Valid("a number from 0 to 255"))?;
-            }
-            (b"fail-at", nth) => {
-                self.fail_at = number(nth)
-                    .filter(|nth| *nth > 0)
-                    .ok_or(Wrong::Valid("a number from 1 on"))?;
             }
             // Not the audit's.
             _ => {}
@@ -201,14 +192,13 @@ mod tests {
 
     #[test]
     fn keys_are_read() {
-        let value =
-            c"check,report=/r.%p,format=json,quarantine=3K,halt=first,exitcode=7,fail-at=2,cache=off";
+        let value = c"check,report=/r.%p,format=json,quarantine=3K,halt=first,exitcode=7,cache=off";
         let settings = Settings::read(value);
         assert_eq!(settings.report.as_deref(), Some(&b"/r.%p"[..]));
         assert_eq!(settings.format, Format::Json);
         assert_eq!(settings.options, Options::default().quarantine(3 << 10));
         assert!(settings.halts);
-        assert_eq!((settings.exit_code, settings.fail_at), (7, 2));
+        assert_eq!(settings.exit_code, 7);
         assert!(told(value).is_empty());
         let relative = Settings::read(c"check,suppress=s");
         let path = relative.suppress.expect("a path");
@@ -236,17 +226,13 @@ mod tests {
                 c"exitcode=256",
                 "OLEMEM: exitcode=256: valid is a number from 0 to 255",
             ),
-            (
-                c"fail-at=0",
-                "OLEMEM: fail-at=0: valid is a number from 1 on",
-            ),
             (c"report=", "OLEMEM: report=: valid is a path"),
         ] {
             assert_eq!(told(value), [what]);
             let settings = Settings::read(value);
             assert_eq!(settings.format, Format::Text);
             assert_eq!(settings.options, Options::default());
-            assert_eq!((settings.exit_code, settings.fail_at), (0, 0));
+            assert_eq!(settings.exit_code, 0);
             assert!(settings.report.is_none() && !settings.halts);
         }
     }

@@ -49,18 +49,23 @@ unsafe impl Sync for OtherStack {}
 
 static OTHER_STACK: OtherStack = OtherStack(UnsafeCell::new([0; STACK]));
 
-/// Has `deed` done before a signal ends the process. Called once.
+/// Has `deed` done before a signal ends the process. Called once, or once more in a forked child, whose deed is
+/// another one.
 pub(super) fn watch(deed: fn(c_int)) {
     DEED.store(deed as usize, Ordering::Release);
     give_stack();
     for (index, (signal, meant)) in SIGNALS.into_iter().enumerate() {
-        let before = BEFORE.0.get().cast::<libc::sigaction>().wrapping_add(index);
-        // SAFETY: the place is one of the array's, which nobody reads yet; no new handler is given.
-        if unsafe { libc::sigaction(signal, ptr::null(), before) } != 0 {
+        // SAFETY: zeros are a `sigaction` with no flags, an empty mask, and the default.
+        let mut now: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        // SAFETY: the place is there, and no new handler is given.
+        let asked = unsafe { libc::sigaction(signal, ptr::null(), &raw mut now) };
+        let there = now.sa_sigaction;
+        if asked != 0 || there == handler as extern "C" fn(_, _, _) as usize {
             continue;
         }
-        // SAFETY: it was written just now.
-        let there = unsafe { &*before }.sa_sigaction;
+        let before = BEFORE.0.get().cast::<libc::sigaction>().wrapping_add(index);
+        // SAFETY: the place is one of the array's, which nobody reads yet: the handler is not there.
+        unsafe { before.write(now) };
         if there == libc::SIG_IGN || (meant == Meant::Perhaps && there != libc::SIG_DFL) {
             continue;
         }

@@ -1,5 +1,6 @@
-//! Where a call came from: stacks of return addresses, each kept once.
+//! Where a call came from: stacks of return addresses, or the line that the compiler told, each kept once.
 
+use core::panic::Location;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
@@ -8,6 +9,8 @@ use allocator_api2::vec::Vec;
 use hashbrown::HashTable;
 
 use super::frame::{self, Frame};
+use super::frame_pointers;
+use crate::task::caller::{self, Entered, Place};
 use crate::task::table_memory::TableMemory;
 
 /// How much of the stack is kept with each event.
@@ -15,7 +18,13 @@ use crate::task::table_memory::TableMemory;
 pub enum Backtrace {
     /// Nothing.
     Off,
-    /// Everything that the unwinder finds, up to 24 frames. Under Miri it is nothing.
+    /// What costs little: of a call from Rust the line that it stands in, which the compiler tells; of one from C
+    /// where it returns to, and the callers behind as far as frame pointers lead. Where there is neither (a value that
+    /// is dropped, a call by way of a trait of the standard library's, C on a machine that is none of x86-64 and AArch64)
+    /// the first frames that the unwinder finds.
+    Short,
+    /// Everything that the unwinder finds, up to 24 frames. Where it finds no line, and under Miri, which has no
+    /// unwinder to ask, it is the line that the compiler tells.
     #[default]
     Full,
 }
@@ -23,11 +32,19 @@ pub enum Backtrace {
 /// Frames kept of a stack; those of olemem's own included.
 const DEPTH: usize = 24;
 
-/// The return addresses of one stack, complemented.
+/// Frames that the unwinder is asked for where little is wanted, some of olemem's own included.
+const FEW: usize = 6;
+
+/// One stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stack {
+    /// The return addresses, complemented.
     frames: [usize; DEPTH],
     len: usize,
+    /// The line of the innermost frame, if the compiler told.
+    line: Option<&'static Location<'static>>,
+    /// Whether the frames were found by frame pointers, which may lead astray.
+    is_walked: bool,
 }
 
 /// A stack that is kept, by number. 0 is the empty one.
@@ -52,23 +69,71 @@ impl Stack {
     const EMPTY: Self = Self {
         frames: [0; DEPTH],
         len: 0,
+        line: None,
+        is_walked: false,
     };
 
     /// The stack of this call, as far as it is wanted. It asks for no memory of the global allocator's.
     pub(super) fn here() -> Self {
         let mut stack = Self::EMPTY;
-        // Miri's addresses cannot be told by number.
-        if cfg!(miri) || WANTED.load(Ordering::Relaxed) == Backtrace::Off as u8 {
+        let wanted = WANTED.load(Ordering::Relaxed);
+        if wanted == Backtrace::Off as u8 {
             return stack;
         }
+        let entered = caller::innermost();
+        if let Some(Place::Rust(line)) = entered.and_then(|entered| entered.place)
+            && !frame::is_library(line.file())
+        {
+            stack.line = Some(line);
+        }
+        // Miri's addresses cannot be told by number.
+        if cfg!(miri) {
+            return stack;
+        }
+        if wanted == Backtrace::Full as u8 {
+            stack.unwind(0, DEPTH);
+            return stack;
+        }
+        match entered {
+            _ if stack.line.is_some() => {}
+            Some(Entered {
+                place:
+                    Some(Place::C {
+                        return_address,
+                        frame,
+                    }),
+                address,
+            }) => stack.walk(return_address, frame, address),
+            Some(Entered { address, .. }) => stack.unwind(address, FEW),
+            // A signal comes through no door.
+            None => stack.unwind(0, DEPTH),
+        }
+        stack
+    }
+
+    /// Adds where a call from C returns to, and what lies behind by frame pointers, above an address of the stack.
+    fn walk(&mut self, return_address: usize, frame: usize, address: usize) {
+        self.is_walked = true;
+        self.frames[0] = !return_address;
+        self.len = 1;
+        frame_pointers::walk(frame, address, |return_address| {
+            self.frames[self.len] = !return_address;
+            self.len += 1;
+            self.len < DEPTH
+        });
+    }
+
+    /// Adds what the unwinder finds, until there are so many frames above an address of the stack.
+    fn unwind(&mut self, address: usize, most: usize) {
+        let mut above = 0;
         let keep = |frame: &backtrace::Frame| {
-            stack.frames[stack.len] = !frame.ip().addr();
-            stack.len += 1;
-            stack.len < DEPTH
+            self.frames[self.len] = !frame.ip().addr();
+            self.len += 1;
+            above += usize::from(frame.sp().addr() > address);
+            self.len < DEPTH && above < most
         };
         // SAFETY: without its lock two threads must not resolve symbols at once, and tracing resolves none.
         unsafe { backtrace::trace_unsynchronized(keep) };
-        stack
     }
 
     /// The addresses of the calls, innermost first. Nothing is asked for memory.
@@ -80,9 +145,21 @@ impl Stack {
     }
 
     fn hash(&self) -> u64 {
-        self.frames[..self.len].iter().fold(0, |hash: u64, frame| {
-            (hash.rotate_left(5) ^ *frame as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        let line = self.line.map_or(0, |line| ptr::from_ref(line).addr());
+        let frames = &self.frames[..self.len];
+        frames.iter().chain([&line]).fold(0, |hash: u64, word| {
+            (hash.rotate_left(5) ^ *word as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
         })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len == 0 && self.line.is_none()
+    }
+
+    /// The line of the innermost frame, if the compiler told.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn line(&self) -> Option<&'static Location<'static>> {
+        self.line
     }
 
     /// The frames of the program's, innermost first: olemem's own are cut away, and so is what the language's
@@ -90,18 +167,51 @@ impl Stack {
     pub(super) fn resolve(&self) -> std::vec::Vec<Frame> {
         let mut frames = std::vec::Vec::new();
         for address in self.addresses() {
-            let pointer = ptr::without_provenance_mut(address);
-            let before = frames.len();
-            backtrace::resolve(pointer, |symbol| {
-                frames.push(Frame::of(address, symbol));
-            });
-            if frames.len() == before {
-                frames.push(Frame::unknown(address));
+            let is_first = frames.is_empty();
+            let is_named = named(address, &mut frames);
+            // What is found without frame pointers being there is nonsense, and so is what follows.
+            if !is_named && self.is_walked && !is_first {
+                frames.pop();
+                break;
             }
         }
         frame::trim(&mut frames, frame::SOURCES);
+        if let Some(line) = self.line {
+            frame::name_first(&mut frames, line.file(), line.line());
+        }
         frames
     }
+
+    /// All frames by their addresses alone: somebody else is to find the names.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn unresolved(&self) -> std::vec::Vec<Frame> {
+        self.addresses().map(Frame::unknown).collect()
+    }
+}
+
+/// The frames of addresses of this process, as [`Stack::resolve`] gives them.
+pub(super) fn resolved(addresses: impl Iterator<Item = usize>) -> std::vec::Vec<Frame> {
+    let mut frames = std::vec::Vec::new();
+    for address in addresses {
+        named(address, &mut frames);
+    }
+    frame::trim(&mut frames, frame::SOURCES);
+    frames
+}
+
+/// Adds the functions that an address of this process lies in, innermost first; the address alone, and `false`, if
+/// none is known.
+pub(super) fn named(address: usize, frames: &mut std::vec::Vec<Frame>) -> bool {
+    let pointer = ptr::without_provenance_mut(address);
+    let before = frames.len();
+    backtrace::resolve(pointer, |symbol| {
+        frames.push(Frame::of(address, symbol));
+    });
+    let is_named = frames.len() > before;
+    if !is_named {
+        frames.push(Frame::unknown(address));
+    }
+    is_named
 }
 
 /// Where the newest table starts. Nobody reads it but a leak checker, so the compiler must be told that it is used.
@@ -127,7 +237,7 @@ impl Sites {
 
     /// Keeps a stack. Where there is no memory the empty one stands for it.
     pub(super) fn keep(&mut self, stack: &Stack) -> Site {
-        if stack.len == 0 {
+        if stack.is_empty() {
             return Site(0);
         }
         let stacks = &self.stacks;

@@ -3,16 +3,17 @@
 //!
 //! The handler runs on the thread that made the access, mostly in the program's own code. It writes the story to
 //! standard error, gives the signal back to whoever had it before, and lets the access happen again. A signal that was
-//! sent is handed on.
+//! sent is handed on. Where `olemem check` tells what the process leaves, the story is the command's to tell.
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr;
 use std::cell::UnsafeCell;
 use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use super::ledger::{Books, Deed, Detail, Facts, Place, Record, books_at_rest};
+use super::ledger::{Books, Deed, Detail, Facts, Place, Record, SessionId, books_at_rest};
 use super::report::Report;
 use super::rules::Kind;
 use super::site::Stack;
@@ -28,6 +29,14 @@ struct Before(UnsafeCell<[MaybeUninit<libc::sigaction>; 2]>);
 unsafe impl Sync for Before {}
 
 static BEFORE: Before = Before(UnsafeCell::new([const { MaybeUninit::uninit() }; 2]));
+
+/// The session whose violations somebody else tells, whatever becomes of the process; 0 if none is.
+static TOLD_ELSEWHERE: AtomicU64 = AtomicU64::new(0);
+
+/// Leaves the stories of a session to whoever reads its record.
+pub(super) fn leave_stories_of(session: SessionId) {
+    TOLD_ELSEWHERE.store(session, Ordering::Relaxed);
+}
 
 /// Has accesses reported from now on.
 pub(super) fn watch() {
@@ -110,7 +119,8 @@ fn books() -> Option<lock::Guard<'static, Books>> {
     None
 }
 
-/// Records what an access to an address is, if it is to a block with pages of its own, and gives it as a report.
+/// Records what an access to an address is, if it is to a block with pages of its own, and gives it as a report, if
+/// nobody else tells it.
 fn judge(address: usize, is_write: bool) -> Option<Report> {
     let at = Stack::here();
     let mut books = books()?;
@@ -138,7 +148,10 @@ fn judge(address: usize, is_write: bool) -> Option<Report> {
         (kind, detail, Facts::of_freed(&entry))
     };
     let record = Record::new(kind, Deed::Read, detail, Some(facts));
-    books.tell(entry.session, record, &at);
+    let session = books.concerned(entry.session);
+    if books.tell(session, record, &at) && session == TOLD_ELSEWHERE.load(Ordering::Relaxed) {
+        return None;
+    }
     let stacks = [
         books.sites.get(facts.allocated_at),
         books.sites.get(facts.freed_at.unwrap_or_default()),

@@ -4,6 +4,7 @@ use core::cmp::Ordering;
 use core::ptr;
 
 use crate::bstr::raw;
+use crate::task::caller::Caller;
 
 /// `NORM_IGNORECASE`: letters that differ in case alone are equal.
 pub const IGNORE_CASE: u32 = 1;
@@ -22,7 +23,16 @@ pub const IGNORE_CASE: u32 = 1;
 /// * `left` and `right` are null or BSTRs: prefix and counted bytes are readable. They need no
 ///   alignment.
 #[must_use]
+#[track_caller]
 pub unsafe fn concat(left: *const u16, right: *const u16) -> *mut u16 {
+    // SAFETY: the caller's promise is the precondition.
+    Caller::here().enter(|| unsafe { concat_entered(left, right) })
+}
+
+/// # Safety
+///
+/// * As for [`concat`].
+unsafe fn concat_entered(left: *const u16, right: *const u16) -> *mut u16 {
     // SAFETY: the caller's promise is the precondition.
     let left_len = unsafe { raw::byte_len(left) };
     // SAFETY: as above.
@@ -64,9 +74,10 @@ pub unsafe fn concat(left: *const u16, right: *const u16) -> *mut u16 {
 /// * `left` and `right` are null or BSTRs: prefix, counted bytes and terminator are readable and
 ///   initialised, in one object of no more than `isize::MAX` bytes. They need no alignment.
 #[must_use]
+#[track_caller]
 pub unsafe fn compare(left: *const u16, right: *const u16, lcid: u32, flags: u32) -> Ordering {
     // SAFETY: the caller's promise is the precondition.
-    unsafe { imp::compare(left, right, lcid, flags) }
+    Caller::here().enter(|| unsafe { imp::compare(left, right, lcid, flags) })
 }
 
 #[cfg(any(not(windows), miri))]

@@ -88,7 +88,7 @@ impl From<&str> for Bstr {
 impl From<String> for Bstr {
     #[track_caller]
     fn from(text: String) -> Self {
-        text.as_str().into()
+        Self::from(text.as_str())
     }
 }
 
@@ -98,7 +98,7 @@ impl From<String> for Bstr {
 impl From<&String> for Bstr {
     #[track_caller]
     fn from(text: &String) -> Self {
-        text.as_str().into()
+        Self::from(text.as_str())
     }
 }
 
@@ -108,7 +108,7 @@ impl From<&String> for Bstr {
 impl From<Cow<'_, str>> for Bstr {
     #[track_caller]
     fn from(text: Cow<'_, str>) -> Self {
-        text.as_ref().into()
+        Self::from(text.as_ref())
     }
 }
 
@@ -137,6 +137,7 @@ impl From<BstrRef<'_>> for Bstr {
 impl FromStr for Bstr {
     type Err = CreateError;
 
+    #[track_caller]
     fn from_str(text: &str) -> Result<Self, CreateError> {
         Self::try_from_str(text)
     }

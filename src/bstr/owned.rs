@@ -9,6 +9,7 @@ use crate::bstr::borrowed::BstrRef;
 use crate::bstr::{compare, raw};
 use crate::error::{CreateError, OutOfMemory, TooLong};
 use crate::layout::PointerWidth;
+use crate::task::caller::Caller;
 use crate::transcode::{self, Place};
 use crate::units::{ByteLen, UnitLen};
 
@@ -66,6 +67,7 @@ impl Bstr {
     /// # Errors
     ///
     /// [`CreateError::OutOfMemory`] if there is none.
+    #[track_caller]
     pub fn try_empty() -> Result<Self, CreateError> {
         Self::allocate(ByteLen::ZERO)
     }
@@ -86,6 +88,7 @@ impl Bstr {
     /// # Errors
     ///
     /// [`CreateError`] if there is no memory, or too many units for a BSTR.
+    #[track_caller]
     pub fn try_from_units(units: &[u16]) -> Result<Self, CreateError> {
         Self::try_from_bytes(bytemuck::must_cast_slice(units))
             .map_err(|error| in_units(error, units.len()))
@@ -107,6 +110,7 @@ impl Bstr {
     /// # Errors
     ///
     /// [`CreateError`] if there is no memory, or too many bytes for a BSTR.
+    #[track_caller]
     pub fn try_from_bytes(bytes: &[u8]) -> Result<Self, CreateError> {
         if bytes.is_empty() {
             return Ok(Self::new());
@@ -134,6 +138,7 @@ impl Bstr {
     /// # Errors
     ///
     /// [`CreateError`] if there is no memory, or the text is too long for a BSTR.
+    #[track_caller]
     pub fn try_from_str(text: &str) -> Result<Self, CreateError> {
         let units = transcode::unit_len(text);
         if units == 0 {
@@ -158,6 +163,7 @@ impl Bstr {
     /// # Errors
     ///
     /// [`CreateError`] if there is no memory, or `len` is too long for a BSTR.
+    #[track_caller]
     pub fn try_zeroed(len: UnitLen) -> Result<Self, CreateError> {
         let bytes = len.bytes().ok_or(TooLong::units(len.as_usize()))?;
         Self::allocate(bytes).map_err(|error| in_units(error, len.as_usize()))
@@ -168,6 +174,7 @@ impl Bstr {
     /// # Errors
     ///
     /// [`CreateError::OutOfMemory`] if there is none.
+    #[track_caller]
     pub fn try_clone(&self) -> Result<Self, CreateError> {
         Self::try_copy(self.as_bstr())
     }
@@ -188,6 +195,7 @@ impl Bstr {
     /// # Errors
     ///
     /// [`CreateError`] if there is no memory, or the sum is too long for a BSTR.
+    #[track_caller]
     pub fn try_concat(left: BstrRef<'_>, right: BstrRef<'_>) -> Result<Self, CreateError> {
         let sum = left.byte_len().as_usize() + right.byte_len().as_usize();
         let len = ByteLen::try_from(sum)?;
@@ -298,8 +306,9 @@ impl Bstr {
     }
 
     /// Frees the string and leaves null.
+    #[track_caller]
     pub fn clear(&mut self) {
-        drop(self.take());
+        Caller::here().enter(|| drop(self.take()));
     }
 
     /// Appends text. After an error the string is as it was.
@@ -307,6 +316,7 @@ impl Bstr {
     /// # Errors
     ///
     /// [`CreateError`] if there is no memory, or the sum is too long for a BSTR.
+    #[track_caller]
     pub fn try_push_str(&mut self, text: &str) -> Result<(), CreateError> {
         let write = |places: &mut [Place]| transcode::encode(text, places);
         self.try_append(transcode::unit_len(text), write)
@@ -317,6 +327,7 @@ impl Bstr {
     /// # Errors
     ///
     /// [`CreateError`] if there is no memory, or the sum is too long for a BSTR.
+    #[track_caller]
     pub fn try_push_units(&mut self, units: &[u16]) -> Result<(), CreateError> {
         self.try_append(units.len(), |places| {
             for (place, unit) in places.iter_mut().zip(units) {
@@ -350,6 +361,7 @@ impl Bstr {
     /// # Errors
     ///
     /// [`CreateError`] if there is no memory, or the sum is too long for a BSTR.
+    #[track_caller]
     pub fn try_reserve(&mut self, additional: UnitLen) -> Result<(), CreateError> {
         if additional == UnitLen::ZERO {
             return Ok(());
@@ -397,6 +409,7 @@ impl Bstr {
 
     /// Shortens the string to its first `len` units; its address stays. A string no longer than that
     /// is left alone.
+    #[track_caller]
     pub fn truncate(&mut self, len: UnitLen) {
         if len >= self.unit_len() {
             return;
@@ -407,6 +420,7 @@ impl Bstr {
     }
 
     /// Appends `units` units, all of which `write` writes; nor does it unwind.
+    #[track_caller]
     fn try_append(
         &mut self,
         units: usize,
@@ -438,6 +452,7 @@ impl Bstr {
 
     /// Makes the string `len` bytes long, an even number. What comes after the old contents is undefined: the
     /// caller defines it, or makes the string as short again.
+    #[track_caller]
     fn try_resize(&mut self, len: ByteLen) -> Result<(), CreateError> {
         // SAFETY: the field is a null or live BSTR of this value's; a null source keeps the contents.
         let done = unsafe { raw::realloc_units(&raw mut self.ptr, ptr::null(), len.units()) };
@@ -456,6 +471,7 @@ impl Bstr {
     }
 
     /// A string of `len` zero bytes; never null.
+    #[track_caller]
     fn allocate(len: ByteLen) -> Result<Self, CreateError> {
         check_len(len)?;
         // SAFETY: a null source needs nothing.
@@ -477,6 +493,7 @@ impl Bstr {
     }
 
     /// A copy of a borrowed string.
+    #[track_caller]
     fn try_copy(source: BstrRef<'_>) -> Result<Self, CreateError> {
         match source.as_bytes() {
             [] if source.is_null() => Ok(Self::new()),
@@ -492,6 +509,7 @@ impl BstrRef<'_> {
     /// # Errors
     ///
     /// [`CreateError::OutOfMemory`] if there is none.
+    #[track_caller]
     pub fn try_to_owned(self) -> Result<Bstr, CreateError> {
         Bstr::try_copy(self)
     }

@@ -30,6 +30,8 @@ use crate::bstr::cache;
 use crate::bstr::prefix::block_of;
 use crate::error::{OutOfMemory, PinError};
 use crate::task::aside::{self, Aside, Pin};
+use crate::task::block::Family;
+use crate::task::caller::Caller;
 use crate::task::fault;
 use crate::task::heap;
 #[cfg(any(feature = "export", feature = "audit"))]
@@ -79,17 +81,20 @@ macro_rules! tell {
 /// unsafe { raw::unpin(text) };
 /// # Ok::<(), olemem::error::PinError>(())
 /// ```
+#[track_caller]
 pub fn pin(bstr: *const u16) -> Result<(), PinError> {
     if bstr.is_null() {
         return Ok(());
     }
-    let recorded = record(block_of(bstr.cast_mut()));
-    tell!(Pinned {
-        bstr,
-        is_live: recorded != Err(PinError::NotABstr),
-        pins: recorded.unwrap_or(0),
-    });
-    recorded.map(drop)
+    Caller::here().enter(|| {
+        let recorded = record(block_of(bstr.cast_mut()));
+        tell!(Pinned {
+            bstr,
+            is_live: recorded != Err(PinError::NotABstr),
+            pins: recorded.unwrap_or(0),
+        });
+        recorded.map(drop)
+    })
 }
 
 /// Counts one pin more for a block, and gives the count.
@@ -107,12 +112,21 @@ fn record(block: *mut u8) -> Result<usize, PinError> {
         pin.count = pin.count.checked_add(1).ok_or(NO_MEMORY)?;
         return Ok(pin.count);
     }
-    let fails = mode.has(Mode::FAILING) && fault::is_to_fail();
-    if fails || !aside.pins.insert(block) {
+    if is_to_fail(mode) || !aside.pins.insert(block) {
         return Err(NO_MEMORY);
     }
     mode::set(Mode::PINNED, true);
     Ok(1)
+}
+
+/// Whether the memory for a first pin is among what is to fail.
+fn is_to_fail(mode: Mode) -> bool {
+    let size = size_of::<Pin>();
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = hook::overseer() {
+        return overseer.is_to_fail(size, Family::Bstr);
+    }
+    mode.has(Mode::FAILING) && fault::fault(size, Family::Bstr).is_some()
 }
 
 /// Takes one pin of a BSTR back. If it was the last, and the string was freed meanwhile, its memory is
@@ -125,20 +139,23 @@ fn record(block: *mut u8) -> Result<usize, PinError> {
 ///
 /// * The pin is the caller's own.
 /// * If the string was freed meanwhile and this is its last pin: nothing uses it any more.
+#[track_caller]
 pub unsafe fn unpin(bstr: *const u16) {
     if bstr.is_null() {
         return;
     }
-    let bstr = bstr.cast_mut();
-    let (left, frees) = take_back(&mut aside::lock(), block_of(bstr));
-    tell!(Unpinned { bstr, left, frees });
-    // There is nobody to tell of it where there is no seam.
-    let _ = left;
-    if frees {
-        // SAFETY: the string was freed while it was pinned, this completes it, and the caller promises that
-        // nothing uses it any more.
-        unsafe { cache::free(bstr) };
-    }
+    Caller::here().enter(|| {
+        let bstr = bstr.cast_mut();
+        let (left, frees) = take_back(&mut aside::lock(), block_of(bstr));
+        tell!(Unpinned { bstr, left, frees });
+        // There is nobody to tell of it where there is no seam.
+        let _ = left;
+        if frees {
+            // SAFETY: the string was freed while it was pinned, this completes it, and the caller promises that
+            // nothing uses it any more.
+            unsafe { cache::free(bstr) };
+        }
+    });
 }
 
 /// Counts one pin less. How many are left, if there was one; and whether the string is to be freed now.

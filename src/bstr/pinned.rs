@@ -48,6 +48,7 @@ impl<'a> BstrRef<'a> {
     /// let script = Bstr::from("1 + 1");
     /// assert_eq!(run(In::new(&script), harmless), HResult::S_OK);
     /// ```
+    #[track_caller]
     pub fn pin(self) -> Result<Pinned<'a>, PinError> {
         pin::pin(self.as_raw())?;
         Ok(Pinned { text: self })

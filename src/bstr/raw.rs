@@ -11,6 +11,9 @@ use emulated as imp;
 #[cfg(all(windows, not(miri)))]
 use windows as imp;
 
+#[cfg(all(feature = "export", any(not(windows), miri)))]
+pub(crate) use emulated::{alloc_bytes_by, alloc_units_by, byte_len_by, free_by};
+
 use crate::units::{ByteLen, UnitLen};
 
 /// A new BSTR of the units before the first zero at `source`. Null gives null.
@@ -24,6 +27,7 @@ use crate::units::{ByteLen, UnitLen};
 ///
 /// * `source` is null, or aligned and readable up to and including a zero unit.
 #[must_use]
+#[track_caller]
 pub unsafe fn alloc(source: *const u16) -> *mut u16 {
     // SAFETY: the caller's promise is the precondition.
     unsafe { imp::alloc(source) }
@@ -41,6 +45,7 @@ pub unsafe fn alloc(source: *const u16) -> *mut u16 {
 /// * `source` is null, or `len` units are readable there, or `len` is beyond
 ///   [`PointerWidth::max_units`](crate::layout::PointerWidth::max_units).
 #[must_use]
+#[track_caller]
 pub unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
     // SAFETY: the caller's promise is the precondition.
     unsafe { imp::alloc_units(source, len) }
@@ -57,6 +62,7 @@ pub unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
 /// * `source` is null, or `len` bytes are readable there, or `len` is beyond
 ///   [`PointerWidth::max_bytes`](crate::layout::PointerWidth::max_bytes).
 #[must_use]
+#[track_caller]
 pub unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
     // SAFETY: the caller's promise is the precondition.
     unsafe { imp::alloc_bytes(source, len) }
@@ -77,6 +83,7 @@ pub unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
 /// * `target` is null or points to a null or live BSTR that nothing else uses.
 /// * `source` is null, or aligned and readable up to and including a zero unit.
 #[must_use]
+#[track_caller]
 pub unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool {
     if target.is_null() {
         #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
@@ -107,6 +114,7 @@ pub unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool {
 /// * `source` is null, or inside the old string, or `len` units are readable there, or `len` is beyond
 ///   [`PointerWidth::max_units`](crate::layout::PointerWidth::max_units).
 #[must_use]
+#[track_caller]
 pub unsafe fn realloc_units(target: *mut *mut u16, source: *const u16, len: UnitLen) -> bool {
     if target.is_null() {
         #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
@@ -132,6 +140,7 @@ pub unsafe fn realloc_units(target: *mut *mut u16, source: *const u16, len: Unit
 ///
 /// * Nothing uses the string any more.
 /// * Under Miri, AddressSanitizer and Valgrind, and on Windows: `bstr` is null or a live BSTR.
+#[track_caller]
 pub unsafe fn free(bstr: *const u16) {
     if !bstr.is_null() {
         // SAFETY: the caller's promise, and `bstr` is not null.
@@ -147,6 +156,7 @@ pub unsafe fn free(bstr: *const u16) {
 ///
 /// * `bstr` is null, or the four bytes before it are readable and initialised.
 #[must_use]
+#[track_caller]
 pub unsafe fn unit_len(bstr: *const u16) -> UnitLen {
     // SAFETY: the caller's promise is the precondition.
     unsafe { byte_len(bstr) }.units()
@@ -160,6 +170,7 @@ pub unsafe fn unit_len(bstr: *const u16) -> UnitLen {
 ///
 /// * `bstr` is null, or the four bytes before it are readable and initialised.
 #[must_use]
+#[track_caller]
 pub unsafe fn byte_len(bstr: *const u16) -> ByteLen {
     if bstr.is_null() {
         return ByteLen::ZERO;

@@ -133,6 +133,7 @@ mod owned {
 
     impl<'a> Gathered<'a> {
         /// To be appended, as many as `expected` at least.
+        #[track_caller]
         fn new(bstr: &'a mut Bstr, expected: usize) -> Self {
             let before = (bstr.is_null(), bstr.unit_len());
             if let Ok(expected) = UnitLen::try_from(expected)
@@ -169,6 +170,7 @@ mod owned {
         }
 
         /// Makes the string what it was before.
+        #[track_caller]
         fn restore(&mut self) {
             match self.before {
                 (true, _) => self.bstr.clear(),
@@ -266,6 +268,7 @@ mod owned {
 
     /// Appends. No memory is an error here, not a panic.
     impl fmt::Write for Bstr {
+        #[track_caller]
         fn write_str(&mut self, text: &str) -> fmt::Result {
             self.try_push_str(text).map_err(|_| fmt::Error)
         }

@@ -1,34 +1,22 @@
 //! `olemem check`: a program run with the audit watching it and all its children.
 
 use std::ffi::OsString;
-use std::fmt::Display;
-use std::fs::{self, DirBuilder, File};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
-use olemem::audit::Suppressions;
 use olemem::audit::records;
 
 use crate::output;
+use crate::symbols::Symbols;
+use crate::watching::{
+    Colour, Deny, Environment, NOT_STARTED, Records, UNCOVERED, UNWRITABLE, create, ended_by,
+    not_started, suppressions,
+};
 
 mod found;
-mod symbols;
 
 use found::Found;
-
-/// The report could not be written.
-const UNWRITABLE: u8 = 97;
-/// There is nothing to report on: no process of the program's used olemem with an audit, or the program left
-/// without a report.
-const UNCOVERED: u8 = 98;
-/// The program was found, and could not be started.
-const NOT_STARTED: u8 = 126;
-/// The program was not found.
-const NOT_FOUND: u8 = 127;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -42,8 +30,11 @@ enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Backtrace {
+    /// None
     Off,
+    /// What costs little: a line of Rust's, or C's callers as far as frame pointers lead
     Short,
+    /// All that the unwinder finds
     Full,
 }
 
@@ -51,18 +42,6 @@ enum Backtrace {
 enum Guard {
     Bytes,
     Page,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Deny {
-    Warnings,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Colour {
-    Auto,
-    Always,
-    Never,
 }
 
 /// Run a program under the audit, and report each broken ownership rule.
@@ -89,7 +68,7 @@ pub(crate) struct Arguments {
     /// Where it goes, instead of standard error for text and standard output for the others
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// Whether stacks are kept; short and full are the same for now
+    /// How much of the stack is kept with each allocation and free
     #[arg(long, value_enum, default_value_t = Backtrace::Full)]
     backtrace: Backtrace,
     /// Bytes of freed blocks that are kept aside, with K, M or G; 1M if not given
@@ -104,7 +83,7 @@ pub(crate) struct Arguments {
     /// Violations that are known: lines of a kind, a function, a file, with * and ?
     #[arg(long, value_name = "FILE")]
     suppress: Option<PathBuf>,
-    /// Make the Nth allocation of each process fail
+    /// Make the Nth allocation of each process fail; `olemem sweep` does so for each N
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     fail_at: Option<u64>,
     /// Count warnings as errors
@@ -131,24 +110,24 @@ fn size(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let known = match arguments.suppress.as_deref().map(suppressions).transpose() {
-        Ok(known) => known.unwrap_or_default(),
+    let known = match suppressions(arguments.suppress.as_deref()) {
+        Ok(known) => known,
         Err(status) => return status,
     };
-    // Before the program runs: its work is not to be in vain.
-    let output = match arguments.output.as_deref().map(create).transpose() {
+    let output = match create(arguments.output.as_deref()) {
         Ok(output) => output,
         Err(status) => return status,
     };
     let records = match Records::new() {
         Ok(records) => records,
-        Err(error) => return ended_by(UNWRITABLE, "the folder for records", error),
+        Err(status) => return status,
     };
     let environment = match arguments.environment() {
         Ok(environment) => environment,
         Err(status) => return status,
     };
     records::outlive_interrupts();
+    records::keep_signals();
     let program = &arguments.program[0];
     let child = Command::new(program)
         .args(&arguments.program[1..])
@@ -157,13 +136,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         .spawn();
     let mut child = match child {
         Ok(child) => child,
-        Err(error) => {
-            let status = match error.kind() {
-                io::ErrorKind::NotFound => NOT_FOUND,
-                _ => NOT_STARTED,
-            };
-            return ended_by(status, program.display(), error);
-        }
+        Err(error) => return not_started(program, &error),
     };
     records::hand_signals_on(Some(child.id()));
     let ended = child.wait();
@@ -172,7 +145,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(status) => status,
         Err(error) => return ended_by(NOT_STARTED, program.display(), error),
     };
-    let mut symbols = symbols::Symbols::default();
+    let mut symbols = Symbols::default();
     let processes = records::read(&records.0, &mut |maps, address| {
         symbols.frames(maps, address)
     });
@@ -180,7 +153,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(processes) => processes,
         Err(error) => return ended_by(UNCOVERED, records.0.display(), error),
     };
-    let mut found = Found::new(processes, child.id(), status);
+    let mut found = Found::new(processes, (child.id(), &program.to_string_lossy()), status);
     found.suppressed = found.report.suppress(&known);
     if let Err(error) = found.tell(arguments, output) {
         return ended_by(UNWRITABLE, "the report", error);
@@ -188,70 +161,27 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     ExitCode::from(found.status(arguments, status))
 }
 
-/// Ends the command with a status and the reason.
-fn ended_by(status: u8, what: impl Display, why: impl Display) -> ExitCode {
-    eprintln!("olemem: {what}: {why}");
-    ExitCode::from(status)
-}
-
-fn suppressions(path: &Path) -> Result<Suppressions, ExitCode> {
-    let unusable = |why: &dyn Display| output::unusable(path.display(), why);
-    let text = fs::read_to_string(path).map_err(|error| unusable(&error))?;
-    Suppressions::parse(&text).map_err(|bad| unusable(&bad))
-}
-
-fn create(path: &Path) -> Result<File, ExitCode> {
-    File::create(path).map_err(|error| ended_by(UNWRITABLE, path.display(), error))
-}
-
-/// The folder in which processes leave their records, until it is dropped.
-struct Records(PathBuf);
-
-impl Records {
-    fn new() -> io::Result<Self> {
-        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let name = format!("olemem-{}-{}", std::process::id(), now.as_nanos());
-        let folder = std::path::absolute(std::env::temp_dir())?.join(name);
-        // What programs hold is nobody else's business.
-        DirBuilder::new().mode(0o700).create(&folder)?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Records {
-    fn drop(&mut self) {
-        // A process that outlives the program may write yet.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 impl Arguments {
     /// `OLEMEM` for the program: what is there, and what the options ask for.
     fn environment(&self) -> Result<OsString, ExitCode> {
-        let mut value = std::env::var_os("OLEMEM").unwrap_or_default();
-        let mut add = |word: &dyn Display| {
-            if !value.is_empty() {
-                value.push(",");
-            }
-            value.push(word.to_string());
-        };
-        add(&"check");
-        add(&match self.backtrace {
+        let mut value = Environment::new();
+        value.add("check");
+        value.add(match self.backtrace {
             Backtrace::Off => "backtrace=off",
             Backtrace::Short => "backtrace=short",
             Backtrace::Full => "backtrace=full",
         });
         if self.guard == Guard::Page {
-            add(&"guard=page");
+            value.add("guard=page");
         }
         if let Some(size) = &self.quarantine {
-            add(&format_args!("quarantine={size}"));
+            value.add(format_args!("quarantine={size}"));
         }
         if let Some(nth) = self.fail_at {
-            add(&format_args!("fail-at={nth}"));
+            value.add(format_args!("fail-at={nth}"));
         }
         if self.halt_first {
-            add(&"halt=first");
+            value.add("halt=first");
             // What is suppressed does not halt it either.
             if let Some(path) = &self.suppress {
                 let whole = std::path::absolute(path);
@@ -260,9 +190,9 @@ impl Arguments {
                 let plain = plain.ok_or_else(|| {
                     output::unusable(path.display(), "--halt-first needs a path without commas")
                 })?;
-                add(&format_args!("suppress={plain}"));
+                value.add(format_args!("suppress={plain}"));
             }
         }
-        Ok(value)
+        Ok(value.value())
     }
 }

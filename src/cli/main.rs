@@ -13,6 +13,12 @@ mod man;
 #[cfg(not(windows))]
 mod mistakes;
 mod output;
+#[cfg(unix)]
+mod sweep;
+#[cfg(unix)]
+mod symbols;
+#[cfg(unix)]
+mod watching;
 
 use std::process::ExitCode;
 
@@ -27,6 +33,7 @@ use clap::{Parser, Subcommand};
     after_help = "Examples:\n  \
         olemem demo                   each byte of five strings, and who owns it\n  \
         olemem check -- ./program     a program's broken ownership rules, each with its story\n  \
+        olemem sweep -- ./program     the same with each of its allocations failing in turn\n  \
         olemem explain                all kinds of violations, and the rules they break\n  \
         olemem explain double-free    one of them, with code that breaks and keeps it\n  \
         olemem inspect dump.bin       the BSTR that a file holds, drawn and judged\n\n\
@@ -64,6 +71,8 @@ enum Command {
     },
     #[cfg(unix)]
     Check(check::Arguments),
+    #[cfg(unix)]
+    Sweep(sweep::Arguments),
     #[cfg(not(windows))]
     Explain(explain::Arguments),
     Inspect(inspect::Arguments),
@@ -80,6 +89,8 @@ fn main() -> ExitCode {
         Command::Demo { .. } => demo::run(),
         #[cfg(unix)]
         Command::Check(arguments) => check::run(&arguments),
+        #[cfg(unix)]
+        Command::Sweep(arguments) => sweep::run(&arguments),
         #[cfg(not(windows))]
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -3,24 +3,28 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use olemem::audit::Kind;
+use olemem::audit::{Check, Kind};
 use olemem::sample::{self, Conduct};
 
 use crate::output;
 
 /// Shows one kind, or all of them.
 pub(crate) fn run(name: &str) -> ExitCode {
-    let kinds: &[Kind] = if name == "all" {
-        Kind::ALL
-    } else {
-        let Some(index) = Kind::ALL.iter().position(|kind| kind.name() == name) else {
-            let why = "no such kind; `olemem explain` lists them, and `all` shows every one";
-            return output::unusable(name, why);
-        };
-        &Kind::ALL[index..=index]
-    };
+    let all = Kind::ALL.iter().copied();
+    let mut kinds: Vec<Kind> = all
+        .filter(|kind| name == "all" || kind.name() == name)
+        .collect();
+    if kinds.is_empty() {
+        let why = "no such kind; `olemem explain` lists them, and `all` shows every one";
+        return output::unusable(name, why);
+    }
+    kinds.retain(|kind| kind.guide().check == Check::Heap);
+    if kinds.is_empty() {
+        let why = "this kind is seen at an annotated call; `olemem explain` shows how it is broken and kept";
+        return output::unusable(name, why);
+    }
     let mut is_good = true;
-    let written = show(kinds, &mut is_good);
+    let written = show(&kinds, &mut is_good);
     let status = if is_good {
         ExitCode::SUCCESS
     } else {
@@ -44,7 +48,9 @@ fn show(kinds: &[Kind], is_good: &mut bool) -> io::Result<()> {
         ] {
             writeln!(out, "{title}")?;
             indent(&mut out, code)?;
-            let report = sample::perform(*kind, conduct);
+            let Some(report) = sample::perform(*kind, conduct) else {
+                continue;
+            };
             writeln!(out, "\n  and the audit says\n")?;
             indent(&mut out, &report.to_string())?;
             if conduct == Conduct::Broken {

@@ -7,10 +7,10 @@
 use core::ffi::{c_char, c_void};
 use core::mem::size_of;
 use core::ptr;
-use core::slice;
 use std::ffi::{CStr, CString};
 use std::io::{self, Write};
 
+use super::sized;
 use crate::audit::{self, Backtrace, Guard, Kind, Options, Severity, numbered};
 
 /// `olemem_session_options`. Its size comes first, so that it can grow; 0 in a member is the usual.
@@ -21,7 +21,7 @@ pub struct SessionOptions {
     pub size: usize,
     /// Bytes of freed blocks that are kept; all ones: none.
     pub quarantine: usize,
-    /// 0 or 2 for stacks, 1 for none.
+    /// 0 or 2 for stacks, 1 for none, 3 for what costs little.
     pub backtrace: u32,
     /// 0 or 1 for guard bytes, 2 for guard pages.
     pub guard: u32,
@@ -88,28 +88,9 @@ pub unsafe extern "system" fn olemem_session_begin(options: *const SessionOption
         Some(Options::default())
     } else {
         // SAFETY: the caller's promise.
-        unsafe { read(options) }.and_then(translated)
+        unsafe { sized::read(options) }.and_then(translated)
     };
     options.and_then(numbered::begin).unwrap_or(0)
-}
-
-/// The caller's options; `None` if they have another shape, or members that are not known here.
-///
-/// # Safety
-///
-/// * `options` points to a structure of as many bytes as its first member says.
-unsafe fn read(options: *const SessionOptions) -> Option<SessionOptions> {
-    const KNOWN: usize = size_of::<SessionOptions>();
-    // SAFETY: the first member is there in any case.
-    let size = unsafe { options.cast::<usize>().read() };
-    let beyond = size.checked_sub(KNOWN)?;
-    // SAFETY: so many bytes were promised.
-    let known = unsafe { options.read() };
-    // SAFETY: the promise is for `size` bytes, of which these are the rest.
-    let rest = unsafe { options.cast::<u8>().add(KNOWN) };
-    // SAFETY: as above.
-    let rest = unsafe { slice::from_raw_parts(rest, beyond) };
-    rest.iter().all(|byte| *byte == 0).then_some(known)
 }
 
 /// The options in Rust's words; `None` for values that mean nothing.
@@ -117,6 +98,7 @@ fn translated(options: SessionOptions) -> Option<Options> {
     let backtrace = match options.backtrace {
         0 | 2 => Backtrace::Full,
         1 => Backtrace::Off,
+        3 => Backtrace::Short,
         _ => return None,
     };
     let guard = match options.guard {

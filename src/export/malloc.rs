@@ -10,7 +10,7 @@ use crate::com::{
     Guid, HResult, IID_MALLOC, IID_MALLOC_SPY, IID_UNKNOWN, MEMCTX_TASK, MallocVtbl, Object,
     UnknownVtbl,
 };
-use crate::export::task::{CoTaskMemAlloc, CoTaskMemFree, CoTaskMemRealloc};
+use crate::task::block::Family;
 use crate::task::{heap, hook};
 
 /// Identifies `IUnknown`.
@@ -39,24 +39,26 @@ static MALLOC: Object<MallocVtbl> = Object {
     },
 };
 
-/// Stores the task allocator: `S_OK`. Any context but 1 (`MEMCTX_TASK`) stores NULL and is
-/// `E_INVALIDARG`; so is a NULL `malloc`, on which Windows crashes.
-///
-/// *Ownership:* the caller releases the reference. Needs no `CoInitialize`. As Windows:
-/// `semantics.md` 3.2.
-///
-/// # Safety
-///
-/// * `malloc` is an out pointer.
-#[unsafe(no_mangle)]
-pub unsafe extern "system" fn CoGetMalloc(context: u32, malloc: *mut *mut c_void) -> HResult {
-    let (found, code) = if context == MEMCTX_TASK {
-        (ptr::from_ref(&MALLOC).cast_mut().cast(), HResult::S_OK)
-    } else {
-        (ptr::null_mut(), HResult::E_INVALIDARG)
-    };
-    // SAFETY: the caller's promise.
-    unsafe { store("CoGetMalloc", malloc, found, code, HResult::E_INVALIDARG) }
+entrance! {
+    /// Stores the task allocator: `S_OK`. Any context but 1 (`MEMCTX_TASK`) stores NULL and is
+    /// `E_INVALIDARG`; so is a NULL `malloc`, on which Windows crashes.
+    ///
+    /// *Ownership:* the caller releases the reference. Needs no `CoInitialize`. As Windows:
+    /// `semantics.md` 3.2.
+    ///
+    /// # Safety
+    ///
+    /// * `malloc` is an out pointer.
+    #[unsafe(no_mangle)]
+    pub unsafe extern "system" fn CoGetMalloc(context: u32, malloc: *mut *mut c_void) -> HResult {
+        let (found, code) = if context == MEMCTX_TASK {
+            (ptr::from_ref(&MALLOC).cast_mut().cast(), HResult::S_OK)
+        } else {
+            (ptr::null_mut(), HResult::E_INVALIDARG)
+        };
+        // SAFETY: the caller's promise.
+        unsafe { store("CoGetMalloc", malloc, found, code, HResult::E_INVALIDARG) }
+    }
 }
 
 /// Stores and gives `code`; `null` if there is nowhere to store.
@@ -121,34 +123,44 @@ extern "system" fn release(_: *mut c_void) -> u32 {
     1
 }
 
-extern "system" fn alloc(_: *mut c_void, size: usize) -> *mut c_void {
-    CoTaskMemAlloc(size)
+entrance! {
+    extern "system" fn alloc(_this: *mut c_void, size: usize) -> *mut c_void {
+        heap::alloc(size, Family::Task).cast()
+    }
 }
 
-/// # Safety
-///
-/// * As for [`CoTaskMemRealloc`].
-unsafe extern "system" fn realloc(_: *mut c_void, block: *mut c_void, size: usize) -> *mut c_void {
-    // SAFETY: the caller's promise is the precondition.
-    unsafe { CoTaskMemRealloc(block, size) }
+entrance! {
+    /// # Safety
+    ///
+    /// * As for `CoTaskMemRealloc`.
+    unsafe extern "system" fn realloc(_this: *mut c_void, block: *mut c_void, size: usize) -> *mut c_void {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { heap::realloc(block.cast(), size, Family::Task) }.cast()
+    }
 }
 
-/// # Safety
-///
-/// * As for [`CoTaskMemFree`].
-unsafe extern "system" fn free(_: *mut c_void, block: *mut c_void) {
-    // SAFETY: the caller's promise is the precondition.
-    unsafe { CoTaskMemFree(block) };
+entrance! {
+    /// # Safety
+    ///
+    /// * As for `CoTaskMemFree`.
+    unsafe extern "system" fn free(_this: *mut c_void, block: *mut c_void) {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { heap::free(block.cast(), Family::Task) };
+    }
 }
 
-/// Exactly what was asked for; -1 for NULL and for what is no block.
-extern "system" fn get_size(_: *mut c_void, block: *mut c_void) -> usize {
-    // SAFETY: where this is compiled, any address will do.
-    unsafe { heap::size_of(block.cast()) }.unwrap_or(usize::MAX)
+entrance! {
+    /// Exactly what was asked for; -1 for NULL and for what is no block.
+    extern "system" fn get_size(_this: *mut c_void, block: *mut c_void) -> usize {
+        // SAFETY: where this is compiled, any address will do.
+        unsafe { heap::size_of(block.cast()) }.unwrap_or(usize::MAX)
+    }
 }
 
-extern "system" fn did_alloc(_: *mut c_void, block: *mut c_void) -> i32 {
-    heap::did_alloc_raw(block.cast())
+entrance! {
+    extern "system" fn did_alloc(_this: *mut c_void, block: *mut c_void) -> i32 {
+        heap::did_alloc_raw(block.cast())
+    }
 }
 
 extern "system" fn heap_minimize(_: *mut c_void) {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::com::{HResult, IID_MALLOC_SPY, MallocSpyVtbl, Object, UnknownVtbl};
 use crate::task::block::{DidAlloc, Family};
-use crate::task::seat::{Agent, Frame, Hidden, Plan};
+use crate::task::hidden::Hidden;
+use crate::task::seat::{Agent, Frame, Plan};
 use crate::task::spy;
 
 /// Registers a spy: `S_OK`. `E_INVALIDARG` if it is NULL or has no `IMallocSpy`; `CO_E_OBJISREG` if there

@@ -4,7 +4,8 @@ use core::ptr;
 use std::sync::Arc;
 
 use crate::task::block::{DidAlloc, Family};
-use crate::task::seat::{Agent, Frame, Hidden, Plan};
+use crate::task::hidden::Hidden;
+use crate::task::seat::{Agent, Frame, Plan};
 use crate::task::spy;
 
 /// Asks for nothing and changes nothing, but for one thing.

@@ -3,7 +3,7 @@
 
 use core::ptr;
 
-use crate::audit::{Backtrace, Kind, Report, Session};
+use crate::audit::{Backtrace, Check, Kind, Report, Session};
 use crate::bstr::owned::Bstr;
 use crate::bstr::{compare, pin, raw};
 use crate::layout::PREFIX;
@@ -25,11 +25,15 @@ pub enum Conduct {
 
 use Conduct::{Broken, Kept};
 
-/// Runs the guide's example of a kind in a session of its own, and gives the report.
+/// Runs the guide's example of a kind in a session of its own, and gives the report; `None` for a kind that is
+/// seen at an annotated call.
 ///
 /// Nothing of it stays behind: what leaks is given back when the session is over.
 #[must_use]
-pub fn perform(kind: Kind, conduct: Conduct) -> Report {
+pub fn perform(kind: Kind, conduct: Conduct) -> Option<Report> {
+    if kind.guide().check != Check::Heap {
+        return None;
+    }
     let session = Session::options().backtrace(Backtrace::Off).begin();
     let left = act(kind, conduct);
     let report = session.finish();
@@ -39,7 +43,7 @@ pub fn perform(kind: Kind, conduct: Conduct) -> Report {
         Left::Pin(text) => unpin(text),
         Left::Block(block) => free_task(block),
     }
-    report
+    Some(report)
 }
 
 /// What a mistake leaves behind.
@@ -70,6 +74,7 @@ fn act(kind: Kind, conduct: Conduct) -> Left {
         Kind::UnbalancedPin => return unbalanced_pin(conduct),
         Kind::PinOfNonBstr => pin_of_non_bstr(conduct),
         Kind::SpyPointerLost => return spy_pointer_lost(conduct),
+        _ => {}
     }
     Left::Nothing
 }

@@ -35,6 +35,7 @@ pub struct TaskAllocator;
 ///
 /// No bytes need no block, as with the standard library's allocators: collections forget what they
 /// think is none.
+#[track_caller]
 fn allocate(layout: Layout) -> Option<NonNull<[u8]>> {
     if layout.align() > ALIGN {
         return None;
@@ -51,6 +52,7 @@ fn nothing(layout: Layout) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(NonNull::without_provenance(address), 0)
 }
 
+#[track_caller]
 fn allocate_zeroed(layout: Layout) -> Option<NonNull<[u8]>> {
     let block = allocate(layout)?;
     // SAFETY: a new block of that many bytes.
@@ -63,6 +65,7 @@ fn allocate_zeroed(layout: Layout) -> Option<NonNull<[u8]>> {
 /// # Safety
 ///
 /// * `block` is what this allocator gave for `old`, and not given back.
+#[track_caller]
 unsafe fn resize(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
     if old.size() == 0 {
         return allocate(new);
@@ -83,6 +86,7 @@ unsafe fn resize(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull
 /// # Safety
 ///
 /// * As for [`resize`], and `new` is no smaller than `old`.
+#[track_caller]
 unsafe fn grow_zeroed(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<[u8]>> {
     // SAFETY: the caller's promise.
     let moved = unsafe { resize(block, old, new) }?;
@@ -100,6 +104,7 @@ fn sized(block: *mut u8, size: usize) -> Option<NonNull<[u8]>> {
 /// # Safety
 ///
 /// * `block` is what this allocator gave for `layout`, not given back, and nothing uses it any more.
+#[track_caller]
 unsafe fn deallocate(block: NonNull<u8>, layout: Layout) {
     if layout.size() != 0 {
         // SAFETY: the size is not zero, so the block is a live one; the rest is the caller's promise.
@@ -110,19 +115,23 @@ unsafe fn deallocate(block: NonNull<u8>, layout: Layout) {
 // SAFETY: a block stays where it is until it is freed or resized, whatever becomes of this value, of
 // which every copy is the same allocator; sizes are exact and alignments checked.
 unsafe impl Allocator for TaskAllocator {
+    #[track_caller]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         allocate(layout).ok_or(AllocError)
     }
 
+    #[track_caller]
     fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         allocate_zeroed(layout).ok_or(AllocError)
     }
 
+    #[track_caller]
     unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: the trait's promise is the precondition.
         unsafe { deallocate(block, layout) };
     }
 
+    #[track_caller]
     unsafe fn grow(
         &self,
         block: NonNull<u8>,
@@ -133,6 +142,7 @@ unsafe impl Allocator for TaskAllocator {
         unsafe { resize(block, old, new) }.ok_or(AllocError)
     }
 
+    #[track_caller]
     unsafe fn grow_zeroed(
         &self,
         block: NonNull<u8>,
@@ -143,6 +153,7 @@ unsafe impl Allocator for TaskAllocator {
         unsafe { grow_zeroed(block, old, new) }.ok_or(AllocError)
     }
 
+    #[track_caller]
     unsafe fn shrink(
         &self,
         block: NonNull<u8>,
@@ -165,19 +176,23 @@ mod version_04 {
 
     // SAFETY: as for version 0.2, whose contract is the same.
     unsafe impl Allocator for TaskAllocator {
+        #[track_caller]
         fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
             super::allocate(layout).ok_or(AllocError)
         }
 
+        #[track_caller]
         fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
             super::allocate_zeroed(layout).ok_or(AllocError)
         }
 
+        #[track_caller]
         unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
             // SAFETY: the trait's promise is the precondition.
             unsafe { super::deallocate(block, layout) };
         }
 
+        #[track_caller]
         unsafe fn grow(
             &self,
             block: NonNull<u8>,
@@ -188,6 +203,7 @@ mod version_04 {
             unsafe { super::resize(block, old, new) }.ok_or(AllocError)
         }
 
+        #[track_caller]
         unsafe fn grow_zeroed(
             &self,
             block: NonNull<u8>,
@@ -198,6 +214,7 @@ mod version_04 {
             unsafe { super::grow_zeroed(block, old, new) }.ok_or(AllocError)
         }
 
+        #[track_caller]
         unsafe fn shrink(
             &self,
             block: NonNull<u8>,

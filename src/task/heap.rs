@@ -42,17 +42,24 @@ use windows as imp;
 
 pub use crate::task::block::{ALIGN, DidAlloc, Family};
 #[cfg(any(not(windows), miri))]
+use crate::task::caller::Caller;
+#[cfg(any(not(windows), miri))]
 pub use own::Heap;
 
 /// A block of `size` bytes, its contents undefined; null if there is no memory.
 ///
 /// *Ownership:* the caller frees it with [`free`]. Source: `CoTaskMemAlloc`, `semantics.md` A1, A2.
 #[must_use]
+#[track_caller]
 pub fn alloc(size: usize, family: Family) -> *mut u8 {
     imp::alloc(size, family)
 }
 
-/// As [`alloc`], if there is a block at hand and nobody is to be told.
+#[cfg(all(feature = "export", any(not(windows), miri)))]
+pub(crate) use emulated::{alloc_by, free_by};
+
+/// As [`alloc`], if there is a block at hand. Whoever calls it has found that nobody is to be told, as
+/// [`is_quiet`](crate::task::mode::is_quiet) says.
 #[inline]
 #[cfg(any(not(windows), miri))]
 pub(crate) fn alloc_at_hand(size: usize, family: Family) -> Option<*mut u8> {
@@ -72,12 +79,13 @@ pub(crate) fn alloc_at_hand(size: usize, family: Family) -> Option<*mut u8> {
 /// * `block` is null or the start of a live block, and no other thread is using it.
 /// * On success nothing uses the old pointer any more.
 #[must_use]
+#[track_caller]
 pub unsafe fn realloc(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     // A spy sees these two as reallocations.
     #[cfg(any(not(windows), miri))]
     if (block.is_null() || size == 0)
         // SAFETY: the caller's promise is the precondition.
-        && let Some(new) = unsafe { imp::realloc_spied(block, size, family) }
+        && let Some(new) = Caller::here().enter(|| unsafe { imp::realloc_spied(block, size, family) })
     {
         return new;
     }
@@ -100,13 +108,14 @@ pub unsafe fn realloc(block: *mut u8, size: usize, family: Family) -> *mut u8 {
 /// # Safety
 ///
 /// * As for [`realloc`], and `block` is not null.
+#[track_caller]
 pub(crate) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     // SAFETY: the caller's promise is the precondition.
     unsafe { imp::resize(block, size, family) }
 }
 
-/// Gives a string's block another size, if that is at hand and nobody is to be told; `false` if it was not
-/// done.
+/// Gives a string's block another size, if that is at hand; `false` if it was not done. Whoever calls it has found
+/// that nobody is to be told.
 ///
 /// # Safety
 ///
@@ -141,6 +150,7 @@ pub(crate) unsafe fn resize_large_string_in_place(block: *mut u8, size: usize) -
 /// * Nothing uses the block any more.
 /// * Under Miri, AddressSanitizer and Valgrind, and on Windows: `block` is null or the start of a live
 ///   block.
+#[track_caller]
 pub unsafe fn free(block: *mut u8, family: Family) {
     if !block.is_null() {
         // SAFETY: the caller's promise is the precondition.
@@ -148,8 +158,8 @@ pub unsafe fn free(block: *mut u8, family: Family) {
     }
 }
 
-/// Gives a block back, if it is one of this thread's own and nobody is to be told; `false` if that was not
-/// done, or it is no block.
+/// Gives a block back, if it is one of this thread's own; `false` if that was not done, or it is no block. Whoever
+/// calls it has found that nobody is to be told.
 ///
 /// # Safety
 ///
@@ -167,6 +177,7 @@ pub(crate) unsafe fn free_at_hand(block: *mut u8) -> bool {
 ///
 /// * As for [`free`].
 #[inline]
+#[track_caller]
 pub(crate) unsafe fn release(block: *mut u8, family: Family) {
     // SAFETY: the caller's promise is the precondition.
     unsafe { imp::free(block, family) }
@@ -181,6 +192,7 @@ pub(crate) unsafe fn release(block: *mut u8, family: Family) {
 /// * On Windows itself: `block` is null or a live block, for the system reads the memory before it.
 ///   Elsewhere any address whatever will do; no memory behind it is read.
 #[must_use]
+#[track_caller]
 pub unsafe fn size_of(block: *mut u8) -> Option<usize> {
     if block.is_null() {
         return None;
@@ -208,6 +220,7 @@ pub(crate) fn extent(block: *mut u8) -> Option<usize> {
 pub(crate) mod innermost {
     use super::{Family, imp};
     pub(crate) use crate::task::block::Found;
+    use crate::task::fault::Fault;
 
     /// A block; null if there is none.
     pub(crate) fn alloc(size: usize, family: Family) -> *mut u8 {
@@ -229,6 +242,16 @@ pub(crate) mod innermost {
         unsafe { imp::resize_or_fail(block, size, family) }
     }
 
+    /// As [`resize_or_fail`], and it is not asked whether it is to fail.
+    ///
+    /// # Safety
+    ///
+    /// * As there.
+    pub(crate) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+        // SAFETY: the caller's promise is the precondition.
+        unsafe { imp::resize_store(block, size, family) }
+    }
+
     /// Gives a block back. What is no block is refused.
     ///
     /// # Safety
@@ -239,9 +262,14 @@ pub(crate) mod innermost {
         unsafe { imp::free_store(block, family) }
     }
 
-    /// Whether this allocation is the one that is to fail.
-    pub(crate) fn is_to_fail(size: usize) -> bool {
-        imp::is_to_fail(size)
+    /// Whether there can be a block of so many bytes.
+    pub(crate) fn can_be(size: usize) -> bool {
+        imp::can_be(size)
+    }
+
+    /// Whether this allocation is one that is to fail, and by whose plan.
+    pub(crate) fn fault_of(size: usize, family: Family) -> Option<Fault> {
+        imp::fault_of(size, family)
     }
 
     /// The size of the live block that starts at an address.
@@ -253,6 +281,11 @@ pub(crate) mod innermost {
     /// for addresses among large blocks.
     pub(crate) fn containing(address: usize) -> Option<Found> {
         imp::containing(address)
+    }
+
+    /// The family of the spyed block whose holder's pointer leads to an address, by the spy's word.
+    pub(crate) fn spyed_as(address: usize) -> Option<Family> {
+        imp::spyed_as(address)
     }
 }
 

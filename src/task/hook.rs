@@ -18,6 +18,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::task::block::Family;
+use crate::task::caller::Caller;
 use crate::task::complain::complain;
 use crate::task::mode::{self, Mode};
 use crate::units::ByteLen;
@@ -208,11 +209,17 @@ pub(crate) trait Overseer: Sync {
     /// A reallocation's source lies in the string that it replaces.
     fn overlaps(&self, bstr: *const u16, source: *const u16);
 
+    /// A string is about to take the place of another one, which is freed next, at once or when its pins are gone.
+    fn replacing(&self, old: *const u16, new: *const u16);
+
     /// A null pointer where a result had to be stored.
     fn null_out(&self, function: &'static str);
 
     /// A spy handed back a pointer that is no block.
     fn spy_lost(&self, block: *mut u8);
+
+    /// Whether memory that is for no block, but for what olemem keeps about one, is among what is to fail.
+    fn is_to_fail(&self, size: usize, family: Family) -> bool;
 }
 
 /// Who is seated.
@@ -377,8 +384,9 @@ pub(crate) fn copying(source: *const u8, bytes: usize) -> usize {
 /// Tells the overseer that a function was given a null pointer where its result had to be stored.
 #[cold]
 #[inline(never)]
+#[track_caller]
 pub(crate) fn null_out(function: &'static str) {
     if let Some(overseer) = overseer() {
-        overseer.null_out(function);
+        Caller::here().enter(|| overseer.null_out(function));
     }
 }

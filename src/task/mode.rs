@@ -6,7 +6,7 @@
 //!                            of its own there, and bad calls are handed on to it
 //!  bit 2  LISTENED           somebody listens at the seam
 //!  bit 3  SPIED              an IMallocSpy is registered
-//!  bit 4  FAILING            some thread has asked for a failure to come, now or earlier
+//!  bit 4  FAILING            some thread, or the environment, has asked for a failure to come, now or earlier
 //!  bit 5  CACHE_WINDOWS      freed BSTRs are kept as Windows keeps them
 //!  bit 6  CACHE_ADVERSARIAL  freed BSTRs are handed out again at once
 //!  bit 7  PINNED             some BSTR is pinned
@@ -18,12 +18,13 @@
 //! `OLEMEM` is read once, before the first allocation: words with commas between them. `plain` and
 //! `pass-through` choose how blocks are held; without either, pass-through is chosen under Miri,
 //! AddressSanitizer, LeakSanitizer and Valgrind. `cache=off`, `cache=windows` and `cache=adversarial` choose a
-//! model of the Windows BSTR cache. `OANOCACHE`, set to anything, is as `cache=off`. `check` has the audit watch
-//! the whole process; its keys are the audit's to read.
+//! model of the Windows BSTR cache. `OANOCACHE`, set to anything, is as `cache=off`. `fail-at=` and its kin choose
+//! allocations of the process that fail. `check` has the audit watch the whole process; its keys are the audit's to
+//! read.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::task::checker;
+use crate::task::{checker, fault_plan};
 
 /// One bit of the byte, or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,16 @@ impl Mode {
     }
 }
 
-static MODE: AtomicU8 = AtomicU8::new(0);
+/// The byte. Only an entrance of C's looks at it from outside.
+pub(crate) static MODE: AtomicU8 = AtomicU8::new(0);
+
+/// What the byte is while nothing keeps an operation from the short way.
+pub(crate) const QUIET: u8 = Mode::READY.0;
+
+/// The bits of it that say whether anybody could hear who calls: nobody, if of these it has as many as [`QUIET`].
+#[cfg(all(feature = "export", feature = "audit"))]
+#[allow(dead_code, reason = "not on every machine an entrance asks")]
+pub(crate) const HEARD: u8 = Mode::READY.0 | Mode::LISTENED.0;
 
 /// What the audit, which stands above this file, is called for.
 #[cfg(all(feature = "audit", unix, not(miri)))]
@@ -85,7 +95,7 @@ unsafe extern "Rust" {
 /// keeps freed strings or waits for a failure.
 #[inline]
 pub(crate) fn is_quiet() -> bool {
-    MODE.load(Ordering::Relaxed) == Mode::READY.0
+    MODE.load(Ordering::Relaxed) == QUIET
 }
 
 /// Sets bits, or clears them.
@@ -120,6 +130,10 @@ fn look_around() -> Mode {
     let wishes = environment::wishes();
     wishes.begin_check();
     let mut found = wishes.cache;
+    if let Some(plan) = wishes.faults() {
+        fault_plan::set_for_process(plan);
+        found = found.and(Mode::FAILING);
+    }
     if wishes.pass_through.unwrap_or_else(checker::is_present) {
         found = found.and(Mode::PASS_THROUGH);
     }
@@ -145,6 +159,7 @@ mod environment {
 
     use super::Mode;
     use crate::task::complain::complain;
+    use crate::task::fault_plan::{self, FaultPlan};
 
     unsafe extern "C" {
         fn getenv(name: *const c_char) -> *const c_char;
@@ -177,10 +192,14 @@ mod environment {
         check: Option<&'static CStr>,
         /// The value, if it holds keys that are the audit's.
         keys: Option<&'static CStr>,
+        /// The allocations of the process that are to fail.
+        faults: fault_plan::Wishes,
+        /// The value, if what it says of them is wrong.
+        wrong_faults: Option<&'static CStr>,
     }
 
     /// Keys of the audit's.
-    const KEYS: [&[u8]; 9] = [
+    const KEYS: [&[u8]; 8] = [
         b"report=",
         b"format=",
         b"backtrace=",
@@ -189,7 +208,6 @@ mod environment {
         b"halt=",
         b"exitcode=",
         b"suppress=",
-        b"fail-at=",
     ];
 
     /// The words of a value. Empty ones are as none.
@@ -208,6 +226,8 @@ mod environment {
             unknown: None,
             check: None,
             keys: None,
+            faults: fault_plan::Wishes::default(),
+            wrong_faults: None,
         };
         if let Some(value) = variable(c"OLEMEM") {
             for word in words(value) {
@@ -219,8 +239,15 @@ mod environment {
                     b"cache=adversarial" => wishes.cache = Mode::CACHE_ADVERSARIAL,
                     b"check" => wishes.check = Some(value),
                     _ if KEYS.iter().any(|key| word.starts_with(key)) => wishes.keys = Some(value),
-                    _ => wishes.unknown = Some(value),
+                    _ => match wishes.faults.take(word) {
+                        Some(Ok(())) => {}
+                        Some(Err(_)) => wishes.wrong_faults = Some(value),
+                        None => wishes.unknown = Some(value),
+                    },
                 }
+            }
+            if wishes.faults.lacks_choice() {
+                wishes.wrong_faults = Some(value);
             }
         }
         if variable(c"OANOCACHE").is_some() {
@@ -239,13 +266,42 @@ mod environment {
             }
         }
 
+        /// The allocations of the process that are to fail.
+        pub(super) fn faults(&self) -> Option<FaultPlan> {
+            self.faults.plan()
+        }
+
+        /// Says what was wrong about failures.
+        fn complain_of_faults(value: &CStr) {
+            let mut faults = fault_plan::Wishes::default();
+            for word in words(value) {
+                if let Some(Err(valid)) = faults.take(word) {
+                    complain(format_args!(
+                        "OLEMEM: {}: valid is {valid}",
+                        String::from_utf8_lossy(word)
+                    ));
+                }
+            }
+            if faults.lacks_choice() {
+                complain(format_args!(
+                    "OLEMEM={}: nothing fails: one of fail-at=, fail-every=, fail-rate=, fail-above=, fail-family= is \
+                     needed",
+                    value.to_string_lossy()
+                ));
+            }
+        }
+
         /// Says what was not understood.
         pub(super) fn complain(&self) {
+            if let Some(value) = self.wrong_faults {
+                Self::complain_of_faults(value);
+            }
             if let Some(value) = self.unknown {
                 complain(format_args!(
                     "OLEMEM={}: unknown; valid are plain, pass-through, cache=off, cache=windows, \
-                     cache=adversarial, and, for the audit, check, report=, format=, backtrace=, quarantine=, \
-                     guard=, halt=, exitcode=, suppress=, fail-at=",
+                     cache=adversarial, fail-at=, fail-every=, fail-rate=, fail-seed=, fail-above=, fail-family=, \
+                     fail-then=, and, for the audit, check, report=, format=, backtrace=, quarantine=, guard=, \
+                     halt=, exitcode=, suppress=",
                     value.to_string_lossy()
                 ));
             }
@@ -274,6 +330,7 @@ mod environment {
 #[cfg(miri)]
 mod environment {
     use super::Mode;
+    use crate::task::fault_plan::FaultPlan;
 
     pub(super) struct Wishes {
         pub(super) pass_through: Option<bool>,
@@ -289,6 +346,10 @@ mod environment {
 
     impl Wishes {
         pub(super) fn begin_check(&self) {}
+
+        pub(super) fn faults(&self) -> Option<FaultPlan> {
+            None
+        }
 
         pub(super) fn complain(&self) {}
     }

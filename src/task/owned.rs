@@ -12,6 +12,7 @@ use crate::task::block::{ALIGN, Family};
 use crate::task::heap;
 
 /// A block for a `T` or several, or why there is none.
+#[track_caller]
 fn allocate<T>(count: usize) -> Result<NonNull<T>, CreateError> {
     const {
         assert!(
@@ -29,6 +30,7 @@ fn allocate<T>(count: usize) -> Result<NonNull<T>, CreateError> {
 /// # Safety
 ///
 /// * `block` is a live task block that nothing uses any more.
+#[track_caller]
 pub(super) unsafe fn free<T>(block: NonNull<T>) {
     // SAFETY: the caller's promise is the precondition.
     unsafe { heap::free(block.as_ptr().cast(), Family::Task) };
@@ -86,6 +88,7 @@ impl<T> TaskBox<T> {
     /// # Errors
     ///
     /// [`Refused`] with the value if there is no memory.
+    #[track_caller]
     pub fn try_new(value: T) -> Result<Self, Refused<T>> {
         match allocate::<T>(1) {
             Ok(block) => {
@@ -147,6 +150,7 @@ impl<T> TaskBox<T> {
 
     /// The value, out of its block, which is freed.
     #[must_use]
+    #[track_caller]
     pub fn into_inner(this: Self) -> T {
         let this = ManuallyDrop::new(this);
         // SAFETY: the field's invariant; the value is read once, for `this` is not dropped.
@@ -254,6 +258,7 @@ impl<T> TaskSlice<T> {
     /// # Errors
     ///
     /// [`CreateError::OutOfMemory`] if there is none; then nothing was made.
+    #[track_caller]
     pub fn try_from_fn(len: usize, mut make: impl FnMut(usize) -> T) -> Result<Self, CreateError> {
         let mut slice = Self {
             block: allocate::<T>(len)?,
@@ -276,6 +281,7 @@ impl<T> TaskSlice<T> {
     /// # Errors
     ///
     /// [`CreateError::OutOfMemory`] if there is none; then nothing was cloned.
+    #[track_caller]
     pub fn try_from_slice(values: &[T]) -> Result<Self, CreateError>
     where
         T: Clone,

@@ -26,6 +26,7 @@ use allocator_api2::alloc::System;
 use hashbrown::HashTable;
 
 use crate::task::block::{DidAlloc, Family};
+use crate::task::hidden::Hidden;
 use crate::task::lock::{Guard, Lock};
 use crate::task::table_memory::{TableMemory, hash};
 
@@ -42,27 +43,6 @@ pub(crate) struct Frame {
     pub(crate) size: usize,
     pub(crate) after: usize,
     pub(crate) family: Family,
-}
-
-/// A pointer whose address is complemented, for what a leak checker may find. (Miri goes by what a pointer
-/// may reach, and takes it for a live one.)
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hidden(*mut u8);
-
-// SAFETY: only whoever uses the pointer again does something with it, and has an argument for that.
-unsafe impl Send for Hidden {}
-
-impl Hidden {
-    pub(crate) const NONE: Self = Self(ptr::null_mut());
-
-    pub(crate) fn new(pointer: *mut u8) -> Self {
-        Self(pointer.map_addr(|address| !address))
-    }
-
-    pub(crate) fn get(self) -> Option<*mut u8> {
-        let pointer = self.0.map_addr(|address| !address);
-        (!self.0.is_null()).then_some(pointer)
-    }
 }
 
 /// What a spy says to an allocation to come.

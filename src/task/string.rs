@@ -111,6 +111,7 @@ impl<U: StrUnit> TaskStr<U> {
     /// # Errors
     ///
     /// [`StrError`] if the text holds a nul, or there is no memory.
+    #[track_caller]
     pub fn try_from_str(text: &str) -> Result<Self, StrError> {
         Self::try_from_iter(U::encode(text))
     }
@@ -120,10 +121,12 @@ impl<U: StrUnit> TaskStr<U> {
     /// # Errors
     ///
     /// [`StrError`] if one of them is zero, or there is no memory.
+    #[track_caller]
     pub fn try_from_units(units: &[U]) -> Result<Self, StrError> {
         Self::try_from_iter(units.iter().copied())
     }
 
+    #[track_caller]
     fn try_from_iter(units: impl Iterator<Item = U> + Clone) -> Result<Self, StrError> {
         let mut len = 0;
         for unit in units.clone() {
@@ -290,6 +293,7 @@ impl<U: StrUnit> Hash for TaskStr<U> {
 impl<U: StrUnit> FromStr for TaskStr<U> {
     type Err = StrError;
 
+    #[track_caller]
     fn from_str(text: &str) -> Result<Self, StrError> {
         Self::try_from_str(text)
     }

@@ -1,6 +1,6 @@
 //! R21: a block is freed once.
 
-use crate::support::{assert_kept, assert_told, free, free_task, string, task, watched};
+use crate::support::{assert_kept, assert_told, byte_len, free, free_task, string, task, watched};
 use olemem::audit::{Kind, Session};
 
 const BSTR: &str = "\
@@ -163,4 +163,50 @@ fn broken_after_the_free_of_a_large_block() {
         free(text);
     });
     assert_told(&report, BSTR);
+}
+
+/// A block from before the session is held back like the session's own, its contents as they are.
+#[test]
+fn broken_with_a_block_from_before() {
+    for size in [0, 24] {
+        let (text, block) = (string("before"), task(size));
+        let report = watched(|| {
+            free(text);
+            free_task(block);
+            free(text);
+            assert_eq!(byte_len(text), 0);
+            free_task(block);
+        });
+        assert_told(
+            &report,
+            &format!(
+                "\
+error[double-free]: a BSTR that was freed before is freed again
+  block from before: BSTR, 32 bytes
+  rule: R21
+  help: free each block once; after handing ownership on, or freeing, set the variable to NULL
+
+error[use-after-free]: a BSTR is read after it was freed
+  block from before: BSTR, 32 bytes
+  rule: R22
+  help: use the block before it is freed, or keep a copy of one's own
+
+error[double-free]: task memory that was freed before is freed again
+  block from before: task memory, {size} bytes
+  rule: R21
+  help: free each block once; after handing ownership on, or freeing, set the variable to NULL"
+            ),
+        );
+        assert_eq!(report.counts().freed, 0);
+    }
+}
+
+/// It is held back as long as there is room for it.
+#[test]
+fn is_not_told_of_a_block_from_before_that_left_the_quarantine() {
+    let text = string("before");
+    let session = Session::options().quarantine(0).begin();
+    free(text);
+    free(text);
+    session.finish().assert_kinds([Kind::ForeignFree]);
 }

@@ -1,8 +1,8 @@
 //! R28: each pin is taken back once, and only a live BSTR is pinned.
 
-use crate::support::{assert_kept, assert_told, free, string, watched};
+use crate::support::{Raw, assert_kept, assert_told, free, string, watched};
 use olemem::audit::Kind;
-use olemem::raw;
+use olemem::{UnitLen, raw};
 
 fn unpin(bstr: *mut u16) {
     // SAFETY: either a pin of the caller's own, or the audit judges the address.
@@ -101,4 +101,95 @@ fn broken_by_a_free_when_the_last_pin_is_gone() {
         free(text);
     });
     report.assert_kinds([Kind::DoubleFree]);
+}
+
+/// What reallocates a BSTR as C does: by the whole string, or by so many units.
+fn reallocate(bstr: &mut Raw, by_units: bool) {
+    let units: Vec<u16> = "another text".encode_utf16().chain([0]).collect();
+    let done = if by_units {
+        // SAFETY: the variable holds a live string, and so many units are there.
+        unsafe { raw::realloc_units(bstr, units.as_ptr(), UnitLen::new(12)) }
+    } else {
+        // SAFETY: as above, and a zero is behind them.
+        unsafe { raw::realloc(bstr, units.as_ptr()) }
+    };
+    assert!(done);
+}
+
+#[test]
+fn kept_when_a_pinned_string_is_reallocated() {
+    for by_units in [false, true] {
+        assert_kept(&watched(|| {
+            let mut text = string("text");
+            let pinned = text;
+            raw::pin(pinned).expect("live");
+            raw::pin(pinned).expect("live");
+            reallocate(&mut text, by_units);
+            reallocate(&mut text, by_units);
+            unpin(pinned);
+            unpin(pinned);
+            free(text);
+        }));
+    }
+}
+
+/// The pins stay with the old string: taking them back by the variable misses them. One mistake, not one of the new
+/// string and one of the old.
+#[test]
+fn broken_by_a_pin_that_is_looked_for_behind_a_reallocation() {
+    for by_units in [false, true] {
+        for pins in [1, 2] {
+            let mut pinned = std::ptr::null_mut();
+            let report = watched(|| {
+                let mut text = string("text");
+                pinned = text;
+                for _ in 0..pins {
+                    raw::pin(pinned).expect("live");
+                }
+                reallocate(&mut text, by_units);
+                for _ in 0..pins {
+                    unpin(text);
+                }
+                // What took its place may itself be replaced.
+                reallocate(&mut text, by_units);
+                free(text);
+            });
+            assert_told(
+                &report,
+                "\
+error[unbalanced-pin]: a pin was taken back from a BSTR that took the place of the pinned one
+  block 2: BSTR, 24 bytes, \"another text\"
+  rule: R28
+  help: pair each successful SysAddRefString with one SysReleaseString",
+            );
+            for _ in 0..pins {
+                unpin(pinned);
+            }
+        }
+    }
+}
+
+/// Pins that nobody took back by any pointer are another mistake, and so is one too many.
+#[test]
+fn broken_by_a_pin_that_is_looked_for_and_another_that_is_not() {
+    for (pins, unpins) in [(2, 1), (1, 2)] {
+        let mut pinned = std::ptr::null_mut();
+        let report = watched(|| {
+            let mut text = string("text");
+            pinned = text;
+            for _ in 0..pins {
+                raw::pin(pinned).expect("live");
+            }
+            reallocate(&mut text, false);
+            reallocate(&mut text, false);
+            for _ in 0..unpins {
+                unpin(text);
+            }
+            free(text);
+        });
+        report.assert_kinds([Kind::UnbalancedPin, Kind::UnbalancedPin]);
+        for _ in 0..pins {
+            unpin(pinned);
+        }
+    }
 }

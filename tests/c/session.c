@@ -93,6 +93,9 @@ static void options(void) {
     chosen.guard = OLEMEM_GUARD_PAGE;
     CHECK((session = olemem_session_begin(&chosen)) != 0);
     olemem_report_release(olemem_session_end(session));
+    chosen.backtrace = OLEMEM_BACKTRACE_SHORT;
+    CHECK((session = olemem_session_begin(&chosen)) != 0);
+    olemem_report_release(olemem_session_end(session));
 
     /* A header newer than the library: what it does not know must be 0. */
     memset(&larger, 0, sizeof larger);

@@ -26,7 +26,10 @@ static_assert(sizeof(bstr) == sizeof(BSTR));
 /* A BSTR is not text to copy by accident, and an owner is none to free by accident. */
 static_assert(!std::is_constructible_v<bstr, BSTR> && !std::is_convertible_v<bstr, BSTR>);
 static_assert(!std::is_convertible_v<std::string_view, bstr>);
-static_assert(!std::is_move_constructible_v<olemem::session>);
+static_assert(!std::is_copy_constructible_v<olemem::session> && !std::is_copy_assignable_v<olemem::session>);
+static_assert(std::is_nothrow_move_constructible_v<olemem::session>);
+static_assert(std::is_nothrow_move_assignable_v<olemem::session>);
+static_assert(std::is_nothrow_swappable_v<olemem::session>);
 
 /* Methods in the ways of COM. */
 static HRESULT get_text(BSTR *text) {
@@ -211,6 +214,74 @@ static void sessions() {
 #endif
 }
 
+/* What has no session has seen nothing, and that is never clean. */
+static bool has_none(olemem::session &session) {
+    const bool ended = session.id() == 0;
+    session.end();
+    return ended && session.id() == 0 && !session.is_clean() && session.count() == 0 &&
+           session.count("leak") == 0 && session.errors() == 0 && session.warnings() == 0 &&
+           session.counts().operations == 0 && *session.text() == 0;
+}
+
+static olemem::session begun() {
+    return olemem::session();
+}
+
+static void moved_sessions() {
+    BSTR lost = nullptr;
+    {
+        /* A session that goes on is watched by whoever has it. */
+        olemem::session first = begun();
+        const olemem_session number = first.id();
+        olemem::session second(std::move(first));
+        CHECK(has_none(first) && number != 0 && second.id() == number);
+        lost = bstr("lost after a move").release();
+        CHECK(second.count("leak") == 1 && std::strstr(second.text(), "lost after a move"));
+        /* So is the report of one that is over. */
+        olemem::session third(std::move(second));
+        CHECK(has_none(second) && third.id() == number && third.count("leak") == 1);
+#if defined(__cpp_exceptions)
+        bool refused = false;
+        try {
+            second.assert_clean();
+        } catch (const olemem::violation_error &) {
+            refused = true;
+        }
+        CHECK(refused);
+#endif
+        SysFreeString(lost);
+    }
+    {
+        /* What was there ends; the thread is in the one that was begun last. */
+        olemem::session session = begun();
+        const olemem_session before = session.id();
+        bstr("watched by the first");
+        session = begun();
+        CHECK(session.id() != before && olemem_session_check(before) == 0);
+        lost = bstr("lost in the second").release();
+        olemem::session &same = session;
+        session = std::move(same);
+        CHECK(session.count("leak") == 1);
+        SysFreeString(lost);
+        /* An object without a session can have one again. */
+        olemem::session other(std::move(session));
+        session = begun();
+        bstr("watched");
+        swap(session, other);
+        CHECK(session.count("leak") == 1 && other.is_clean());
+    }
+    /* Sessions in a container, which moves them as it grows. */
+    std::vector<olemem::session> sessions;
+    for (int i = 0; i < 9; ++i)
+        sessions.push_back(begun());
+    bstr("watched by the last");
+    CHECK(sessions.back().is_clean());
+    while (!sessions.empty()) {
+        sessions.back().end();
+        sessions.pop_back();
+    }
+}
+
 int main(int argc, char **argv) {
     const std::string_view part = argc > 1 ? argv[1] : "";
     if (part == "dropped") {
@@ -233,5 +304,6 @@ int main(int argc, char **argv) {
     }
     text();
     sessions();
+    moved_sessions();
     return checks_finish();
 }

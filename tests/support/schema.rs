@@ -1,4 +1,4 @@
-//! As much of JSON Schema as `docs/report.schema.json` needs. A keyword that is not known here is a failure: a schema
+//! As much of JSON Schema as `docs/report.schema.json` and `docs/sweep.schema.json` need. A keyword that is not known here is a failure: a schema
 //! that is not checked as a whole is not checked.
 
 use serde_json::Value;
@@ -78,7 +78,17 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, faults: &mut 
         }
     }
     if let Some(Value::String(reference)) = schema.get("$ref") {
-        let pointer = reference.strip_prefix('#').expect("within the schema");
+        let (file, pointer) = reference.split_once('#').expect("within a schema");
+        let other: Value;
+        let root = match file {
+            "" => root,
+            "report.schema.json" => {
+                let text = include_str!("../../docs/report.schema.json");
+                other = serde_json::from_str(text).expect("it is JSON");
+                &other
+            }
+            unknown => panic!("the schema {unknown} is not known here"),
+        };
         let schema = root.pointer(pointer).expect("it leads somewhere");
         check(root, schema, value, place, faults);
     }
@@ -94,6 +104,7 @@ fn is_of_type(value: &Value, name: &Value) -> bool {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "integer" => value.is_u64() || value.is_i64(),
+        "boolean" => value.is_boolean(),
         "null" => value.is_null(),
         unknown => panic!("the type {unknown} is not understood here"),
     }

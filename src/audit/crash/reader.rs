@@ -2,39 +2,21 @@
 
 use std::io;
 
-use super::{DEEDS, FAMILIES, FIRST_LINE, form, named};
+use super::{DEEDS, FAMILIES, FIRST_LINE, LINE, form, named};
 use crate::audit::frame::{self, Frame};
-use crate::audit::ledger::{Counts, Detail, Facts, PREVIEW, Record};
-use crate::audit::report::{Block, Report};
+use crate::audit::ledger::{Call, Counts, Detail, Facts, Name, PREVIEW, Record};
+use crate::audit::report::{Block, Live, Report, Signalled};
 use crate::audit::rules::{Kind, Severity};
 use crate::audit::site::Site;
-
-/// A live block, and where it was allocated.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Live {
-    /// The block.
-    pub block: Block,
-    /// Innermost first.
-    pub allocated_at: Vec<Frame>,
-}
 
 /// What a process left that a signal ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Crash {
-    /// The number of the process.
-    pub process: u32,
-    /// The signal.
-    pub signal: i32,
-    /// The program.
-    pub program: String,
+    /// The signal, and what was live then.
+    pub signalled: Signalled,
     /// What was found until then.
     pub report: Report,
-    /// What was live then, by number.
-    pub live: Vec<Live>,
-    /// The books were being written: what was found and what was live is not known.
-    pub is_partial: bool,
 }
 
 /// An address of the process, with all that lay where in it: gives its functions, innermost first.
@@ -53,6 +35,14 @@ impl Crash {
     }
 }
 
+/// What is known of a stack.
+#[derive(Default)]
+struct Stack {
+    addresses: Vec<usize>,
+    /// File and line of the innermost frame.
+    line: Option<(String, u32)>,
+}
+
 #[derive(Default)]
 struct Reader {
     process: u32,
@@ -61,9 +51,10 @@ struct Reader {
     /// Where that olemem's sources are.
     sources: String,
     counts: Counts,
+    /// The books were being written: what was found and what was live is not known.
     is_partial: bool,
-    found: Vec<(Record, [Vec<usize>; 3])>,
-    live: Vec<(Facts, Vec<usize>)>,
+    found: Vec<(Record, [Stack; 3])>,
+    live: Vec<(Facts, Stack)>,
     /// Whether the last block was a live one.
     is_live: bool,
 }
@@ -75,33 +66,30 @@ impl Reader {
         for line in head.lines().filter(|line| !line.is_empty()) {
             self.line(line)?;
         }
-        let mut frames = |addresses: &[usize]| {
+        let mut frames = |stack: &Stack| {
             let mut frames = Vec::new();
-            for address in addresses {
+            for address in &stack.addresses {
                 frames.extend(resolve(maps, *address));
             }
             frame::trim(&mut frames, &self.sources);
+            if let Some((file, line)) = &stack.line {
+                frame::name_first(&mut frames, file, *line);
+            }
             frames
         };
         self.live.sort_by_key(|(facts, _)| facts.id);
-        let live = self.live.iter().map(|(facts, addresses)| Live {
+        let live = self.live.iter().map(|(facts, allocated_at)| Live {
             block: Block::new(facts),
-            allocated_at: frames(addresses),
+            allocated_at: frames(allocated_at),
         });
         let live = live.collect();
         let mut report = Report::of(self.counts, None, 0, Vec::new());
-        for (record, addresses) in &self.found {
-            let stacks = addresses.each_ref().map(|addresses| frames(addresses));
-            report.add(record, stacks);
+        for (record, stacks) in &self.found {
+            report.add(record, stacks.each_ref().map(&mut frames));
         }
-        Some(Crash {
-            process: self.process,
-            signal: self.signal,
-            program: self.program,
-            report,
-            live,
-            is_partial: self.is_partial,
-        })
+        let mut signalled = Signalled::unrecorded(self.process, self.program, self.signal);
+        signalled.live = (!self.is_partial).then_some(live);
+        Some(Crash { signalled, report })
     }
 
     fn line(&mut self, line: &str) -> Option<()> {
@@ -131,18 +119,17 @@ impl Reader {
                 };
             }
             "found" => {
-                let record = Record {
-                    kind: next()?.parse::<Kind>().ok()?,
-                    severity: match next()? {
-                        "warning" => Severity::Warning,
-                        _ => Severity::Error,
-                    },
-                    deed: named(DEEDS, next())?,
-                    detail: detail(&mut next)?,
-                    block: None,
-                    at: Site::default(),
+                let kind = next()?.parse::<Kind>().ok()?;
+                let severity = match next()? {
+                    "warning" => Severity::Warning,
+                    _ => Severity::Error,
                 };
-                self.found.push((record, [const { Vec::new() }; 3]));
+                let deed = named(DEEDS, next())?;
+                let record = Record {
+                    severity,
+                    ..Record::new(kind, deed, detail(&mut next)?, None)
+                };
+                self.found.push((record, Default::default()));
                 self.is_live = false;
             }
             "block" | "live" => {
@@ -158,26 +145,45 @@ impl Reader {
                 };
                 self.is_live = what == "live";
                 if self.is_live {
-                    self.live.push((facts, Vec::new()));
+                    self.live.push((facts, Stack::default()));
                 } else {
                     self.found.last_mut()?.0.block = Some(facts);
                 }
             }
-            "allocated" if self.is_live => self.live.last_mut()?.1 = addresses(rest)?,
-            "allocated" => self.found.last_mut()?.1[0] = addresses(rest)?,
-            "freed" => self.found.last_mut()?.1[1] = addresses(rest)?,
-            "at" => self.found.last_mut()?.1[2] = addresses(rest)?,
+            "allocated" if self.is_live => self.live.last_mut()?.1 = stack(rest)?,
+            "allocated" => self.found.last_mut()?.1[0] = stack(rest)?,
+            "freed" => self.found.last_mut()?.1[1] = stack(rest)?,
+            "at" => self.found.last_mut()?.1[2] = stack(rest)?,
+            "method" => {
+                let method = Name(rest.to_owned().leak());
+                self.found.last_mut()?.0.call = Some(Call {
+                    method,
+                    parameter: None,
+                });
+            }
+            "parameter" => {
+                let parameter = Name(rest.to_owned().leak());
+                self.found.last_mut()?.0.call.as_mut()?.parameter = Some(parameter);
+            }
             _ => return None,
         }
         Some(())
     }
 }
 
-fn addresses(words: &str) -> Option<Vec<usize>> {
-    words
+fn stack(text: &str) -> Option<Stack> {
+    let (words, line) = match text.split_once(LINE) {
+        Some((words, line)) => {
+            let (number, file) = line.split_once(' ')?;
+            (words, Some((file.to_owned(), number.parse().ok()?)))
+        }
+        None => (text, None),
+    };
+    let addresses = words
         .split_whitespace()
         .map(|word| usize::from_str_radix(word, 16).ok())
-        .collect()
+        .collect::<Option<_>>()?;
+    Some(Stack { addresses, line })
 }
 
 fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
@@ -191,10 +197,16 @@ fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
             wanted: next()?.parse().ok()?,
             there: next()?.parse().ok()?,
         },
+        "strayed" => Detail::Strayed,
         "pins" => Detail::Pins(next()?.parse().ok()?),
         // One a violation, for as long as the command runs.
         "function" => Detail::Function(next()?.to_owned().leak()),
         "dressed" => Detail::Dressed,
+        "references" => Detail::References(next()?.parse().ok()?),
+        "words" => {
+            let words: Vec<&str> = core::iter::from_fn(next).collect();
+            Detail::Words(words.join(" ").leak())
+        }
         _ => return None,
     })
 }
@@ -206,7 +218,7 @@ mod tests {
     const WRITTEN: &str = "olemem-crash/1\nprocess 12 signal 11\nprogram /a b\nsources /o/\ncounts 1 2 3 4 5 6 7 8\n\
         found overrun error free written 3 65\nblock 7 bstr 18 string\nallocated 10 11\nat 20\n\
         found double-free error free as task\nblock 6 task 4 plain\nallocated 10\nfreed 12\nat 20\n\
-        live 9 task 24 plain\nallocated 30\nlive 8 bstr 2 string\nallocated\n\
+        live 9 task 24 plain\nallocated 30\nlive 8 bstr 2 string\nallocated @7 src/a b.rs\n\
         maps\n00400000-00402000 r-xp 0 0 0 /a b\n";
 
     fn name_of(_: &str, address: usize) -> Vec<Frame> {
@@ -216,8 +228,9 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let crash = Crash::read(WRITTEN, &mut name_of).expect("it is well-formed");
-        assert_eq!((crash.process, crash.signal), (12, 11));
-        assert_eq!(crash.program, "/a b");
+        let signalled = &crash.signalled;
+        assert_eq!((signalled.process, signalled.signal), (12, 11));
+        assert_eq!(signalled.program, "/a b");
         assert_eq!(crash.report.counts().total_bytes, 8);
         crash.report.assert_kinds([Kind::Overrun, Kind::DoubleFree]);
         let first = &crash.report.violations()[0];
@@ -226,9 +239,11 @@ mod tests {
             "byte 3 behind a BSTR was overwritten, by 0x41"
         );
         assert_eq!(first.allocated_at.len(), 2);
-        let ids: Vec<_> = crash.live.iter().map(|live| live.block.id).collect();
+        let live = signalled.live.as_ref().expect("it is known");
+        let ids: Vec<_> = live.iter().map(|live| live.block.id).collect();
         assert_eq!(ids, [8, 9]);
-        assert!(!crash.is_partial);
+        let told = live[0].allocated_at[0].to_string();
+        assert_eq!(told, "at src/a b.rs:7");
     }
 
     #[test]
@@ -236,6 +251,9 @@ mod tests {
         let half = &WRITTEN[..WRITTEN.find("found double").expect("it is there")];
         let crash = Crash::read(half, &mut name_of).expect("whole lines");
         crash.report.assert_kinds([Kind::Overrun]);
+        let busy = "olemem-crash/1\nprocess 12 signal 11\nbusy\nmaps\n";
+        let crash = Crash::read(busy, &mut name_of).expect("whole lines");
+        assert!(crash.signalled.live.is_none());
         for bad in ["", "olemem-crash/2\n", "olemem-crash/1\nnonsense 1\n"] {
             assert!(Crash::read(bad, &mut name_of).is_err(), "{bad}");
         }

@@ -3,9 +3,11 @@
 use super::super::guard::Shape;
 use super::super::site::Site;
 use super::SessionId;
+use super::crossed::Generation;
 use super::record::{Facts, PREVIEW};
 use crate::layout::HEADER;
-use crate::task::block::Family;
+use crate::task::block::{ALIGN, Family};
+use crate::task::hidden::Hidden;
 use crate::units::ByteLen;
 
 /// Where a block is in its life.
@@ -24,8 +26,8 @@ pub(crate) enum State {
 /// What is known of a block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    /// The heap's block, complemented.
-    pub(crate) real: *mut u8,
+    /// The heap's block.
+    pub(crate) real: Hidden,
     pub(crate) front: usize,
     pub(crate) back: usize,
     pub(crate) is_paged: bool,
@@ -42,8 +44,14 @@ pub(crate) struct Entry {
     pub(crate) wanted: Option<ByteLen>,
     /// Pins that were not taken back.
     pub(crate) pins: usize,
+    /// Those of them that were taken back from the string that took the place of this one, which was told.
+    pub(crate) strayed: usize,
+    /// The pinned string that this one took the place of: its key, and its number.
+    pub(crate) replaced: Option<(usize, u64)>,
     /// Not to be reported as leaked.
     pub(crate) is_ignored: bool,
+    /// A call was reported for it, and nothing that follows from that is.
+    pub(crate) is_blamed: bool,
     /// Its prefix was reported.
     pub(crate) is_prefix_told: bool,
     /// The beginning of a BSTR's text when it was made, as far as olemem wrote it.
@@ -58,7 +66,7 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn new(shape: &Shape, family: Family, allocated_at: Site) -> Self {
         Self {
-            real: veil(shape.real),
+            real: Hidden::new(shape.real),
             front: shape.front,
             back: shape.back,
             is_paged: shape.is_paged,
@@ -71,7 +79,10 @@ impl Entry {
             id: 0,
             wanted: None,
             pins: 0,
+            strayed: 0,
+            replaced: None,
             is_ignored: false,
+            is_blamed: false,
             is_prefix_told: false,
             preview: [0; PREVIEW],
             previewed: 0,
@@ -83,7 +94,7 @@ impl Entry {
 
     pub(crate) fn shape(&self) -> Shape {
         Shape {
-            real: veil(self.real),
+            real: self.real.reveal(),
             front: self.front,
             back: self.back,
             is_paged: self.is_paged,
@@ -93,9 +104,17 @@ impl Entry {
         }
     }
 
-    /// Bytes that it takes.
+    /// Bytes that it takes. None takes nothing, or a quarantine would hold any number of them.
     pub(crate) fn held(&self) -> usize {
-        self.shape().total()
+        self.shape().total().max(ALIGN)
+    }
+
+    /// What tells it from the blocks that were at its address before, and that will be.
+    pub(crate) fn generation(&self) -> Generation {
+        Generation {
+            session: self.session,
+            id: self.id,
+        }
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -111,11 +130,6 @@ impl Entry {
     pub(crate) fn bytes(&self) -> usize {
         self.len.map_or(self.size, ByteLen::as_usize)
     }
-}
-
-/// The pointer with its address complemented, or back.
-pub(crate) fn veil(pointer: *mut u8) -> *mut u8 {
-    pointer.map_addr(|address| !address)
 }
 
 impl Facts {

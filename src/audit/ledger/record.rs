@@ -1,8 +1,9 @@
 //! What is kept of a violation.
 
-use super::super::rules::{Kind, Severity};
+use super::super::rules::{Kind, Rule, Severity};
 use super::super::site::Site;
 use crate::task::block::Family;
+use crate::task::fault::Fault;
 
 /// What is told of a block in a violation.
 #[derive(Clone, Copy, Debug)]
@@ -65,10 +66,43 @@ pub(crate) enum Detail {
     },
     /// So many pins.
     Pins(usize),
+    /// The pins stayed with the string that this one took the place of.
+    Strayed,
     /// The name of a function.
     Function(&'static str),
     /// It is dressed up as the other family's, which is legal.
     Dressed,
+    /// So many references to an object.
+    References(u32),
+    /// A sentence, in which `{block}` stands for the block.
+    Words(&'static str),
+}
+
+/// A name of a method or a parameter. Each is kept once, for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Name(pub(crate) &'static str);
+
+impl Name {
+    pub(crate) fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+/// An annotated call, and which of its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) method: Name,
+    pub(crate) parameter: Option<Name>,
+}
+
+/// An allocation that failed because somebody planned it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) fault: Fault,
+    pub(crate) family: Family,
+    /// Bytes that were asked for.
+    pub(crate) size: usize,
+    pub(crate) at: Site,
 }
 
 /// A violation, as it was found.
@@ -80,6 +114,10 @@ pub(crate) struct Record {
     pub(crate) detail: Detail,
     pub(crate) block: Option<Facts>,
     pub(crate) at: Site,
+    /// The annotated call that it belongs to.
+    pub(crate) call: Option<Call>,
+    /// The rules that it breaks.
+    pub(crate) rules: &'static [Rule],
 }
 
 impl Record {
@@ -92,6 +130,8 @@ impl Record {
             detail,
             block,
             at: Site::default(),
+            call: None,
+            rules: kind.rules(),
         }
     }
 }

@@ -34,7 +34,21 @@ impl Path {
 
     /// Opens it to write to, made anew; a negative number if that cannot be.
     pub(super) fn create(&self) -> c_int {
-        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
+        self.open(libc::O_TRUNC)
+    }
+
+    /// As [`create`](Self::create), and it must not be there yet.
+    pub(super) fn create_new(&self) -> c_int {
+        self.open(libc::O_EXCL)
+    }
+
+    /// Opens it to write to behind what is there; a negative number if that cannot be.
+    pub(super) fn append(&self) -> c_int {
+        self.open(libc::O_APPEND)
+    }
+
+    fn open(&self, flags: c_int) -> c_int {
+        let flags = flags | libc::O_WRONLY | libc::O_CREAT | libc::O_CLOEXEC;
         // SAFETY: there are zeros behind the bytes, the last one in any case.
         unsafe { libc::open(self.bytes.as_ptr().cast(), flags, 0o644) }
     }

@@ -5,6 +5,7 @@ use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{NOTED, REPORTED, Watched, watched};
+use crate::audit::current::is_of_sweep;
 use crate::audit::ledger::books;
 use crate::audit::overseer::Audit;
 use crate::audit::session;
@@ -60,7 +61,7 @@ fn after() {
     let Some(watched) = watched() else {
         return;
     };
-    if NOTED.load(Ordering::Relaxed) != process::id() {
+    if NOTED.load(Ordering::Relaxed) != process::id() && !is_of_sweep() {
         // A forked child that has to do with olemem. What its parent found is not in its books.
         watched.note();
         SEEN.store(0, Ordering::Relaxed);
@@ -148,11 +149,19 @@ impl Overseer for Watcher {
         with(|| Audit.overlaps(bstr, source));
     }
 
+    fn replacing(&self, old: *const u16, new: *const u16) {
+        Audit.replacing(old, new);
+    }
+
     fn null_out(&self, function: &'static str) {
         with(|| Audit.null_out(function));
     }
 
     fn spy_lost(&self, block: *mut u8) {
         with(|| Audit.spy_lost(block));
+    }
+
+    fn is_to_fail(&self, size: usize, family: Family) -> bool {
+        with(|| Audit.is_to_fail(size, family))
     }
 }

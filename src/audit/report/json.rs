@@ -2,7 +2,8 @@
 
 use serde_core::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::{Block, Family, Frame, Report, Severity, Violation};
+use super::signalled::{Live, Signalled};
+use super::{Block, Call, Family, Frame, Report, Severity, Violation};
 
 /// The name of the form.
 const SCHEMA: &str = "olemem-report/1";
@@ -23,19 +24,24 @@ impl Report {
     /// ```
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text = text(&Plain(self));
+        self.to_json_with(&[])
+    }
+
+    /// The same, with the signals that met processes.
+    pub(crate) fn to_json_with(&self, signals: &[Signalled]) -> String {
+        let mut text = text(&Plain(self, signals));
         text.push('\n');
         text
     }
 }
 
-pub(super) fn text(what: &impl Serialize) -> String {
+pub(crate) fn text(what: &impl Serialize) -> String {
     // Strings, numbers and lists of them cannot fail to be written to memory.
     serde_json::to_string_pretty(what).unwrap_or_default()
 }
 
 /// The name of a family in reports.
-pub(super) fn name(family: Family) -> &'static str {
+pub(crate) fn name(family: Family) -> &'static str {
     match family {
         Family::Bstr => "bstr",
         Family::Task => "task",
@@ -43,14 +49,59 @@ pub(super) fn name(family: Family) -> &'static str {
 }
 
 /// What users see.
-struct Plain<'a>(&'a Report);
+struct Plain<'a>(&'a Report, &'a [Signalled]);
 
 impl Serialize for Plain<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Report", 3)?;
+        let mut object = serializer.serialize_struct("Report", 4)?;
         object.serialize_field("schema", SCHEMA)?;
         object.serialize_field("summary", &Summary(self.0))?;
         object.serialize_field("violations", &Violations(self.0, false))?;
+        object.serialize_field("signals", &Signals(self.1))?;
+        object.end()
+    }
+}
+
+struct Signals<'a>(&'a [Signalled]);
+
+impl Serialize for Signals<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(OfSignal))
+    }
+}
+
+struct OfSignal<'a>(&'a Signalled);
+
+impl Serialize for OfSignal<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let signalled = self.0;
+        let mut object = serializer.serialize_struct("Signal", 6)?;
+        object.serialize_field("process", &signalled.process)?;
+        object.serialize_field("program", &signalled.program)?;
+        object.serialize_field("signal", &signalled.signal)?;
+        object.serialize_field("name", &signalled.name())?;
+        object.serialize_field("fatal", &signalled.is_fatal)?;
+        object.serialize_field("live", &signalled.live.as_deref().map(AllLive))?;
+        object.end()
+    }
+}
+
+struct AllLive<'a>(&'a [Live]);
+
+impl Serialize for AllLive<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(OfLive))
+    }
+}
+
+struct OfLive<'a>(&'a Live);
+
+impl Serialize for OfLive<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let live = self.0;
+        let mut object = serializer.serialize_struct("Live", 2)?;
+        object.serialize_field("block", &OfBlock(&live.block))?;
+        object.serialize_field("allocated_at", &Frames(&live.allocated_at, false))?;
         object.end()
     }
 }
@@ -73,7 +124,7 @@ impl Serialize for Summary<'_> {
 }
 
 /// All violations; with the addresses of frames or without.
-pub(super) struct Violations<'a>(pub(super) &'a Report, pub(super) bool);
+pub(crate) struct Violations<'a>(pub(crate) &'a Report, pub(crate) bool);
 
 impl Serialize for Violations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -94,8 +145,7 @@ impl Serialize for One<'_> {
         object.serialize_field("rule", &rules)?;
         object.serialize_field("message", &violation.message)?;
         object.serialize_field("help", violation.help())?;
-        // There are no annotated calls yet.
-        object.serialize_field("call", &None::<()>)?;
+        object.serialize_field("call", &violation.call.as_ref().map(OfCall))?;
         object.serialize_field("block", &violation.block.as_ref().map(OfBlock))?;
         for (key, frames) in [
             ("allocated_at", &violation.allocated_at),
@@ -104,6 +154,17 @@ impl Serialize for One<'_> {
         ] {
             object.serialize_field(key, &Frames(frames, with_addresses))?;
         }
+        object.end()
+    }
+}
+
+struct OfCall<'a>(&'a Call);
+
+impl Serialize for OfCall<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Call", 2)?;
+        object.serialize_field("method", &self.0.method)?;
+        object.serialize_field("parameter", &self.0.parameter)?;
         object.end()
     }
 }
@@ -122,7 +183,8 @@ impl Serialize for OfBlock<'_> {
     }
 }
 
-struct Frames<'a>(&'a [Frame], bool);
+/// A stack; with the addresses of frames or without.
+pub(crate) struct Frames<'a>(pub(crate) &'a [Frame], pub(crate) bool);
 
 impl Serialize for Frames<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

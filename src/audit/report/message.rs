@@ -5,11 +5,13 @@ use super::{Deed, Detail, Family, Kind, Record, plural};
 /// The sentence of a violation. It holds no address, so that it is the same in every run.
 pub(super) fn of(record: &Record) -> String {
     let block = match record.block {
-        Some(facts) if facts.is_bstr => "a BSTR",
+        // Under a spy that has room around it nobody knows how long it is.
+        Some(facts) if facts.is_bstr || facts.family == Family::Bstr => "a BSTR",
         Some(_) => "task memory",
         None => "a block",
     };
     match (record.kind, record.detail) {
+        (_, Detail::Words(words)) => words.replace("{block}", block),
         (Kind::DoubleFree, _) => format!("{block} that was freed before is freed again"),
         (Kind::FamilyMismatch, Detail::Dressed) => {
             format!(
@@ -88,10 +90,26 @@ pub(super) fn of(record: &Record) -> String {
             let pins = plural(pins as u64, "pin");
             format!("{pins} of a BSTR {was} never taken back")
         }
+        (Kind::UnbalancedPin, Detail::Strayed) => {
+            "a pin was taken back from a BSTR that took the place of the pinned one".to_owned()
+        }
         (Kind::UnbalancedPin, _) => "a pin was taken back that was never given".to_owned(),
         (Kind::PinOfNonBstr, _) => "what was to be pinned is no live BSTR".to_owned(),
         (Kind::SpyPointerLost, _) => {
             "the registered spy handed back a pointer that is no block".to_owned()
+        }
+        (Kind::OutReadByCallee, _) => format!(
+            "what an [out] variable held when the call began is {}",
+            done(record.deed)
+        ),
+        (Kind::BufferOverrun, Detail::Written(away, found)) => {
+            let side = if away < 0 { "before" } else { "behind" };
+            let away = away.unsigned_abs();
+            format!("byte {away} {side} the caller's buffer was overwritten, by {found:#04x}")
+        }
+        (Kind::InterfaceLeaked, Detail::References(count)) => {
+            let references = plural(count.into(), "reference");
+            format!("an object still has {references}")
         }
         (Kind::Leak, _) => format!("{block} was never freed"),
         (kind, _) => kind.name().to_owned(),

@@ -4,9 +4,9 @@ use core::fmt;
 
 use super::Report;
 
-/// A report as text with colours.
+/// A report as text with colours, or what tells stories as one does.
 #[derive(Clone, Copy, Debug)]
-struct Painted<'a>(&'a Report);
+pub(crate) struct Painted<'a, T>(pub(crate) &'a T);
 
 const RESET: &str = "\x1b[0m";
 const RED: &str = "\x1b[1;31m";
@@ -23,7 +23,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Painted<'_> {
+impl<T: fmt::Display> fmt::Display for Painted<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.to_string();
         let mut lines = text.split('\n');
@@ -54,6 +54,9 @@ fn line(f: &mut fmt::Formatter<'_>, line: &str) -> fmt::Result {
         && let Some((function, place)) = frame.rsplit_once(" at ")
     {
         return write!(f, "    {function}{DIM} at {place}{RESET}");
+    }
+    if let Some(place) = line.strip_prefix("    at ") {
+        return write!(f, "    {DIM}at {place}{RESET}");
     }
     f.write_str(line)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::signalled::Signalled;
 use super::{Frame, Kind, Report, Severity, Violation};
 
 const SCHEMA: &str =
@@ -28,37 +29,61 @@ impl Report {
     /// ```
     #[must_use]
     pub fn to_sarif(&self) -> String {
-        let here = std::env::current_dir().ok();
-        let root = here.as_deref();
-        let rules: Vec<Value> = Kind::ALL.iter().map(|kind| rule(*kind)).collect();
-        let results: Vec<Value> = super::grouped(&self.violations)
+        self.to_sarif_with(&[])
+    }
+
+    /// The same, with an invocation for each signal that met a process: the signal as a notification of level error, and
+    /// what was live as notes, each where it was allocated.
+    pub(crate) fn to_sarif_with(&self, signals: &[Signalled]) -> String {
+        log(Vec::new(), |root| {
+            let invocations = signals.iter().map(|signalled| invocation(signalled, root));
+            (invocations.collect(), self.results(root))
+        })
+    }
+
+    /// A result for each violation, but one for all leaks of a site.
+    pub(crate) fn results(&self, root: Option<&Path>) -> Vec<Value> {
+        super::grouped(&self.violations)
             .into_iter()
             .map(|told| result(told.first, told.count, root))
-            .collect();
-        let log = json!({
-            "$schema": SCHEMA,
-            "version": "2.1.0",
-            "runs": [{
-                "tool": {
-                    "driver": {
-                        "name": env!("CARGO_PKG_NAME"),
-                        "version": env!("CARGO_PKG_VERSION"),
-                        "rules": rules,
-                    },
-                },
-                "originalUriBaseIds": root.map_or_else(
-                    || json!({}),
-                    |root| json!({ "ROOT": { "uri": format!("{}/", uri(&root.to_string_lossy())) } }),
-                ),
-                "columnKind": "unicodeCodePoints",
-                "results": results,
-            }],
-        });
-        // Strings, numbers and lists of them cannot fail to be written to memory.
-        let mut text = serde_json::to_string_pretty(&log).unwrap_or_default();
-        text.push('\n');
-        text
+            .collect()
     }
+}
+
+/// The whole: rules for all kinds, others behind them, and what was run and found, whose files may be named from a root.
+pub(crate) fn log(
+    others: Vec<Value>,
+    told: impl FnOnce(Option<&Path>) -> (Vec<Value>, Vec<Value>),
+) -> String {
+    let here = std::env::current_dir().ok();
+    let root = here.as_deref();
+    let kinds = Kind::ALL.iter().map(|kind| rule(*kind));
+    let rules: Vec<Value> = kinds.chain(others).collect();
+    let (invocations, results) = told(root);
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {
+                "driver": {
+                    "name": env!("CARGO_PKG_NAME"),
+                    "version": env!("CARGO_PKG_VERSION"),
+                    "rules": rules,
+                },
+            },
+            "originalUriBaseIds": root.map_or_else(
+                || json!({}),
+                |root| json!({ "ROOT": { "uri": format!("{}/", uri(&root.to_string_lossy())) } }),
+            ),
+            "columnKind": "unicodeCodePoints",
+            "invocations": invocations,
+            "results": results,
+        }],
+    });
+    // Strings, numbers and lists of them cannot fail to be written to memory.
+    let mut text = serde_json::to_string_pretty(&log).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -84,11 +109,7 @@ fn result(violation: &Violation, count: usize, root: Option<&Path>) -> Value {
     let primary = [&violation.at, &violation.allocated_at, &violation.freed_at]
         .into_iter()
         .find(|frames| !frames.is_empty());
-    // The innermost frame whose source is known; that of a library may have none.
-    let location = primary.and_then(|frames| {
-        let known = frames.iter().find(|frame| frame.file.is_some());
-        known.or(frames.first())
-    });
+    let location = primary.and_then(|frames| nearest(frames));
     let stacks: Vec<Value> = [
         ("happened at", &violation.at),
         ("allocated at", &violation.allocated_at),
@@ -108,6 +129,9 @@ fn result(violation: &Violation, count: usize, root: Option<&Path>) -> Value {
     if let Some(block) = &violation.block {
         properties.insert("block", json!(block.to_string()));
     }
+    if let Some(call) = &violation.call {
+        properties.insert("call", json!(call.to_string()));
+    }
     json!({
         "ruleId": violation.kind.name(),
         "ruleIndex": Kind::ALL.iter().position(|kind| *kind == violation.kind),
@@ -120,8 +144,54 @@ fn result(violation: &Violation, count: usize, root: Option<&Path>) -> Value {
     })
 }
 
+/// The innermost frame whose source is known; that of a library may have none.
+fn nearest(frames: &[Frame]) -> Option<&Frame> {
+    let known = frames.iter().find(|frame| frame.file.is_some());
+    known.or(frames.first())
+}
+
+/// A process that a signal met, with what it held as notes.
+fn invocation(signalled: &Signalled, root: Option<&Path>) -> Value {
+    let signal = signalled.words();
+    let what = if signalled.is_fatal {
+        format!("the process was killed by {signal}")
+    } else {
+        format!("the process ended by itself after {signal}")
+    };
+    let known = match &signalled.live {
+        Some(live) if live.len() == 1 => "1 block was live then".to_owned(),
+        Some(live) => format!("{} blocks were live then", live.len()),
+        None => "what was live then is not known".to_owned(),
+    };
+    let mut notifications = vec![json!({
+        "level": "error",
+        "message": { "text": sentence(format!("{what}; {known}")) },
+    })];
+    for live in signalled.live.iter().flatten() {
+        let place = nearest(&live.allocated_at).map(|frame| place(frame, root));
+        notifications.push(json!({
+            "level": "note",
+            "message": { "text": sentence(format!("live: block {}", live.block)) },
+            "locations": place.into_iter().collect::<Vec<_>>(),
+        }));
+    }
+    let mut invocation = json!({
+        "executableLocation": { "uri": uri(&signalled.program) },
+        "processId": signalled.process,
+        "executionSuccessful": false,
+        "toolExecutionNotifications": notifications,
+    });
+    if signalled.is_fatal {
+        invocation["exitSignalNumber"] = signalled.signal.into();
+        if let Some(name) = signalled.name() {
+            invocation["exitSignalName"] = name.into();
+        }
+    }
+    invocation
+}
+
 /// A frame as a location.
-fn place(frame: &Frame, root: Option<&Path>) -> Value {
+pub(crate) fn place(frame: &Frame, root: Option<&Path>) -> Value {
     let mut place = serde_json::Map::new();
     if let Some(file) = &frame.file {
         let below = root.and_then(|root| Path::new(file).strip_prefix(root).ok());
@@ -147,7 +217,7 @@ fn place(frame: &Frame, root: Option<&Path>) -> Value {
 }
 
 /// With a capital and a full stop, as SARIF asks of its messages.
-fn sentence(mut text: String) -> String {
+pub(crate) fn sentence(mut text: String) -> String {
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();
     }

@@ -4,7 +4,7 @@ use serde_core::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::Value;
 
 use super::json::{Violations, name, text};
-use super::{Block, Counts, Family, Frame, Kind, Report, Severity, Violation};
+use super::{Block, Call, Counts, Family, Frame, Kind, Report, Rule, Severity, Violation};
 
 impl Report {
     /// As JSON in the form that one process hands to another.
@@ -32,9 +32,9 @@ impl Report {
         let violations = value["violations"].as_array()?;
         let report = Self {
             counts,
-            budget: None,
             violations: violations.iter().map(violation).collect::<Option<_>>()?,
             dropped: value["dropped"].as_u64()?,
+            ..Self::of_nothing()
         };
         Some((report, value["program"].as_str()?.to_owned()))
     }
@@ -51,10 +51,30 @@ fn violation(value: &Value) -> Option<Violation> {
         kind,
         severity,
         message: value["message"].as_str()?.to_owned(),
+        rules: rules(kind, &value["rule"])?,
+        call: call(&value["call"]),
         block: block(&value["block"]),
         allocated_at: frames(&value["allocated_at"])?,
         freed_at: frames(&value["freed_at"])?,
         at: frames(&value["at"])?,
+    })
+}
+
+/// Those of its kind, or others, each list of which is kept once.
+fn rules(kind: Kind, value: &Value) -> Option<&'static [Rule]> {
+    let rule = |value: &Value| Rule::new(value.as_str()?.strip_prefix('R')?.parse().ok()?);
+    let rules: Vec<Rule> = value.as_array()?.iter().map(rule).collect::<Option<_>>()?;
+    Some(if rules == kind.rules() {
+        kind.rules()
+    } else {
+        rules.leak()
+    })
+}
+
+fn call(value: &Value) -> Option<Call> {
+    Some(Call {
+        method: value["method"].as_str()?.to_owned(),
+        parameter: value["parameter"].as_str().map(str::to_owned),
     })
 }
 

@@ -15,6 +15,7 @@ use crate::bstr::prefix::{self, block_of};
 use crate::bstr::{cache, pin};
 use crate::layout::{GRANULE, HEADER, PREFIX, PointerWidth, header_bytes, terminator_bytes};
 use crate::task::block::Family;
+use crate::task::caller::Caller;
 use crate::task::heap;
 use crate::task::mode;
 use crate::task::string::terminated_len;
@@ -37,6 +38,7 @@ macro_rules! tell {
 /// # Safety
 ///
 /// * As for [`alloc`](super::alloc).
+#[track_caller]
 pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
     if source.is_null() {
         return ptr::null_mut();
@@ -52,25 +54,57 @@ pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
 /// # Safety
 ///
 /// * As for [`alloc_units`](super::alloc_units).
-#[inline]
+#[inline(always)]
+#[track_caller]
 pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { alloc_units_by::<false>(source, len) }
+}
+
+/// As [`alloc_units`], by who may have found that the mode is quiet.
+///
+/// # Safety
+///
+/// * As for [`alloc_units`](super::alloc_units).
+#[inline(always)]
+#[track_caller]
+pub(crate) unsafe fn alloc_units_by<const QUIET: bool>(
+    source: *const u16,
+    len: UnitLen,
+) -> *mut u16 {
     if len > PointerWidth::NATIVE.max_units() {
         return ptr::null_mut();
     }
     let bytes = ByteLen::new(len.get() * UNIT_BYTES);
     // SAFETY: the caller's promise, in bytes, which are no more than the limit.
-    unsafe { make(source.cast(), bytes) }
+    unsafe { make::<QUIET>(source.cast(), bytes) }
 }
 
 /// # Safety
 ///
 /// * As for [`alloc_bytes`](super::alloc_bytes).
+#[track_caller]
 pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { alloc_bytes_by::<false>(source, len) }
+}
+
+/// As [`alloc_bytes`], by who may have found that the mode is quiet.
+///
+/// # Safety
+///
+/// * As for [`alloc_bytes`](super::alloc_bytes).
+#[inline(always)]
+#[track_caller]
+pub(crate) unsafe fn alloc_bytes_by<const QUIET: bool>(
+    source: *const u8,
+    len: ByteLen,
+) -> *mut u16 {
     if len > PointerWidth::NATIVE.max_bytes() {
         return ptr::null_mut();
     }
     // SAFETY: the caller's promise, and the length is no more than the limit.
-    unsafe { make(source, len) }
+    unsafe { make::<QUIET>(source, len) }
 }
 
 /// A string of a length within the limit, which the callers have looked at.
@@ -79,7 +113,13 @@ pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
 ///
 /// * As for [`alloc_bytes`].
 #[inline(always)]
-unsafe fn make(source: *const u8, len: ByteLen) -> *mut u16 {
+#[track_caller]
+unsafe fn make<const QUIET: bool>(source: *const u8, len: ByteLen) -> *mut u16 {
+    if !QUIET && !mode::is_quiet() {
+        // Asked first, so that the short way has no caller to keep in mind.
+        // SAFETY: the caller's promise is the precondition.
+        return unsafe { alloc_observed(source, len, Caller::here()) };
+    }
     let size = PointerWidth::NATIVE.block_size_within(len) as usize;
     let Some(block) = heap::alloc_at_hand(size, Family::Bstr) else {
         // SAFETY: the caller's promise is the precondition.
@@ -123,6 +163,19 @@ unsafe extern "C" fn alloc_from_afar(source: *const u8, len: ByteLen, size: usiz
     bstr
 }
 
+/// As [`make`], where somebody is to know for whom.
+///
+/// # Safety
+///
+/// * As for [`alloc_bytes`], of a length within the limit.
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn alloc_observed(source: *const u8, len: ByteLen, caller: Caller) -> *mut u16 {
+    let size = PointerWidth::NATIVE.block_size_within(len) as usize;
+    // SAFETY: the caller's promise is the precondition.
+    caller.enter(|| unsafe { alloc_from_afar(source, len, size) })
+}
+
 /// A block of `size` bytes for a string of `len`, from the cache if it has one; null if there is no memory.
 #[cold]
 #[inline(never)]
@@ -138,7 +191,16 @@ fn block_observed(size: usize, len: ByteLen) -> *mut u8 {
 /// # Safety
 ///
 /// * As for [`realloc`](super::realloc), and `target` is not null.
+#[track_caller]
 pub(super) unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    Caller::here().enter(|| unsafe { realloc_entered(target, source) })
+}
+
+/// # Safety
+///
+/// * As for [`realloc`].
+unsafe fn realloc_entered(target: *mut *mut u16, source: *const u16) -> bool {
     if !mode::is_quiet() {
         // SAFETY: the caller promises that a BSTR pointer is there.
         let old = unsafe { target.read() };
@@ -155,6 +217,7 @@ pub(super) unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool 
     }
     // SAFETY: the caller promises that a BSTR pointer is there.
     let old = unsafe { target.replace(new) };
+    tell!(replacing(old, new));
     // SAFETY: the old string is null or live, and nothing else uses it.
     unsafe { super::free(old) };
     true
@@ -164,11 +227,16 @@ pub(super) unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool 
 ///
 /// * As for [`realloc_units`](super::realloc_units), and `target` is not null.
 #[inline]
+#[track_caller]
 pub(super) unsafe fn realloc_units(
     target: *mut *mut u16,
     source: *const u16,
     len: UnitLen,
 ) -> bool {
+    if !mode::is_quiet() {
+        // SAFETY: the caller's promise is the precondition.
+        return unsafe { realloc_units_observed(target, source, len, Caller::here()) };
+    }
     // SAFETY: the caller promises that a BSTR pointer is there.
     let old = unsafe { target.read() };
     // SAFETY: the caller promises that nothing else uses the string.
@@ -243,6 +311,23 @@ unsafe extern "C" fn realloc_units_from_afar(
     // SAFETY: as for the read above.
     unsafe { target.write(new) };
     true
+}
+
+/// As [`realloc_units_from_afar`], where somebody is to know for whom.
+///
+/// # Safety
+///
+/// * As for [`realloc_units`].
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn realloc_units_observed(
+    target: *mut *mut u16,
+    source: *const u16,
+    len: UnitLen,
+    caller: Caller,
+) -> bool {
+    // SAFETY: the caller's promise is the precondition.
+    caller.enter(|| unsafe { realloc_units_from_afar(target, source, len) })
 }
 
 /// The live BSTR `old` at `len` units, filled from `source`; null if that cannot be, and `old` stays.
@@ -355,6 +440,8 @@ unsafe fn replace(old: *mut u16, source: *const u8, available: usize, len: ByteL
     if !bstr.is_null() {
         // SAFETY: the caller promises the bytes at the source; the payload has room for `len`.
         unsafe { fill(bstr, 0, source, available) };
+        filled(bstr);
+        tell!(replacing(old, bstr));
         // A reallocation passes the cache by.
         if mode::is_quiet() || !pin::defers(old) {
             // SAFETY: the caller promises that `old` is live, and its last use was the line above.
@@ -367,8 +454,25 @@ unsafe fn replace(old: *mut u16, source: *const u8, available: usize, len: ByteL
 /// # Safety
 ///
 /// * As for [`free`](super::free), and `bstr` is not null.
-#[inline]
+#[inline(always)]
+#[track_caller]
 pub(super) unsafe fn free(bstr: *mut u16) {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { free_by::<false>(bstr) };
+}
+
+/// As [`free`], by who may have found that the mode is quiet.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[inline(always)]
+#[track_caller]
+pub(crate) unsafe fn free_by<const QUIET: bool>(bstr: *mut u16) {
+    if !QUIET && !mode::is_quiet() {
+        // SAFETY: the caller's promise is the precondition.
+        return unsafe { free_observed(bstr, Caller::here()) };
+    }
     // SAFETY: the caller's promise, for the block that the BSTR stands in. The heap judges the address
     // before anything is read there.
     if !unsafe { heap::free_at_hand(block_of(bstr)) } {
@@ -394,12 +498,37 @@ unsafe extern "C" fn free_from_afar(bstr: *mut u16) {
     }
 }
 
+/// As [`free_from_afar`], where somebody is to know for whom.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn free_observed(bstr: *mut u16, caller: Caller) {
+    // SAFETY: the caller's promise is the precondition.
+    caller.enter(|| unsafe { free_from_afar(bstr) });
+}
+
 /// # Safety
 ///
 /// * As for [`byte_len`](super::byte_len), and `bstr` is not null.
-#[inline]
+#[inline(always)]
+#[track_caller]
 pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
-    if !mode::is_quiet() && !may_read(bstr) {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { byte_len_by::<false>(bstr) }
+}
+
+/// As [`byte_len`], by who may have found that the mode is quiet.
+///
+/// # Safety
+///
+/// * As for [`byte_len`].
+#[inline(always)]
+#[track_caller]
+pub(crate) unsafe fn byte_len_by<const QUIET: bool>(bstr: *const u16) -> ByteLen {
+    if !QUIET && !mode::is_quiet() && !may_read(bstr, Caller::here()) {
         return ByteLen::ZERO;
     }
     // SAFETY: the caller promises four readable bytes before `bstr`.
@@ -409,12 +538,12 @@ pub(super) unsafe fn byte_len(bstr: *const u16) -> ByteLen {
 /// Tells that a prefix is about to be read; `false` if somebody says that it must not be.
 #[cold]
 #[inline(never)]
-extern "C" fn may_read(bstr: *const u16) -> bool {
+extern "C" fn may_read(bstr: *const u16, caller: Caller) -> bool {
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::LISTENED) {
-        return hook::reading(bstr);
+        return caller.enter(|| hook::reading(bstr));
     }
-    let _ = bstr;
+    let _ = (bstr, caller);
     true
 }
 

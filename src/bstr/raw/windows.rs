@@ -1,7 +1,8 @@
 //! The operations on Windows itself: oleaut32's own.
 
 use crate::layout::{PointerWidth, terminator_bytes};
-use crate::task::fault::is_to_fail;
+use crate::task::block::Family;
+use crate::task::fault::fault;
 use crate::units::{ByteLen, UnitLen};
 
 // On 32-bit x86 the compiler decorates the names, and the library does not.
@@ -31,11 +32,32 @@ fn is_too_long(len: Option<ByteLen>) -> bool {
         .is_none()
 }
 
+/// Whether the allocation of a string of so many bytes is one that is to fail.
+fn is_to_fail(len: Option<ByteLen>) -> bool {
+    len.and_then(|len| PointerWidth::NATIVE.block_size(len))
+        .is_some_and(|size| fault(size as usize, Family::Bstr).is_some())
+}
+
+/// Bytes before the zero unit.
+///
+/// # Safety
+///
+/// * `source` points to units up to and including a zero.
+unsafe fn bytes_of(source: *const u16) -> Option<ByteLen> {
+    let mut units = 0;
+    // SAFETY: no unit before this one was zero, so it is one of the string's.
+    while unsafe { source.wrapping_add(units).read() } != 0 {
+        units += 1;
+    }
+    UnitLen::new(u32::try_from(units).ok()?).bytes()
+}
+
 /// # Safety
 ///
 /// * As for [`alloc`](super::alloc).
 pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
-    if !source.is_null() && is_to_fail() {
+    // SAFETY: not null, so the caller promises a string.
+    if !source.is_null() && is_to_fail(unsafe { bytes_of(source) }) {
         return core::ptr::null_mut();
     }
     // SAFETY: the caller's promise is the precondition.
@@ -46,7 +68,7 @@ pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
 ///
 /// * As for [`alloc_units`](super::alloc_units).
 pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
-    if is_too_long(len.bytes()) || is_to_fail() {
+    if is_too_long(len.bytes()) || is_to_fail(len.bytes()) {
         return core::ptr::null_mut();
     }
     // SAFETY: the caller's promise is the precondition.
@@ -57,7 +79,7 @@ pub(super) unsafe fn alloc_units(source: *const u16, len: UnitLen) -> *mut u16 {
 ///
 /// * As for [`alloc_bytes`](super::alloc_bytes).
 pub(super) unsafe fn alloc_bytes(source: *const u8, len: ByteLen) -> *mut u16 {
-    if is_too_long(Some(len)) || is_to_fail() {
+    if is_too_long(Some(len)) || is_to_fail(Some(len)) {
         return core::ptr::null_mut();
     }
     // SAFETY: the caller's promise is the precondition.
@@ -79,7 +101,8 @@ pub(super) unsafe fn realloc(target: *mut *mut u16, source: *const u16) -> bool 
         // SAFETY: the caller's promise on the target.
         return unsafe { replace(target, new) };
     }
-    if !source.is_null() && is_to_fail() {
+    // SAFETY: not null, so the caller promises a string.
+    if !source.is_null() && is_to_fail(unsafe { bytes_of(source) }) {
         return false;
     }
     // SAFETY: the caller's promise is the precondition.
@@ -116,7 +139,7 @@ pub(super) unsafe fn realloc_units(
     // SAFETY: the old string is null or live.
     let held = unsafe { super::unit_len(old) };
     // Shrinking needs no memory, so it cannot be the allocation that is to fail.
-    if (old.is_null() || len > held) && is_to_fail() {
+    if (old.is_null() || len > held) && is_to_fail(Some(bytes)) {
         return false;
     }
     // SAFETY: the caller's promise is the precondition.

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use anstream::{AutoStream, ColorChoice};
-use olemem::audit::records::{self, Crash, Ending, Process};
+use olemem::audit::records::{self, Ending, Process, Signalled};
 use olemem::audit::{Frame, Report, Severity};
 
-use super::{Arguments, Colour, Deny, Format, UNCOVERED};
+use super::{Arguments, Format};
+use crate::watching::{Deny, UNCOVERED};
 
 /// What there is to tell of a run.
 pub(super) struct Found {
@@ -17,14 +17,21 @@ pub(super) struct Found {
     pub(super) suppressed: usize,
     /// Whether the program, or at least one of its children, handed in what it did.
     is_covered: bool,
+    /// The signals that met its processes.
+    signals: Vec<Signalled>,
     /// What is not in the report.
     notes: Vec<String>,
 }
 
 impl Found {
-    pub(super) fn new(processes: Vec<Process>, main: u32, status: ExitStatus) -> Self {
+    pub(super) fn new(
+        processes: Vec<Process>,
+        (main, started): (u32, &str),
+        status: ExitStatus,
+    ) -> Self {
         let mut notes = Vec::new();
         let mut reports = Vec::new();
+        let mut signals: Vec<Signalled> = Vec::new();
         let mut is_main_covered = true;
         let mut is_main_told = false;
         // The latest under that number: a program may have become another one.
@@ -44,10 +51,12 @@ impl Found {
                     }
                     reports.push(report);
                 }
-                Ending::Crashed(crash) => {
+                Ending::Crashed(mut crash) => {
                     let is_main = Some(index) == last_of_main;
                     is_main_told |= is_main;
-                    notes.push(story(&crash, is_main && status.signal().is_none()));
+                    crash.signalled.is_fatal = !is_main || status.signal().is_some();
+                    notes.push(story(&crash.signalled, &crash.report));
+                    signals.push(crash.signalled);
                     reports.push(crash.report);
                 }
                 _ => {
@@ -68,7 +77,9 @@ impl Found {
         if let Some(signal) = status.signal()
             && !is_main_told
         {
-            notes.push(format!("the program was killed by {}", name(signal)));
+            let signalled = Signalled::unrecorded(main, started.to_owned(), signal);
+            notes.push(format!("the program was killed by {}", signalled.words()));
+            signals.push(signalled);
         }
         let is_any = !reports.is_empty();
         let report = records::merged(reports);
@@ -83,6 +94,7 @@ impl Found {
             is_covered: is_main_covered && is_any && report.has_recorded(),
             report,
             suppressed: 0,
+            signals,
             notes,
         }
     }
@@ -98,26 +110,11 @@ impl Found {
         }
         let text = match arguments.format {
             Format::Text => {
-                let choice = match arguments.color {
-                    Colour::Auto => ColorChoice::Auto,
-                    Colour::Always => ColorChoice::Always,
-                    Colour::Never => ColorChoice::Never,
-                };
                 let text = format!("{}\n{notes}", self.report.painted());
-                return match output {
-                    // A file has none unless they are asked for.
-                    Some(file) => {
-                        let choice = match choice {
-                            ColorChoice::Auto => ColorChoice::Never,
-                            other => other,
-                        };
-                        AutoStream::new(file, choice).write_all(text.as_bytes())
-                    }
-                    None => AutoStream::new(io::stderr(), choice).write_all(text.as_bytes()),
-                };
+                return arguments.color.write(&text, output, io::stderr());
             }
-            Format::Json => self.report.to_json(),
-            Format::Sarif => self.report.to_sarif(),
+            Format::Json => records::json(&self.report, &self.signals),
+            Format::Sarif => records::sarif(&self.report, &self.signals),
         };
         eprint!("{notes}");
         match output {
@@ -167,36 +164,35 @@ fn plural(count: u64, thing: &str) -> String {
 }
 
 /// What a process that was killed held, by the sites of its blocks.
-fn story(crash: &Crash, lived_on: bool) -> String {
-    let met = if lived_on {
-        "ended by itself after"
-    } else {
+fn story(signalled: &Signalled, report: &Report) -> String {
+    let met = if signalled.is_fatal {
         "was killed by"
+    } else {
+        "ended by itself after"
     };
     let mut story = format!(
         "process {} ({}) {met} {}",
-        crash.process,
-        crash.program,
-        name(crash.signal)
+        signalled.process,
+        signalled.program,
+        signalled.words()
     );
-    if crash.is_partial {
+    let Some(all_live) = &signalled.live else {
         story += "; the audit was at work at that moment, and what was live is not known";
         return story;
-    }
-    let counts = crash.report.counts();
+    };
+    let counts = report.counts();
     story += &format!(
         "; live then: {}, {}",
         plural(counts.live, "block"),
         plural(counts.live_bytes, "byte")
     );
     let mut told: Vec<&[Frame]> = Vec::new();
-    for live in &crash.live {
+    for live in all_live {
         if told.contains(&live.allocated_at.as_slice()) && !live.allocated_at.is_empty() {
             continue;
         }
         told.push(&live.allocated_at);
-        let others = crash
-            .live
+        let others = all_live
             .iter()
             .filter(|other| other.allocated_at == live.allocated_at)
             .count();
@@ -212,22 +208,4 @@ fn story(crash: &Crash, lived_on: bool) -> String {
         }
     }
     story
-}
-
-/// A signal's name, where it is one of those that programs die of.
-fn name(signal: i32) -> String {
-    let name = match signal {
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        6 => "SIGABRT",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        _ => return format!("signal {signal}"),
-    };
-    format!("signal {signal} ({name})")
 }

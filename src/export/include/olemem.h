@@ -16,8 +16,8 @@
  * - Not for Objective-C sources: BOOL is another type there.
  * - `interface` is a macro, as on Windows. Define OLEMEM_NO_INTERFACE_MACRO to go without it (other
  *   libraries use that word as a name).
- * - In C++ from C++17 on, the namespace olemem has an owner for BSTRs, text in and out, and sessions
- *   of the audit. Code that is to run on Windows as well does without it.
+ * - In C++ from C++17 on, the namespace olemem has an owner for BSTRs, text in and out, sessions of
+ *   the audit, and allocations that fail. Code that is to run on Windows as well does without it.
  * - Only what this file declares exists. No registry, no marshalling, no VARIANT, no SAFEARRAY.
  *
  * Ownership, in one breath: the caller frees what comes out of a function or a method, a BSTR with
@@ -64,6 +64,20 @@
 #define EXTERN_C_END
 #define OLEMEM_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #define OLEMEM_INLINE static inline
+#endif
+
+/* A cast in a macro. In C++ it is none of the old style, nor one to the type that the value has. */
+#ifdef __cplusplus
+template <typename To> struct olemem_cast_to {
+    __attribute__((always_inline)) static constexpr To of(To value) noexcept { return value; }
+    template <typename From>
+    __attribute__((always_inline)) static constexpr To of(From value) noexcept {
+        return static_cast<To>(value);
+    }
+};
+#define OLEMEM_CAST(type, value) (olemem_cast_to<type>::of(value))
+#else
+#define OLEMEM_CAST(type, value) ((type)(value))
 #endif
 
 /* The compiler's own calling convention: there is one off Windows. (With -fms-extensions Clang knows
@@ -604,8 +618,8 @@ typedef WORD LANGID;
 
 /* True is all ones: compare with VARIANT_FALSE, never with VARIANT_TRUE or 1. */
 typedef int16_t VARIANT_BOOL;
-#define VARIANT_TRUE ((VARIANT_BOOL)-1)
-#define VARIANT_FALSE ((VARIANT_BOOL)0)
+#define VARIANT_TRUE OLEMEM_CAST(VARIANT_BOOL, -1)
+#define VARIANT_FALSE OLEMEM_CAST(VARIANT_BOOL, 0)
 
 /*
  * WCHAR: the type of the elements of OLESTR("..."), 16 bits, native byte order. Where the
@@ -661,7 +675,8 @@ OLEMEM_STATIC_ASSERT(sizeof(BYTE) == 1 && sizeof(WORD) == 2 && sizeof(USHORT) ==
 OLEMEM_STATIC_ASSERT(sizeof(INT) == 4 && sizeof(UINT) == 4, "INT and UINT are 32-bit");
 OLEMEM_STATIC_ASSERT(sizeof(LONG) == 4 && sizeof(ULONG) == 4, "LONG and ULONG are 32-bit");
 OLEMEM_STATIC_ASSERT(sizeof(DWORD) == 4 && sizeof(BOOL) == 4, "DWORD and BOOL are 32-bit");
-OLEMEM_STATIC_ASSERT(sizeof(HRESULT) == 4 && (HRESULT)-1 < 0, "HRESULT is 32-bit and signed");
+OLEMEM_STATIC_ASSERT(sizeof(HRESULT) == 4, "HRESULT is 32-bit");
+OLEMEM_STATIC_ASSERT(OLEMEM_CAST(HRESULT, -1) < 0, "HRESULT is signed");
 OLEMEM_STATIC_ASSERT(sizeof(LONGLONG) == 8 && sizeof(ULONGLONG) == 8, "LONGLONG is 64-bit");
 OLEMEM_STATIC_ASSERT(sizeof(SIZE_T) == sizeof(void *), "SIZE_T is as wide as a pointer");
 OLEMEM_STATIC_ASSERT(sizeof(ULONG_PTR) == sizeof(void *), "ULONG_PTR is as wide as a pointer");
@@ -689,9 +704,9 @@ OLEMEM_STATIC_ASSERT(sizeof(OLESTR("ab")) == 6, "OLESTR makes 16-bit units and a
 #define FACILITY_WIN32 7
 #define FACILITY_WINDOWS 8
 
-#define SUCCEEDED(hr) (((HRESULT)(hr)) >= 0)
-#define FAILED(hr) (((HRESULT)(hr)) < 0)
-#define IS_ERROR(hr) (((ULONG)(hr)) >> 31 == SEVERITY_ERROR)
+#define SUCCEEDED(hr) (OLEMEM_CAST(HRESULT, hr) >= 0)
+#define FAILED(hr) (OLEMEM_CAST(HRESULT, hr) < 0)
+#define IS_ERROR(hr) (OLEMEM_CAST(ULONG, hr) >> 31 == SEVERITY_ERROR)
 #define HRESULT_CODE(hr) ((hr) & 0xFFFF)
 #define HRESULT_FACILITY(hr) (((hr) >> 16) & 0x1FFF)
 #define HRESULT_SEVERITY(hr) (((hr) >> 31) & 0x1)
@@ -699,82 +714,85 @@ OLEMEM_STATIC_ASSERT(sizeof(OLESTR("ab")) == 6, "OLESTR makes 16-bit units and a
 #define SCODE_FACILITY(sc) HRESULT_FACILITY(sc)
 #define SCODE_SEVERITY(sc) HRESULT_SEVERITY(sc)
 #define MAKE_HRESULT(severity, facility, code)                                                     \
-    ((HRESULT)(((ULONG)(severity) << 31) | ((ULONG)(facility) << 16) | ((ULONG)(code))))
-#define MAKE_SCODE(severity, facility, code) ((SCODE)MAKE_HRESULT(severity, facility, code))
+    OLEMEM_CAST(HRESULT, (OLEMEM_CAST(ULONG, severity) << 31) |                                    \
+                             (OLEMEM_CAST(ULONG, facility) << 16) | OLEMEM_CAST(ULONG, code))
+#define MAKE_SCODE(severity, facility, code)                                                       \
+    OLEMEM_CAST(SCODE, MAKE_HRESULT(severity, facility, code))
 #define HRESULT_FROM_WIN32(error)                                                                  \
-    ((HRESULT)(error) <= 0 ? (HRESULT)(error)                                                      \
-                           : MAKE_HRESULT(SEVERITY_ERROR, FACILITY_WIN32, (error) & 0xFFFF))
-#define _HRESULT_TYPEDEF_(code) ((HRESULT)code)
+    (OLEMEM_CAST(HRESULT, error) <= 0                                                              \
+         ? OLEMEM_CAST(HRESULT, error)                                                             \
+         : MAKE_HRESULT(SEVERITY_ERROR, FACILITY_WIN32, (error) & 0xFFFF))
+#define _HRESULT_TYPEDEF_(code) OLEMEM_CAST(HRESULT, code)
 
-#define S_OK ((HRESULT)0)
-#define S_FALSE ((HRESULT)1)
-#define NOERROR ((HRESULT)0)
+#define S_OK _HRESULT_TYPEDEF_(0)
+#define S_FALSE _HRESULT_TYPEDEF_(1)
+#define NOERROR _HRESULT_TYPEDEF_(0)
 
-#define E_NOTIMPL ((HRESULT)0x80004001)
-#define E_NOINTERFACE ((HRESULT)0x80004002)
-#define E_POINTER ((HRESULT)0x80004003)
-#define E_ABORT ((HRESULT)0x80004004)
-#define E_FAIL ((HRESULT)0x80004005)
-#define E_PENDING ((HRESULT)0x8000000A)
-#define E_BOUNDS ((HRESULT)0x8000000B)
-#define E_CHANGED_STATE ((HRESULT)0x8000000C)
-#define E_ILLEGAL_STATE_CHANGE ((HRESULT)0x8000000D)
-#define E_ILLEGAL_METHOD_CALL ((HRESULT)0x8000000E)
-#define E_UNEXPECTED ((HRESULT)0x8000FFFF)
-#define E_ACCESSDENIED ((HRESULT)0x80070005)
-#define E_HANDLE ((HRESULT)0x80070006)
-#define E_OUTOFMEMORY ((HRESULT)0x8007000E)
-#define E_INVALIDARG ((HRESULT)0x80070057)
+#define E_NOTIMPL _HRESULT_TYPEDEF_(0x80004001)
+#define E_NOINTERFACE _HRESULT_TYPEDEF_(0x80004002)
+#define E_POINTER _HRESULT_TYPEDEF_(0x80004003)
+#define E_ABORT _HRESULT_TYPEDEF_(0x80004004)
+#define E_FAIL _HRESULT_TYPEDEF_(0x80004005)
+#define E_PENDING _HRESULT_TYPEDEF_(0x8000000A)
+#define E_BOUNDS _HRESULT_TYPEDEF_(0x8000000B)
+#define E_CHANGED_STATE _HRESULT_TYPEDEF_(0x8000000C)
+#define E_ILLEGAL_STATE_CHANGE _HRESULT_TYPEDEF_(0x8000000D)
+#define E_ILLEGAL_METHOD_CALL _HRESULT_TYPEDEF_(0x8000000E)
+#define E_UNEXPECTED _HRESULT_TYPEDEF_(0x8000FFFF)
+#define E_ACCESSDENIED _HRESULT_TYPEDEF_(0x80070005)
+#define E_HANDLE _HRESULT_TYPEDEF_(0x80070006)
+#define E_OUTOFMEMORY _HRESULT_TYPEDEF_(0x8007000E)
+#define E_INVALIDARG _HRESULT_TYPEDEF_(0x80070057)
 
-#define CLASS_E_NOAGGREGATION ((HRESULT)0x80040110)
-#define CLASS_E_CLASSNOTAVAILABLE ((HRESULT)0x80040111)
-#define REGDB_E_READREGDB ((HRESULT)0x80040150)
-#define REGDB_E_WRITEREGDB ((HRESULT)0x80040151)
-#define REGDB_E_KEYMISSING ((HRESULT)0x80040152)
-#define REGDB_E_INVALIDVALUE ((HRESULT)0x80040153)
-#define REGDB_E_CLASSNOTREG ((HRESULT)0x80040154)
-#define REGDB_E_IIDNOTREG ((HRESULT)0x80040155)
-#define CO_E_NOTINITIALIZED ((HRESULT)0x800401F0)
-#define CO_E_ALREADYINITIALIZED ((HRESULT)0x800401F1)
-#define CO_E_CLASSSTRING ((HRESULT)0x800401F3)
-#define CO_E_IIDSTRING ((HRESULT)0x800401F4)
-#define CO_E_OBJNOTREG ((HRESULT)0x800401FB)
-#define CO_E_OBJISREG ((HRESULT)0x800401FC)
-#define CO_E_OBJNOTCONNECTED ((HRESULT)0x800401FD)
-#define CONNECT_E_NOCONNECTION ((HRESULT)0x80040200)
-#define CONNECT_E_ADVISELIMIT ((HRESULT)0x80040201)
-#define CONNECT_E_CANNOTCONNECT ((HRESULT)0x80040202)
+#define CLASS_E_NOAGGREGATION _HRESULT_TYPEDEF_(0x80040110)
+#define CLASS_E_CLASSNOTAVAILABLE _HRESULT_TYPEDEF_(0x80040111)
+#define REGDB_E_READREGDB _HRESULT_TYPEDEF_(0x80040150)
+#define REGDB_E_WRITEREGDB _HRESULT_TYPEDEF_(0x80040151)
+#define REGDB_E_KEYMISSING _HRESULT_TYPEDEF_(0x80040152)
+#define REGDB_E_INVALIDVALUE _HRESULT_TYPEDEF_(0x80040153)
+#define REGDB_E_CLASSNOTREG _HRESULT_TYPEDEF_(0x80040154)
+#define REGDB_E_IIDNOTREG _HRESULT_TYPEDEF_(0x80040155)
+#define CO_E_NOTINITIALIZED _HRESULT_TYPEDEF_(0x800401F0)
+#define CO_E_ALREADYINITIALIZED _HRESULT_TYPEDEF_(0x800401F1)
+#define CO_E_CLASSSTRING _HRESULT_TYPEDEF_(0x800401F3)
+#define CO_E_IIDSTRING _HRESULT_TYPEDEF_(0x800401F4)
+#define CO_E_OBJNOTREG _HRESULT_TYPEDEF_(0x800401FB)
+#define CO_E_OBJISREG _HRESULT_TYPEDEF_(0x800401FC)
+#define CO_E_OBJNOTCONNECTED _HRESULT_TYPEDEF_(0x800401FD)
+#define CONNECT_E_NOCONNECTION _HRESULT_TYPEDEF_(0x80040200)
+#define CONNECT_E_ADVISELIMIT _HRESULT_TYPEDEF_(0x80040201)
+#define CONNECT_E_CANNOTCONNECT _HRESULT_TYPEDEF_(0x80040202)
 
-#define DISP_E_UNKNOWNINTERFACE ((HRESULT)0x80020001)
-#define DISP_E_MEMBERNOTFOUND ((HRESULT)0x80020003)
-#define DISP_E_PARAMNOTFOUND ((HRESULT)0x80020004)
-#define DISP_E_TYPEMISMATCH ((HRESULT)0x80020005)
-#define DISP_E_UNKNOWNNAME ((HRESULT)0x80020006)
-#define DISP_E_NONAMEDARGS ((HRESULT)0x80020007)
-#define DISP_E_BADVARTYPE ((HRESULT)0x80020008)
-#define DISP_E_EXCEPTION ((HRESULT)0x80020009)
-#define DISP_E_OVERFLOW ((HRESULT)0x8002000A)
-#define DISP_E_BADINDEX ((HRESULT)0x8002000B)
-#define DISP_E_UNKNOWNLCID ((HRESULT)0x8002000C)
-#define DISP_E_ARRAYISLOCKED ((HRESULT)0x8002000D)
-#define DISP_E_BADPARAMCOUNT ((HRESULT)0x8002000E)
-#define DISP_E_PARAMNOTOPTIONAL ((HRESULT)0x8002000F)
-#define DISP_E_BADCALLEE ((HRESULT)0x80020010)
-#define DISP_E_NOTACOLLECTION ((HRESULT)0x80020011)
-#define DISP_E_DIVBYZERO ((HRESULT)0x80020012)
-#define DISP_E_BUFFERTOOSMALL ((HRESULT)0x80020013)
+#define DISP_E_UNKNOWNINTERFACE _HRESULT_TYPEDEF_(0x80020001)
+#define DISP_E_MEMBERNOTFOUND _HRESULT_TYPEDEF_(0x80020003)
+#define DISP_E_PARAMNOTFOUND _HRESULT_TYPEDEF_(0x80020004)
+#define DISP_E_TYPEMISMATCH _HRESULT_TYPEDEF_(0x80020005)
+#define DISP_E_UNKNOWNNAME _HRESULT_TYPEDEF_(0x80020006)
+#define DISP_E_NONAMEDARGS _HRESULT_TYPEDEF_(0x80020007)
+#define DISP_E_BADVARTYPE _HRESULT_TYPEDEF_(0x80020008)
+#define DISP_E_EXCEPTION _HRESULT_TYPEDEF_(0x80020009)
+#define DISP_E_OVERFLOW _HRESULT_TYPEDEF_(0x8002000A)
+#define DISP_E_BADINDEX _HRESULT_TYPEDEF_(0x8002000B)
+#define DISP_E_UNKNOWNLCID _HRESULT_TYPEDEF_(0x8002000C)
+#define DISP_E_ARRAYISLOCKED _HRESULT_TYPEDEF_(0x8002000D)
+#define DISP_E_BADPARAMCOUNT _HRESULT_TYPEDEF_(0x8002000E)
+#define DISP_E_PARAMNOTOPTIONAL _HRESULT_TYPEDEF_(0x8002000F)
+#define DISP_E_BADCALLEE _HRESULT_TYPEDEF_(0x80020010)
+#define DISP_E_NOTACOLLECTION _HRESULT_TYPEDEF_(0x80020011)
+#define DISP_E_DIVBYZERO _HRESULT_TYPEDEF_(0x80020012)
+#define DISP_E_BUFFERTOOSMALL _HRESULT_TYPEDEF_(0x80020013)
 
-#define STG_E_INVALIDFUNCTION ((HRESULT)0x80030001)
-#define STG_E_FILENOTFOUND ((HRESULT)0x80030002)
-#define STG_E_ACCESSDENIED ((HRESULT)0x80030005)
-#define STG_E_INSUFFICIENTMEMORY ((HRESULT)0x80030008)
-#define STG_E_INVALIDPOINTER ((HRESULT)0x80030009)
-#define STG_E_MEDIUMFULL ((HRESULT)0x80030070)
+#define STG_E_INVALIDFUNCTION _HRESULT_TYPEDEF_(0x80030001)
+#define STG_E_FILENOTFOUND _HRESULT_TYPEDEF_(0x80030002)
+#define STG_E_ACCESSDENIED _HRESULT_TYPEDEF_(0x80030005)
+#define STG_E_INSUFFICIENTMEMORY _HRESULT_TYPEDEF_(0x80030008)
+#define STG_E_INVALIDPOINTER _HRESULT_TYPEDEF_(0x80030009)
+#define STG_E_MEDIUMFULL _HRESULT_TYPEDEF_(0x80030070)
 
-#define RPC_E_CALL_REJECTED ((HRESULT)0x80010001)
-#define RPC_E_CHANGED_MODE ((HRESULT)0x80010106)
-#define RPC_E_DISCONNECTED ((HRESULT)0x80010108)
-#define RPC_E_WRONG_THREAD ((HRESULT)0x8001010E)
+#define RPC_E_CALL_REJECTED _HRESULT_TYPEDEF_(0x80010001)
+#define RPC_E_CHANGED_MODE _HRESULT_TYPEDEF_(0x80010106)
+#define RPC_E_DISCONNECTED _HRESULT_TYPEDEF_(0x80010108)
+#define RPC_E_WRONG_THREAD _HRESULT_TYPEDEF_(0x8001010E)
 
 /* Win32 codes, for HRESULT_FROM_WIN32 and for code that keeps them as they are. */
 #define ERROR_SUCCESS 0
@@ -823,11 +841,14 @@ typedef enum tagMEMCTX {
 #define SUBLANG_SYS_DEFAULT 0x02
 #define SUBLANG_ENGLISH_US 0x01
 #define SORT_DEFAULT 0x0
-#define MAKELANGID(primary, sub) ((LANGID)(((WORD)(sub) << 10) | (WORD)(primary)))
-#define MAKELCID(language, sort) ((LCID)(((DWORD)(WORD)(sort) << 16) | (DWORD)(WORD)(language)))
-#define PRIMARYLANGID(language) ((WORD)((language) & 0x3FF))
-#define SUBLANGID(language) ((WORD)((WORD)(language) >> 10))
-#define LANGIDFROMLCID(locale) ((LANGID)(locale))
+#define MAKELANGID(primary, sub)                                                                   \
+    OLEMEM_CAST(LANGID, (OLEMEM_CAST(WORD, sub) << 10) | OLEMEM_CAST(WORD, primary))
+#define MAKELCID(language, sort)                                                                   \
+    OLEMEM_CAST(LCID, (OLEMEM_CAST(DWORD, OLEMEM_CAST(WORD, sort)) << 16) |                        \
+                          OLEMEM_CAST(DWORD, OLEMEM_CAST(WORD, language)))
+#define PRIMARYLANGID(language) OLEMEM_CAST(WORD, (language) & 0x3FF)
+#define SUBLANGID(language) OLEMEM_CAST(WORD, OLEMEM_CAST(WORD, language) >> 10)
+#define LANGIDFROMLCID(locale) OLEMEM_CAST(LANGID, locale)
 #define LANG_SYSTEM_DEFAULT MAKELANGID(LANG_NEUTRAL, SUBLANG_SYS_DEFAULT)
 #define LANG_USER_DEFAULT MAKELANGID(LANG_NEUTRAL, SUBLANG_DEFAULT)
 #define LOCALE_SYSTEM_DEFAULT MAKELCID(LANG_SYSTEM_DEFAULT, SORT_DEFAULT)
@@ -1307,7 +1328,8 @@ typedef struct olemem_report olemem_report;
 enum {
     OLEMEM_BACKTRACE_USUAL = 0,
     OLEMEM_BACKTRACE_OFF = 1,
-    OLEMEM_BACKTRACE_FULL = 2
+    OLEMEM_BACKTRACE_FULL = 2,
+    OLEMEM_BACKTRACE_SHORT = 3
 };
 
 enum {
@@ -1322,7 +1344,8 @@ typedef struct olemem_session_options {
     /* Bytes of freed blocks that are held back, so that a late use of them is noticed. 0: 1 MiB;
      * (size_t)-1: none. */
     size_t quarantine;
-    /* Whether each allocation and each free keep their stacks. The usual: yes. */
+    /* What each allocation and each free keep of their stacks. The usual: all that the unwinder finds.
+     * Short costs little: the caller, and those behind it as far as frame pointers lead. */
     uint32_t backtrace;
     /* What stands around each block. The usual: bytes, which are looked at when it is freed. Pages
      * take more memory, and catch a stray access when it happens. */
@@ -1420,6 +1443,82 @@ EXTERN_C void olemem_report_release(olemem_report *report);
  * BSTR, or a block of task memory: 1; 0 for NULL and for any other address.
  */
 EXTERN_C int olemem_ignore(const void *pointer);
+
+/* --------------------------------------------------------------------- allocations made to fail
+ *
+ * These have no counterpart on Windows. What a method does when there is no memory is seen by
+ * failing one allocation after another:
+ *
+ *     olemem_fault_plan plan = {sizeof plan};
+ *     for (plan.nth = 1;; plan.nth++) {
+ *         olemem_fault fault = olemem_fault_begin(&plan);
+ *         HRESULT hr = get_StatusText(browser, &text);
+ *         if (olemem_fault_end(fault) == 0)
+ *             break;                        there is no allocation of that number
+ *         assert(FAILED(hr) && text == NULL);
+ *     }
+ *
+ * Allocations and reallocations that need memory are counted, of this thread alone, whichever
+ * function makes them: SysAllocString and its kin, CoTaskMemAlloc, IMalloc, and the first
+ * SysAddRefString of a string. `olemem sweep` does so for a whole program, which needs no change.
+ */
+
+/*
+ * A plan in effect, by number; 0 is none. It is the thread's that began it. Numbers are never used
+ * again: one that is over, or another thread's, may be given to any of these functions, and nothing
+ * happens.
+ */
+typedef uint64_t olemem_fault;
+
+enum {
+    OLEMEM_FAMILY_BOTH = 0,
+    OLEMEM_FAMILY_BSTR = 1,
+    OLEMEM_FAMILY_TASK = 2
+};
+
+enum {
+    /* Those that are chosen. */
+    OLEMEM_THEN_AS_CHOSEN = 0,
+    /* The first one that is chosen, and no more. */
+    OLEMEM_THEN_NEVER = 1,
+    /* The first one that is chosen, and all that come after it. */
+    OLEMEM_THEN_ALWAYS = 2
+};
+
+/*
+ * Which allocations fail. Set `size` to sizeof(olemem_fault_plan), and all that is not wanted to 0.
+ * One of `nth`, `every` and `rate` chooses; without any of them all fail.
+ */
+typedef struct olemem_fault_plan {
+    size_t size;
+    /* The allocation of this number; the first is 1. */
+    uint64_t nth;
+    /* Every so many-th: with 3 the third, the sixth, and so on. */
+    uint64_t every;
+    /* Each with this probability, from 0 to 1. The seed and its number say which. */
+    double rate;
+    uint64_t seed;
+    /* Only blocks of more bytes are counted, as IMalloc::GetSize tells them. */
+    size_t above;
+    /* Only one family is counted. */
+    uint32_t family;
+    /* What follows when one has failed. */
+    uint32_t then;
+} olemem_fault_plan;
+
+/*
+ * Makes allocations of this thread fail by a plan, or all of them by NULL, until it is ended. 0 for
+ * members that mean nothing, for a `size` that is too small, and where there is no memory. Of several
+ * plans the latest counts.
+ */
+EXTERN_C olemem_fault olemem_fault_begin(const olemem_fault_plan *plan);
+
+/* How many allocations have failed by it, and how many it has counted, those included. */
+EXTERN_C uint64_t olemem_fault_failures(olemem_fault fault);
+EXTERN_C uint64_t olemem_fault_allocations(olemem_fault fault);
+
+/* Calls the failures off, and tells how many there were. */
+EXTERN_C uint64_t olemem_fault_end(olemem_fault fault);
 
 /* ------------------------------------------------------------------------------ atomic counts */
 
@@ -1530,8 +1629,10 @@ inline void append_utf8(std::string &text, char32_t character) {
  */
 inline std::u16string_view view(const OLECHAR *text) noexcept {
     const UINT length = SysStringLen(const_cast<OLECHAR *>(text));
+    /* By void, for it may be of that type. */
+    const void *units = text;
     return length == 0 ? std::u16string_view()
-                       : std::u16string_view(reinterpret_cast<const char16_t *>(text), length);
+                       : std::u16string_view(static_cast<const char16_t *>(units), length);
 }
 
 /*
@@ -1710,6 +1811,18 @@ class bstr {
     BSTR bstr_ = nullptr;
 };
 
+namespace detail {
+template <typename Error> [[noreturn]] void fail(const char *text) {
+#if defined(__cpp_exceptions)
+    throw Error(text);
+#else
+    std::fputs(text, stderr);
+    std::fputc('\n', stderr);
+    std::abort();
+#endif
+}
+} // namespace detail
+
 /* What session::assert_clean throws; what() is the whole story. */
 struct violation_error : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -1731,18 +1844,35 @@ class session {
     explicit session(const olemem_session_options *options = nullptr)
         : id_(olemem_session_begin(options)) {
         if (id_ == 0)
-            fail<std::runtime_error>("olemem: no session can begin");
+            detail::fail<std::runtime_error>("olemem: no session can begin");
     }
     explicit session(const olemem_session_options &options) : session(&options) {}
     session(const session &) = delete;
     session &operator=(const session &) = delete;
+    /* The session, or its report, is this object's now. It goes on: a move ends nothing, and the thread
+     * that began it is still in it. The other object has none, as if it had ended without a word: its
+     * number is 0, it is not clean, it counts nothing, and its text is "". */
+    session(session &&other) noexcept
+        : id_(std::exchange(other.id_, 0)), report_(std::exchange(other.report_, nullptr)) {}
+    /* What this object had before ends as by its destructor. */
+    session &operator=(session &&other) noexcept {
+        session taken(std::move(other));
+        swap(taken);
+        return *this;
+    }
     ~session() {
-        if (!report_)
+        if (id_ != 0 && !report_)
             olemem_session_check(id_);
         olemem_report_release(report_);
     }
 
-    /* The number, for olemem::joined on another thread. */
+    void swap(session &other) noexcept {
+        std::swap(id_, other.id_);
+        std::swap(report_, other.report_);
+    }
+    friend void swap(session &one, session &other) noexcept { one.swap(other); }
+
+    /* The number, for olemem::joined on another thread; 0 after a move. */
     [[nodiscard]] olemem_session id() const noexcept { return id_; }
 
     /* Ends it: what is allocated from now on is not watched. A second time nothing happens. */
@@ -1754,7 +1884,7 @@ class session {
      * exceptions the story goes to standard error, and the program is aborted. */
     void assert_clean() {
         if (!is_clean())
-            fail<violation_error>(text());
+            detail::fail<violation_error>(text());
     }
     /* Ends it. These are the functions on reports, which are described above. */
     [[nodiscard]] bool is_clean() noexcept { return olemem_report_is_clean(report()) != 0; }
@@ -1778,16 +1908,6 @@ class session {
         end();
         return report_;
     }
-    template <typename Error> [[noreturn]] static void fail(const char *text) {
-#if defined(__cpp_exceptions)
-        throw Error(text);
-#else
-        std::fputs(text, stderr);
-        std::fputc('\n', stderr);
-        std::abort();
-#endif
-    }
-
     olemem_session id_;
     olemem_report *report_ = nullptr;
 };
@@ -1803,6 +1923,48 @@ class joined {
 
   private:
     olemem_session before_;
+};
+
+/*
+ * Makes allocations of this thread fail, from here to the end of the scope.
+ *
+ *     olemem::failing failing(2);                    the second allocation
+ *     ... what is to be tested ...
+ *     EXPECT_TRUE(failing.has_failed());
+ *
+ * It ends on the thread that it was made on.
+ */
+class failing {
+  public:
+    /* The allocation of a number; the first is 1. */
+    explicit failing(uint64_t nth) : failing(plan_of(nth)) {}
+    /* Throws std::invalid_argument for a plan that means nothing; without exceptions the program
+     * ends. */
+    explicit failing(const olemem_fault_plan &plan) : id_(olemem_fault_begin(&plan)) {
+        if (id_ == 0)
+            detail::fail<std::invalid_argument>("olemem: no such plan of failures");
+    }
+    failing(const failing &) = delete;
+    failing &operator=(const failing &) = delete;
+    ~failing() { olemem_fault_end(id_); }
+
+    /* Whether an allocation has failed. */
+    [[nodiscard]] bool has_failed() const noexcept { return failures() != 0; }
+    /* How many have failed, and how many were counted. */
+    [[nodiscard]] uint64_t failures() const noexcept { return olemem_fault_failures(id_); }
+    [[nodiscard]] uint64_t allocations() const noexcept { return olemem_fault_allocations(id_); }
+
+  private:
+    static olemem_fault_plan plan_of(uint64_t nth) {
+        if (nth == 0)
+            detail::fail<std::invalid_argument>("olemem: allocations are counted from 1");
+        olemem_fault_plan plan = {};
+        plan.size = sizeof plan;
+        plan.nth = nth;
+        return plan;
+    }
+
+    olemem_fault id_;
 };
 
 } // namespace olemem

@@ -12,15 +12,21 @@
 //! The spy sits outermost, the listener innermost: a failure that was asked for happens at the real
 //! allocation, so that a spy sees it as Windows would show it.
 
-use std::fmt;
+mod bad_call;
+
 use std::process;
 use std::ptr;
 
+use bad_call::BadCall;
+
 use crate::layout;
 use crate::task::aside::Pin;
-use crate::task::block::{DidAlloc, Family, Found};
+#[cfg(feature = "audit")]
+use crate::task::block::Found;
+use crate::task::block::{DidAlloc, Family};
+use crate::task::caller::Caller;
 use crate::task::complain::complain;
-use crate::task::fault;
+use crate::task::fault::{self, Fault};
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::hook::{self, BlockEvent};
 use crate::task::mode::Mode;
@@ -30,33 +36,39 @@ use crate::task::{aside, backing, large, mode};
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::{seat, spy};
 
-/// The shortest way, if it may be taken.
+/// The shortest way.
 #[inline]
 pub(super) fn alloc_at_hand(size: usize, family: Family) -> Option<*mut u8> {
-    if mode::is_quiet() {
-        HEAP.alloc_at_hand(size, family)
-    } else {
-        None
-    }
+    HEAP.alloc_at_hand(size, family)
 }
 
 #[inline]
+#[track_caller]
 pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
-    if mode::is_quiet() {
+    alloc_by::<false>(size, family)
+}
+
+/// As [`alloc`], by who may have found that the mode is quiet.
+#[inline(always)]
+#[track_caller]
+pub(crate) fn alloc_by<const QUIET: bool>(size: usize, family: Family) -> *mut u8 {
+    if QUIET || mode::is_quiet() {
         HEAP.alloc(size, family)
     } else {
-        alloc_observed(size, family)
+        alloc_observed(size, family, Caller::here())
     }
 }
 
 #[cold]
 #[inline(never)]
-extern "C" fn alloc_observed(size: usize, family: Family) -> *mut u8 {
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if mode::get().has(Mode::SPIED) {
-        return spy::alloc(size, family, |size| alloc_innermost(size, family));
-    }
-    alloc_innermost(size, family)
+extern "C" fn alloc_observed(size: usize, family: Family, caller: Caller) -> *mut u8 {
+    caller.enter(|| {
+        #[cfg(any(feature = "export", feature = "audit"))]
+        if mode::get().has(Mode::SPIED) {
+            return spy::alloc(size, family, |size| alloc_innermost(size, family));
+        }
+        alloc_innermost(size, family)
+    })
 }
 
 fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
@@ -78,7 +90,7 @@ fn alloc_innermost(size: usize, family: Family) -> *mut u8 {
 
 /// A block of the store's, unless it is the one that is to fail.
 pub(super) fn alloc_or_fail(size: usize, family: Family) -> *mut u8 {
-    if is_to_fail(size) {
+    if fault_of(size, family).is_some() {
         ptr::null_mut()
     } else {
         alloc_store(size, family)
@@ -97,6 +109,7 @@ pub(super) fn alloc_store(size: usize, family: Family) -> *mut u8 {
 ///
 /// * As for [`realloc`](super::realloc), and `block` is not null.
 #[inline]
+#[track_caller]
 pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     if mode::is_quiet() {
         // SAFETY: the caller's promise is the precondition.
@@ -105,11 +118,11 @@ pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
         unsafe { resized_or_refused(resized, block, size, family) }
     } else {
         // SAFETY: as above.
-        unsafe { resize_observed(block, size, family) }
+        unsafe { resize_observed(block, size, family, Caller::here()) }
     }
 }
 
-/// The shortest way for a string, if it may be taken.
+/// The shortest way for a string.
 ///
 /// # Safety
 ///
@@ -117,7 +130,7 @@ pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut
 #[inline]
 pub(super) unsafe fn resize_string_at_hand(block: *mut u8, size: usize) -> bool {
     // SAFETY: the caller's promise is the precondition.
-    mode::is_quiet() && unsafe { HEAP.resize_string_at_hand(block, size) }
+    unsafe { HEAP.resize_string_at_hand(block, size) }
 }
 
 /// The next way for a string, if it may be taken.
@@ -136,7 +149,15 @@ pub(super) unsafe fn resize_large_string_in_place(block: *mut u8, size: usize) -
 /// * As for [`resize`].
 #[cold]
 #[inline(never)]
-unsafe fn resize_observed(block: *mut u8, size: usize, family: Family) -> *mut u8 {
+unsafe fn resize_observed(block: *mut u8, size: usize, family: Family, caller: Caller) -> *mut u8 {
+    // SAFETY: the caller's promise is the precondition.
+    caller.enter(|| unsafe { resize_entered(block, size, family) })
+}
+
+/// # Safety
+///
+/// * As for [`resize`].
+unsafe fn resize_entered(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     if is_refused_as_cached("reallocation", block, family) {
         return ptr::null_mut();
     }
@@ -272,9 +293,19 @@ unsafe fn resize_innermost(block: *mut u8, size: usize, family: Family) -> *mut 
 pub(super) unsafe fn resize_or_fail(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     // Only a block that grows needs memory.
     let grows = || HEAP.size_of(block.addr()).is_some_and(|held| size > held);
-    if mode::get().has(Mode::FAILING) && grows() && is_to_fail(size) {
+    if mode::get().has(Mode::FAILING) && grows() && fault_of(size, family).is_some() {
         return ptr::null_mut();
     }
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { resize_store(block, size, family) }
+}
+
+/// A block of the store's at another size. What is no block is refused.
+///
+/// # Safety
+///
+/// * As for [`resize`].
+pub(super) unsafe fn resize_store(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     let resized = if mode::get().has(Mode::PASS_THROUGH) {
         // SAFETY: the caller's promise is the precondition.
         unsafe { HEAP.resize_apart(block, size, family) }
@@ -310,15 +341,32 @@ unsafe fn resized_or_refused(
 ///
 /// * As for [`free`](super::free). Null is refused.
 #[inline]
+#[track_caller]
 pub(super) unsafe fn free(block: *mut u8, family: Family) {
     // SAFETY: the caller's promise is the precondition.
+    unsafe { free_by::<false>(block, family) };
+}
+
+/// As [`free`], by who may have found that the mode is quiet.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[inline(always)]
+#[track_caller]
+pub(crate) unsafe fn free_by<const QUIET: bool>(block: *mut u8, family: Family) {
+    if !QUIET && !mode::is_quiet() {
+        // SAFETY: the caller's promise is the precondition.
+        return unsafe { free_observed(block, family, Caller::here()) };
+    }
+    // SAFETY: as above.
     if !unsafe { free_at_hand(block) } {
         // SAFETY: as above.
-        unsafe { free_otherwise(block, family) }
+        unsafe { free_from_afar(block, family) }
     }
 }
 
-/// The shortest way, if it may be taken.
+/// The shortest way.
 ///
 /// # Safety
 ///
@@ -326,7 +374,20 @@ pub(super) unsafe fn free(block: *mut u8, family: Family) {
 #[inline]
 pub(super) unsafe fn free_at_hand(block: *mut u8) -> bool {
     // SAFETY: the caller's promise is the precondition.
-    mode::is_quiet() && unsafe { HEAP.free_at_hand(block) }
+    unsafe { HEAP.free_at_hand(block) }
+}
+
+/// The longer way where nobody is to be told. Of C's kind, for such a function does not unwind: whoever calls it
+/// needs no landing pad.
+///
+/// # Safety
+///
+/// * As for [`free`].
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn free_from_afar(block: *mut u8, family: Family) {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { free_store(block, family) }
 }
 
 /// # Safety
@@ -334,22 +395,15 @@ pub(super) unsafe fn free_at_hand(block: *mut u8) -> bool {
 /// * As for [`free`].
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn free_otherwise(block: *mut u8, family: Family) {
-    if mode::is_quiet() {
-        // SAFETY: the caller's promise is the precondition.
-        unsafe { free_store(block, family) }
-    } else {
-        // SAFETY: as above.
-        unsafe { free_observed(block, family) }
-    }
+unsafe extern "C" fn free_observed(block: *mut u8, family: Family, caller: Caller) {
+    // SAFETY: the caller's promise is the precondition.
+    caller.enter(|| unsafe { free_entered(block, family) });
 }
 
 /// # Safety
 ///
 /// * As for [`free`].
-#[cold]
-#[inline(never)]
-unsafe fn free_observed(block: *mut u8, family: Family) {
+unsafe fn free_entered(block: *mut u8, family: Family) {
     if !may_go(block, family) {
         return;
     }
@@ -402,22 +456,25 @@ pub(super) unsafe fn free_store(block: *mut u8, family: Family) {
 /// # Safety
 ///
 /// * None: the store is asked. The signature is that of the twin on Windows.
+#[track_caller]
 pub(super) unsafe fn size_of(block: *mut u8) -> Option<usize> {
     if mode::is_quiet() {
         HEAP.size_of(block.addr())
     } else {
-        size_of_observed(block)
+        size_of_observed(block, Caller::here())
     }
 }
 
 #[cold]
 #[inline(never)]
-fn size_of_observed(block: *mut u8) -> Option<usize> {
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if mode::get().has(Mode::SPIED) {
-        return spy::size_of(block, size_of_innermost);
-    }
-    size_of_innermost(block)
+fn size_of_observed(block: *mut u8, caller: Caller) -> Option<usize> {
+    caller.enter(|| {
+        #[cfg(any(feature = "export", feature = "audit"))]
+        if mode::get().has(Mode::SPIED) {
+            return spy::size_of(block, size_of_innermost);
+        }
+        size_of_innermost(block)
+    })
 }
 
 fn size_of_innermost(block: *mut u8) -> Option<usize> {
@@ -550,16 +607,34 @@ pub(super) fn containing(address: usize) -> Option<Found> {
     HEAP.containing(address)
 }
 
+/// The family of the spyed block that starts at an address, as its holder sees it.
+#[cfg(feature = "audit")]
+pub(super) fn spyed_as(address: usize) -> Option<Family> {
+    if !mode::get().has(Mode::SPIED) {
+        return None;
+    }
+    let frame = seat::lock().find(ptr::without_provenance_mut(address))?;
+    Some(frame.family)
+}
+
 /// Bytes from `address` to the end of the live block at `block`, if it lies in there.
 pub(super) fn bytes_left(block: *mut u8, address: usize) -> Option<usize> {
     let offset = address.wrapping_sub(block.addr());
     extent(block)?.checked_sub(offset).filter(|left| *left > 0)
 }
 
-/// Whether this allocation is the one that is to fail. One of more than there can be fails by itself, and
-/// does not count.
-pub(super) fn is_to_fail(size: usize) -> bool {
-    mode::get().has(Mode::FAILING) && large::layout(size).is_some() && fault::is_to_fail()
+/// Whether there can be a block of so many bytes. The allocation of another fails by itself, and does not count.
+pub(super) fn can_be(size: usize) -> bool {
+    large::layout(size).is_some()
+}
+
+/// Whether this allocation is one that is to fail.
+pub(super) fn fault_of(size: usize, family: Family) -> Option<Fault> {
+    if mode::get().has(Mode::FAILING) && can_be(size) {
+        fault::fault(size, family)
+    } else {
+        None
+    }
 }
 
 /// A pointer that is no live block start: one line on standard error, and the end. Returns where a memory
@@ -614,52 +689,5 @@ fn caller_pointer(block: *mut u8, family: Family) -> usize {
     match family {
         Family::Bstr => block.addr().wrapping_add(layout::HEADER),
         Family::Task => block.addr(),
-    }
-}
-
-/// What is wrong with a pointer, as well as the live blocks can tell.
-struct BadCall<'a> {
-    call: &'a str,
-    /// The address that the caller holds.
-    pointer: usize,
-    family: Family,
-    /// The live block that the caller's pointer lies in.
-    inside: Option<Found>,
-}
-
-impl<'a> BadCall<'a> {
-    fn judge(call: &'a str, block: *mut u8, family: Family) -> Self {
-        let pointer = caller_pointer(block, family);
-        Self {
-            call,
-            pointer,
-            family,
-            inside: HEAP.containing(pointer),
-        }
-    }
-}
-
-impl fmt::Display for BadCall<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            call,
-            pointer,
-            family,
-            inside,
-        } = self;
-        write!(f, "{call} of {pointer:#x} as {family}: ")?;
-        let Some(block) = inside else {
-            return f.write_str("no live block is there (freed before, or never from this heap)");
-        };
-        let offset = pointer.wrapping_sub(block.start);
-        match (family, block.family, offset) {
-            (Family::Bstr, Family::Task, 0) => f.write_str("it is task memory"),
-            (Family::Task, Family::Bstr, layout::HEADER) => f.write_str("it is a BSTR"),
-            (_, owner, _) => write!(
-                f,
-                "it points {offset} bytes into a live block of {} bytes ({owner})",
-                block.size
-            ),
-        }
     }
 }

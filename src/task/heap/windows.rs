@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use crate::com::{HResult, MEMCTX_TASK, MallocVtbl, Object};
 use crate::task::block::{DidAlloc, Family};
-use crate::task::fault::is_to_fail;
+use crate::task::fault::fault;
 
 // On 32-bit x86 the compiler decorates the names, and the library does not.
 #[cfg_attr(
@@ -22,8 +22,8 @@ unsafe extern "system" {
 /// What the system calls a block that it does not know.
 const NO_BLOCK: usize = usize::MAX;
 
-pub(super) fn alloc(size: usize, _: Family) -> *mut u8 {
-    if is_to_fail() {
+pub(super) fn alloc(size: usize, family: Family) -> *mut u8 {
+    if fault(size, family).is_some() {
         return core::ptr::null_mut();
     }
     CoTaskMemAlloc(size).cast()
@@ -32,11 +32,11 @@ pub(super) fn alloc(size: usize, _: Family) -> *mut u8 {
 /// # Safety
 ///
 /// * As for [`realloc`](super::realloc), and `block` is not null.
-pub(super) unsafe fn resize(block: *mut u8, size: usize, _: Family) -> *mut u8 {
+pub(super) unsafe fn resize(block: *mut u8, size: usize, family: Family) -> *mut u8 {
     // Shrinking needs no memory, so it cannot be the allocation that is to fail.
     // SAFETY: the caller promises a live block.
     let grows = unsafe { size_of(block) }.is_none_or(|held| size > held);
-    if grows && is_to_fail() {
+    if grows && fault(size, family).is_some() {
         return core::ptr::null_mut();
     }
     // SAFETY: the caller's promise is the precondition.

@@ -24,8 +24,9 @@ use std::sync::Arc;
 
 use crate::task::block::{ALIGN, DidAlloc, Family};
 use crate::task::complain::complain;
+use crate::task::hidden::Hidden;
 use crate::task::process_heap::HEAP;
-use crate::task::seat::{Agent, Frame, Hidden, Plan};
+use crate::task::seat::{Agent, Frame, Plan};
 
 /// What an allocation or reallocation asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

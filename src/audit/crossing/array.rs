@@ -1,0 +1,218 @@
+//! Arrays of resources, and how many elements of them count.
+
+use core::ffi::c_void;
+
+use allocator_api2::alloc::System;
+use allocator_api2::vec::Vec;
+
+use super::{
+    Books, Crossing, Declared, Generation, Held, Kind, Name, Parameter, Standing, Watched, books,
+    hold, standing, unsound,
+};
+use crate::audit::ledger::Role;
+use crate::audit::rules::Rule;
+
+/// An array whose elements are looked at.
+#[derive(Debug)]
+pub(super) struct Elements {
+    place: Storage,
+    /// How many there are, when the call has returned.
+    count: *const u32,
+    /// What was in them when it began.
+    before: Vec<Held, System>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Storage {
+    /// The callee's, whose address is in this variable.
+    Handed(*mut *mut c_void),
+    /// The caller's, with room for so many.
+    Callers(*mut *mut c_void, u32),
+}
+
+impl Crossing {
+    /// An \[out\] array that the callee allocates, of elements that it allocates (R32): `parameter` says what an
+    /// element is, `slot` is the variable for the array, `count` the one for the number of its elements.
+    ///
+    /// # Safety
+    ///
+    /// * `slot` is as for [`output`](Self::output).
+    /// * `count` points to an initialised number that is there until the crossing has ended. On success it is no more than
+    ///   the elements that the array really has, all of them initialised.
+    pub unsafe fn output_array(
+        &mut self,
+        parameter: Parameter<'_>,
+        slot: *mut *mut c_void,
+        count: *const u32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { self.output(Parameter::block(parameter.name), slot) };
+        if slot.is_null() {
+            return;
+        }
+        let elements = Elements {
+            place: Storage::Handed(slot),
+            count,
+            before: Vec::new_in(System),
+        };
+        self.watch(parameter, elements);
+    }
+
+    /// An array of the caller's with room for `capacity` elements, of which the first `entering` are initialised when
+    /// the call begins, and as many as `count` then says when it ends: \[in,out\], or \[out\] with none entering.
+    /// Elements that are no longer in it have to be freed by then (R34).
+    ///
+    /// # Safety
+    ///
+    /// * `start` points to room for `capacity` pointers, which nobody but the callee uses until the crossing has ended;
+    ///   the first `entering` are initialised.
+    /// * `count` points to an initialised number that is there until then. When the call has returned, so many
+    ///   elements are initialised, or all, if that is less.
+    pub unsafe fn array(
+        &mut self,
+        parameter: Parameter<'_>,
+        start: *mut *mut c_void,
+        capacity: u32,
+        entering: u32,
+        count: *const u32,
+    ) {
+        let mut before = Vec::new_in(System);
+        for index in 0..entering.min(capacity) {
+            // SAFETY: within the caller's array, and initialised.
+            let value = unsafe { element(start, index) };
+            let mut books = books();
+            match standing(&mut books, value, parameter.what) {
+                Standing::Null => {}
+                Standing::Live(key) => {
+                    if before.try_reserve(1).is_ok() {
+                        // SAFETY: live, and the caller's.
+                        before.push(unsafe { hold(&books, key, value, parameter.what) });
+                    }
+                }
+                standing => {
+                    let name = books.crossed.name(&numbered(parameter.name, index));
+                    let words = unsound!("an element", standing);
+                    let call = self.call(name);
+                    let key = standing.key();
+                    self.tell(&mut books, Kind::ElementInvalid, call, words, key);
+                }
+            }
+        }
+        let elements = Elements {
+            place: Storage::Callers(start, capacity),
+            count,
+            before,
+        };
+        self.watch(parameter, elements);
+    }
+
+    fn watch(&mut self, parameter: Parameter<'_>, elements: Elements) {
+        if self.id != 0 {
+            self.declare(&mut books(), &parameter, Watched::Elements(elements));
+        }
+    }
+
+    /// Looks at the elements of an array when the call has succeeded.
+    pub(super) fn judge_elements(
+        &self,
+        books: &mut Books,
+        declared: &Declared,
+        elements: &Elements,
+    ) {
+        // SAFETY: the promise of whoever declared it.
+        let count = unsafe { elements.count.read() };
+        let (start, count, array) = match elements.place {
+            Storage::Callers(start, capacity) => (start, count.min(capacity), None),
+            Storage::Handed(slot) => {
+                // SAFETY: as above.
+                let start = unsafe { slot.read() };
+                let Standing::Live(key) = standing(books, start, super::What::Block) else {
+                    return;
+                };
+                let entry = key.and_then(|key| books.get(key));
+                let room = entry.map_or(u32::MAX, |entry| {
+                    u32::try_from(entry.size / size_of::<*mut c_void>()).unwrap_or(u32::MAX)
+                });
+                if count > room {
+                    let words = "the count says more elements than the array has room for";
+                    let call = self.call(Some(declared.name));
+                    self.tell(books, Kind::ElementInvalid, call, words, key);
+                }
+                let array = entry.map(|entry| entry.generation());
+                (start.cast(), count.min(room), array)
+            }
+        };
+        let mut there = Vec::new_in(System);
+        for index in 0..count {
+            // SAFETY: within the array, and initialised.
+            let value = unsafe { element(start, index) };
+            if there.try_reserve(1).is_ok() {
+                there.push(value.addr());
+            }
+            self.judge_element(books, declared, value, index, array);
+        }
+        for old in &elements.before {
+            let Some((key, generation)) = old.known else {
+                continue;
+            };
+            let is_live = books
+                .get(key)
+                .is_some_and(|entry| entry.generation() == generation && entry.is_live());
+            if is_live && !there.contains(&old.pointer.addr()) {
+                let words = "{block} was left behind by the array, and never freed";
+                let call = self.call(Some(declared.name));
+                let kind = (Kind::ElementLeaked, Rule::only(34));
+                self.expect_free(books, key, kind, call, words);
+            }
+        }
+    }
+
+    fn judge_element(
+        &self,
+        books: &mut Books,
+        declared: &Declared,
+        value: *mut c_void,
+        index: u32,
+        array: Option<Generation>,
+    ) {
+        let name = |books: &mut Books| -> Option<Name> {
+            books.crossed.name(&numbered(declared.name.as_str(), index))
+        };
+        match standing(books, value, declared.what) {
+            Standing::Null | Standing::Live(None) => {}
+            Standing::Live(Some(key)) => {
+                let name = name(books);
+                let role = array.map_or(Role::Out, Role::Element);
+                self.receive(books, key, self.call(name), role);
+            }
+            standing => {
+                let name = name(books);
+                let words = unsound!("an element", standing);
+                self.tell(
+                    books,
+                    Kind::ElementInvalid,
+                    self.call(name),
+                    words,
+                    standing.key(),
+                );
+                self.blame(books, standing.key());
+            }
+        }
+    }
+}
+
+/// The element of that number.
+///
+/// # Safety
+///
+/// * The array has it, initialised.
+unsafe fn element(start: *mut *mut c_void, index: u32) -> *mut c_void {
+    let at = start.wrapping_add(index as usize);
+    // SAFETY: the caller's promise.
+    unsafe { at.read() }
+}
+
+/// `titles[2]`.
+fn numbered(name: &str, index: u32) -> String {
+    format!("{name}[{index}]")
+}

@@ -1,0 +1,383 @@
+//! What is known of annotated calls: which are under way, and whose the blocks are that crossed.
+//!
+//! ```text
+//!  Crossed ─┬─ open      calls under way, by number; each thread knows its innermost
+//!           ├─ lent      blocks that an open call was given
+//!           ├─ claims    the sentinels, and in which call's variable each was planted
+//!           ├─ passages  live blocks that crossed: whose they are, to whom they were lent
+//!           └─ names     of methods and parameters, each once
+//! ```
+//!
+//! 1. A block is named by its [`Generation`], never by its address, which may be another's tomorrow.
+//! 2. A passage ends when its block is freed, or its session closes.
+//! 3. A call that never returns stays open until the next one of its thread that begins further up, or until its
+//!    session closes. Nothing that it says of variables and buffers is kept here, so nothing dangles.
+
+use core::hash::{Hash, Hasher};
+use core::ptr;
+use core::slice;
+use std::sync::atomic::AtomicPtr;
+
+use allocator_api2::alloc::{Allocator, Layout, System};
+use allocator_api2::vec::Vec;
+use hashbrown::HashMap;
+
+use super::record::{Call, Name};
+use super::scramble::Scramble;
+use super::{SessionId, memory};
+use crate::audit::rules::{Kind, Rule};
+use crate::audit::sentinel;
+use crate::task::table_memory::TableMemory;
+
+/// A call's number; they are never used again. 0 is none.
+pub(crate) type CrossingId = u64;
+
+/// A block, and no other that is ever at its address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Generation {
+    pub(crate) session: SessionId,
+    pub(crate) id: u64,
+}
+
+impl Hash for Generation {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // What does not fit into an address of 32 bits tells little apart.
+        #[expect(clippy::cast_possible_truncation, reason = "it is a hash")]
+        state.write_usize((self.session.rotate_left(20) ^ self.id) as usize);
+    }
+}
+
+/// Who calls, and who is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Party {
+    /// The program under test itself: whoever is in no call.
+    Program,
+    /// An object, by its complemented address.
+    Object(usize),
+    /// What a method's name says before its `::`, where no object is known.
+    Named(Name),
+}
+
+/// A call that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open {
+    pub(crate) id: CrossingId,
+    pub(crate) session: SessionId,
+    /// The call that it was made in; 0 if in none.
+    pub(crate) outer: CrossingId,
+    /// Whose method it is.
+    pub(crate) party: Party,
+    /// Where on its thread's stack it began.
+    pub(crate) frame: usize,
+    /// Whether code of the caller's may run within it.
+    pub(crate) may_call_back: bool,
+}
+
+/// A block that an open call was given as \[in\] or \[in,out\].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lent {
+    pub(crate) crossing: CrossingId,
+    pub(crate) generation: Generation,
+    pub(crate) call: Call,
+    /// \[in,out\]: the callee may free it.
+    pub(crate) is_in_out: bool,
+    /// That it was freed was told.
+    pub(crate) is_told: bool,
+}
+
+/// In which variable a sentinel was planted last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    pub(crate) session: SessionId,
+    pub(crate) call: Call,
+    pub(crate) rules: &'static [Rule],
+    /// That it was used was told.
+    pub(crate) is_told: bool,
+}
+
+/// How a block last crossed, which is the rule that its leak breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Lent: whoever allocated it frees it.
+    In,
+    /// Handed out: the caller frees it.
+    Out,
+    /// The value of an \[in,out\] parameter: the caller frees it.
+    InOut,
+    /// In an array that was handed out: the caller frees it, then the array.
+    Element(Generation),
+}
+
+/// What is told in place of a leak, should the block never be freed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pending {
+    pub(crate) kind: Kind,
+    pub(crate) rules: &'static [Rule],
+    pub(crate) call: Call,
+    pub(crate) words: &'static str,
+}
+
+/// What is known of a live block that crossed.
+#[derive(Clone, Debug)]
+pub(crate) struct Passage {
+    /// Whose it is, if it was ever handed over.
+    pub(crate) owner: Option<Party>,
+    /// Who handed it out last.
+    pub(crate) handed_by: Option<Party>,
+    /// Whom it was lent to, while it was its owner's.
+    pub(crate) lent_to: Vec<Party, System>,
+    pub(crate) role: Role,
+    /// The call in which it crossed last.
+    pub(crate) call: Call,
+    pub(crate) pending: Option<Pending>,
+}
+
+/// Blocks that were allocated while a call was under way that failed.
+#[derive(Clone, Copy, Debug)]
+struct Failed {
+    session: SessionId,
+    first: u64,
+    last: u64,
+    call: Call,
+}
+
+/// What is known of annotated calls.
+pub(crate) struct Crossed {
+    last: CrossingId,
+    open: Vec<Open, System>,
+    lent: Vec<Lent, System>,
+    claims: Vec<Claim, System>,
+    next_claim: usize,
+    passages: HashMap<Generation, Passage, Scramble, TableMemory<System>>,
+    failed: Vec<Failed, System>,
+    /// Objects that were given interfaces of the caller's, through which they may call.
+    callers: Vec<(SessionId, Party), System>,
+    names: Vec<Name, System>,
+    /// BSTRs in static storage, by complemented address.
+    literals: Vec<usize, System>,
+}
+
+/// Where the newest table starts. Nobody reads it but a leak checker, so the compiler must be told that it is used.
+#[used]
+static PASSAGES: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+
+impl Crossed {
+    pub(super) const fn new() -> Self {
+        Self {
+            last: 0,
+            open: Vec::new_in(System),
+            lent: Vec::new_in(System),
+            claims: Vec::new_in(System),
+            next_claim: 0,
+            passages: HashMap::with_hasher_in(Scramble, memory(&PASSAGES)),
+            failed: Vec::new_in(System),
+            callers: Vec::new_in(System),
+            names: Vec::new_in(System),
+            literals: Vec::new_in(System),
+        }
+    }
+
+    /// A session is over: its calls and blocks are nobody's business any more.
+    pub(super) fn end(&mut self, session: SessionId) {
+        self.open.retain(|open| open.session != session);
+        self.lent.retain(|lent| lent.generation.session != session);
+        self.passages
+            .retain(|generation, _| generation.session != session);
+        self.failed.retain(|failed| failed.session != session);
+        self.callers.retain(|(of, _)| *of != session);
+    }
+
+    // ------------------------------------------------------------------------------------ calls
+
+    /// Opens a call within another; `None` if there is no memory.
+    pub(crate) fn begin(&mut self, open: Open) -> Option<CrossingId> {
+        self.open.try_reserve(1).ok()?;
+        self.last += 1;
+        let id = self.last;
+        self.open.push(Open { id, ..open });
+        Some(id)
+    }
+
+    pub(crate) fn open(&self, id: CrossingId) -> Option<&Open> {
+        self.open.iter().rev().find(|open| open.id == id)
+    }
+
+    pub(crate) fn open_mut(&mut self, id: CrossingId) -> Option<&mut Open> {
+        self.open.iter_mut().rev().find(|open| open.id == id)
+    }
+
+    /// Closes a call, and lets its caller have back what was lent.
+    pub(crate) fn close(&mut self, id: CrossingId) -> Option<Open> {
+        self.lent.retain(|lent| lent.crossing != id);
+        let index = self.open.iter().rposition(|open| open.id == id)?;
+        Some(self.open.remove(index))
+    }
+
+    /// The innermost call of a thread that is really under way. One that began no further up the stack than what
+    /// begins now has been left by other ways than a return.
+    pub(crate) fn innermost(&mut self, mut id: CrossingId, frame: usize) -> CrossingId {
+        // Under Miri the places of variables are in no order.
+        while !cfg!(miri)
+            && let Some(open) = self.open(id).copied()
+            && open.frame <= frame
+        {
+            self.close(id);
+            id = open.outer;
+        }
+        id
+    }
+
+    /// Who calls from within a call.
+    pub(crate) fn caller(&self, within: CrossingId) -> Party {
+        self.open(within).map_or(Party::Program, |open| open.party)
+    }
+
+    /// Code of the caller's may run within any call of this object's from now on.
+    pub(crate) fn calls_back(&mut self, id: CrossingId) {
+        let Some(open) = self.open_mut(id) else {
+            return;
+        };
+        open.may_call_back = true;
+        let known = (open.session, open.party);
+        if !self.callers.contains(&known) && self.callers.try_reserve(1).is_ok() {
+            self.callers.push(known);
+        }
+    }
+
+    /// Whether code of a caller's may run within a call.
+    pub(crate) fn may_call_back(&self, open: &Open) -> bool {
+        open.may_call_back || self.callers.contains(&(open.session, open.party))
+    }
+
+    // ----------------------------------------------------------------------------------- blocks
+
+    /// Lends a block to a call.
+    pub(crate) fn lend(&mut self, lent: Lent) {
+        if self.lent.try_reserve(1).is_ok() {
+            self.lent.push(lent);
+        }
+    }
+
+    /// A block as an open call was given it: the innermost that has it.
+    pub(crate) fn lent(&mut self, generation: Generation) -> Option<&mut Lent> {
+        let is_it = |lent: &&mut Lent| lent.generation == generation;
+        self.lent.iter_mut().rev().find(is_it)
+    }
+
+    /// The same, as that call was given it.
+    pub(crate) fn lent_to(&self, id: CrossingId, generation: Generation) -> Option<&Lent> {
+        let is_it = |lent: &&Lent| lent.crossing == id && lent.generation == generation;
+        self.lent.iter().find(is_it)
+    }
+
+    /// A block may be freed by a call that it was lent to as well.
+    pub(crate) fn take_back(&mut self, id: CrossingId, generation: Generation) {
+        for lent in &mut self.lent {
+            if lent.crossing == id && lent.generation == generation {
+                lent.is_in_out = true;
+            }
+        }
+    }
+
+    /// A block was freed.
+    pub(super) fn forget(&mut self, generation: Generation) {
+        if !self.passages.is_empty() {
+            self.passages.remove(&generation);
+        }
+    }
+
+    pub(crate) fn passage(&self, generation: Generation) -> Option<&Passage> {
+        if self.passages.is_empty() {
+            return None;
+        }
+        self.passages.get(&generation)
+    }
+
+    /// The passage of a block, a new one if it never crossed; `None` if there is no memory.
+    pub(crate) fn passes(&mut self, generation: Generation, call: Call) -> Option<&mut Passage> {
+        self.passages.try_reserve(1).ok()?;
+        let new = || Passage {
+            owner: None,
+            handed_by: None,
+            lent_to: Vec::new_in(System),
+            role: Role::In,
+            call,
+            pending: None,
+        };
+        Some(self.passages.entry(generation).or_insert_with(new))
+    }
+
+    /// A call failed, in which blocks with these numbers were allocated.
+    pub(crate) fn fails(&mut self, session: SessionId, first: u64, last: u64, call: Call) {
+        if first < last && self.failed.try_reserve(1).is_ok() {
+            self.failed.push(Failed {
+                session,
+                first,
+                last,
+                call,
+            });
+        }
+    }
+
+    /// The innermost failed call in which a block was allocated.
+    pub(crate) fn failed_in(&self, generation: Generation) -> Option<Call> {
+        let is_in = |failed: &&Failed| {
+            failed.session == generation.session
+                && (failed.first + 1..=failed.last).contains(&generation.id)
+        };
+        self.failed.iter().find(is_in).map(|failed| failed.call)
+    }
+
+    // -------------------------------------------------------------------------------- sentinels
+
+    /// Takes a sentinel for a variable: its number; `None` if there is no memory.
+    pub(crate) fn claim(&mut self, claim: Claim) -> Option<usize> {
+        let index = self.next_claim;
+        if index == self.claims.len() {
+            self.claims.try_reserve(1).ok()?;
+            self.claims.push(claim);
+        } else {
+            self.claims[index] = claim;
+        }
+        self.next_claim = (index + 1) % sentinel::COUNT;
+        Some(index)
+    }
+
+    pub(crate) fn claimed(&mut self, index: usize) -> Option<&mut Claim> {
+        self.claims.get_mut(index)
+    }
+
+    // ------------------------------------------------------------------------ names and literals
+
+    /// Keeps a name for ever; `None` if there is no memory.
+    pub(crate) fn name(&mut self, text: &str) -> Option<Name> {
+        if let Some(name) = self.names.iter().find(|name| name.0 == text) {
+            return Some(*name);
+        }
+        if text.is_empty() {
+            return Some(Name(""));
+        }
+        self.names.try_reserve(1).ok()?;
+        let layout = Layout::for_value(text);
+        let memory = System.allocate(layout).ok()?.as_ptr().cast::<u8>();
+        // SAFETY: so many bytes were just allocated.
+        unsafe { memory.copy_from_nonoverlapping(text.as_ptr(), text.len()) };
+        // SAFETY: they are initialised now, and never freed nor written again.
+        let bytes: &'static [u8] = unsafe { slice::from_raw_parts(memory, text.len()) };
+        // SAFETY: a copy of text.
+        let name = Name(unsafe { core::str::from_utf8_unchecked(bytes) });
+        self.names.push(name);
+        Some(name)
+    }
+
+    /// Knows a BSTR in static storage from now on.
+    pub(crate) fn register(&mut self, literal: usize) {
+        if !self.literals.contains(&!literal) && self.literals.try_reserve(1).is_ok() {
+            self.literals.push(!literal);
+        }
+    }
+
+    pub(crate) fn is_literal(&self, address: usize) -> bool {
+        self.literals.contains(&!address)
+    }
+}

@@ -1,0 +1,203 @@
+//! R32, R34: arrays of pointers. Each element is freed, then the array; what a smaller count leaves behind is, too.
+
+use crate::support::{
+    OK, Raw, assert_kept, assert_told, free, free_task, judged, load, store, string, task,
+};
+use olemem::audit::{Kind, Parameter, Report};
+
+/// An array that the callee allocates, of these strings.
+fn handed_out(texts: &[Raw], told: u32) -> *mut Raw {
+    let array = task(size_of_val(texts)).cast::<Raw>();
+    for (at, text) in texts.iter().enumerate() {
+        store(array.wrapping_add(at), *text);
+    }
+    assert!(told as usize >= texts.len());
+    array
+}
+
+/// A method that hands out such an array, and a caller.
+fn listed(callee: impl FnOnce() -> (*mut Raw, u32), caller: impl FnOnce(*mut Raw, u32)) -> Report {
+    judged(|audit| {
+        let (mut titles, mut count) = (std::ptr::null_mut::<Raw>(), 0_u32);
+        let (slot, number) = (&raw mut titles, &raw mut count);
+        audit
+            .call("IBrowser::ListTitles")
+            .with(|call| {
+                let titles = Parameter::bstr("titles");
+                // SAFETY: variables of this frame's.
+                unsafe { call.output_array(titles, slot.cast(), number) };
+            })
+            .invoke(|| {
+                let (array, told) = callee();
+                store(slot, array);
+                store(number, told);
+                OK
+            })
+            .expect("it succeeds");
+        caller(load(slot), load(number));
+    })
+}
+
+fn free_all(array: *mut Raw, count: u32) {
+    for at in 0..count as usize {
+        free(load(array.wrapping_add(at)));
+    }
+    free_task(array.cast());
+}
+
+#[test]
+fn kept() {
+    assert_kept(&listed(
+        || {
+            (
+                handed_out(&[string("a"), string("b"), std::ptr::null_mut()], 3),
+                3,
+            )
+        },
+        free_all,
+    ));
+    // Nothing to return (R19).
+    assert_kept(&listed(
+        || {
+            drop(olemem::Bstr::from("something"));
+            (std::ptr::null_mut(), 0)
+        },
+        |array, _| assert!(array.is_null()),
+    ));
+}
+
+#[test]
+fn broken_by_freeing_the_array_alone() {
+    let mut lost = Vec::new();
+    let report = listed(
+        || {
+            lost.extend(["a", "b"].map(string));
+            (handed_out(&lost, 2), 2)
+        },
+        |array, _| free_task(array.cast()),
+    );
+    let story = |name: &str, id: u32, text: &str| {
+        format!(
+            "\
+error[element-leaked]: the array was freed, and a BSTR that it held was not
+  call IBrowser::ListTitles, parameter {name}
+  block {id}: BSTR, 2 bytes, \"{text}\"
+  rule: R32
+  help: free each element before the array, and those that a smaller count leaves behind
+"
+        )
+    };
+    assert_told(
+        &report,
+        &[story("titles[0]", 1, "a"), story("titles[1]", 2, "b")].join("\n"),
+    );
+    lost.into_iter().for_each(free);
+}
+
+/// All of it lost: leaks as any other.
+#[test]
+fn broken_by_the_caller_who_forgets_it() {
+    let mut lost = std::ptr::null_mut();
+    let report = listed(
+        || (handed_out(&[string("a")], 1), 1),
+        |array, _| lost = array,
+    );
+    report.assert_kinds([Kind::Leak; 2]);
+    free_all(lost, 1);
+}
+
+#[test]
+fn broken_by_an_element_of_the_wrong_family() {
+    let mut lost = std::ptr::null_mut();
+    let report = listed(
+        || {
+            lost = task(6);
+            (handed_out(&[string("a"), lost.cast()], 2), 2)
+        },
+        |array, _| free_all(array, 1),
+    );
+    assert_told(
+        &report,
+        "\
+error[element-invalid]: an element is task memory, of the wrong family
+  call IBrowser::ListTitles, parameter titles[1]
+  block 1: task memory, 6 bytes
+  rule: R32
+  help: fill every element up to the count with NULL or a block of the declared family",
+    );
+    free_task(lost);
+}
+
+#[test]
+fn broken_by_a_count_that_is_too_large() {
+    let report = listed(
+        || (handed_out(&[string("a")], 1), 4),
+        |array, _| free_all(array, 1),
+    );
+    assert_told(
+        &report,
+        &format!(
+            "\
+error[element-invalid]: the count says more elements than the array has room for
+  call IBrowser::ListTitles, parameter titles
+  block 2: task memory, {} bytes
+  rule: R32
+  help: fill every element up to the count with NULL or a block of the declared family",
+            size_of::<Raw>()
+        ),
+    );
+}
+
+/// A caller's array of two strings, which the callee changes.
+fn shrunk(callee: impl FnOnce(*mut Raw, *mut u32)) -> Report {
+    judged(|audit| {
+        let (mut titles, mut count) = ([string("a"), string("b")], 2_u32);
+        let (start, number) = ((&raw mut titles).cast::<Raw>(), &raw mut count);
+        audit
+            .call("IBrowser::Filter")
+            .with(|call| {
+                let titles = Parameter::bstr("titles");
+                // SAFETY: variables of this frame's.
+                unsafe { call.array(titles, start.cast(), 2, 2, number) };
+            })
+            .invoke(|| callee(start, number));
+        for at in 0..load(number) as usize {
+            free(load(start.wrapping_add(at)));
+        }
+    })
+}
+
+#[test]
+fn kept_by_one_that_shrinks() {
+    assert_kept(&shrunk(|_, _| ()));
+    assert_kept(&shrunk(|titles, count| {
+        free(load(titles));
+        store(titles, load(titles.wrapping_add(1)));
+        store(count, 1);
+    }));
+}
+
+#[test]
+fn broken_by_one_that_shrinks() {
+    let mut lost = std::ptr::null_mut();
+    let report = shrunk(|titles, count| {
+        lost = load(titles.wrapping_add(1));
+        store(count, 1);
+    });
+    assert_told(
+        &report,
+        "\
+error[element-leaked]: a BSTR was left behind by the array, and never freed
+  call IBrowser::Filter, parameter titles
+  block 2: BSTR, 2 bytes, \"b\"
+  rule: R34
+  help: free each element before the array, and those that a smaller count leaves behind",
+    );
+    free(lost);
+}
+
+#[test]
+fn broken_by_an_element_that_is_freed_and_left() {
+    let report = shrunk(|titles, _| free(load(titles)));
+    report.assert_kinds([Kind::ElementInvalid]);
+}

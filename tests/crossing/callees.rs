@@ -1,0 +1,180 @@
+//! Callees that panic, that never return, that call back, that run at once.
+
+use crate::support::{OK, assert_kept, free, judged, load, store, string};
+use olemem::Bstr;
+use olemem::audit::{Crossing, Kind, Parameter};
+
+/// The panic goes on, and what can be judged was.
+#[test]
+fn a_panic_is_a_failure() {
+    let report = judged(|audit| {
+        let mut title = Bstr::from("old");
+        let mut text = string("held before");
+        let slot = &raw mut text;
+        let call = std::panic::AssertUnwindSafe(|| {
+            let call = audit
+                .call("IBrowser::Rename")
+                .inout_bstr("title", &mut title)
+                .out_bstr("first")
+                .out_bstr("second");
+            // SAFETY: a variable of this frame's.
+            let call = unsafe { call.out_raw(Parameter::bstr("third"), slot) };
+            let nothing = call.invoke(|title, first, second, _third| -> () {
+                free(load(title));
+                store(title, string("new"));
+                store(first, string("made"));
+                store(second, std::ptr::null_mut());
+                std::panic::resume_unwind(Box::new("panic of the callee"))
+            });
+            drop(nothing);
+        });
+        let panic = std::panic::catch_unwind(call).expect_err("it panics");
+        assert_eq!(
+            *panic.downcast::<&str>().expect("a text"),
+            "panic of the callee"
+        );
+        assert_eq!(title, "new");
+        // The variable that it never reached holds what it held.
+        free(load(slot));
+    });
+    report.assert_kinds([Kind::InoutChangedOnFailure, Kind::OutSetOnFailure]);
+}
+
+/// A pointer on its way to another thread.
+struct Sent(*const u16);
+
+// SAFETY: the string that it leads to is only looked at.
+unsafe impl Send for Sent {}
+
+impl Sent {
+    fn get(&self) -> *const u16 {
+        self.0
+    }
+}
+
+/// A thread that ends within a call, without unwinding.
+#[test]
+fn a_callee_that_never_returns() {
+    assert_kept(&judged(|audit| {
+        let joiner = audit.joiner();
+        let text = Bstr::from("Ready");
+        let lent = Sent(text.as_raw());
+        std::thread::spawn(move || {
+            let _joined = joiner.join();
+            let text = lent.get();
+            let mut call = Crossing::begin("IBrowser::Run");
+            // SAFETY: the string is live.
+            unsafe { call.input(Parameter::bstr("text"), text.cast()) };
+            std::mem::forget(call);
+        })
+        .join()
+        .expect("it ends");
+        // Nothing says that it is over, so it is lent until the session ends or the thread goes on.
+        let other = audit
+            .call("IBrowser::get_StatusText")
+            .out_bstr("text")
+            .invoke(|text| store(text, string("Ready")));
+        drop(other);
+        audit::ignore(&text);
+        std::mem::forget(text);
+    }));
+
+    mod audit {
+        pub(super) fn ignore(text: &olemem::Bstr) {
+            assert!(olemem::audit::ignore(text.as_raw()));
+        }
+    }
+}
+
+/// A call that was left by other ways than a return is over when the next one begins further up the stack.
+#[test]
+#[cfg(not(miri))]
+fn a_callee_that_jumps_out() {
+    #[inline(never)]
+    fn jumps(text: &Bstr) {
+        let mut call = Crossing::begin("IBrowser::Jump");
+        // SAFETY: the string is live.
+        unsafe { call.input(Parameter::bstr("text"), text.as_raw().cast()) };
+        std::mem::forget(call);
+    }
+    #[inline(never)]
+    fn deeper(text: &Bstr) {
+        std::hint::black_box([0_u8; 512]);
+        jumps(text);
+        std::hint::black_box([0_u8; 512]);
+    }
+    assert_kept(&judged(|audit| {
+        let text = Bstr::from("Ready");
+        deeper(&text);
+        audit.call("IBrowser::Quit").invoke(|| ());
+        drop(text);
+    }));
+}
+
+/// A call within a call, of the same object and of another.
+#[test]
+fn calls_within_calls() {
+    assert_kept(&judged(|audit| {
+        let text = Bstr::from("Ready");
+        let seen = audit
+            .call("IBrowser::Navigate")
+            .in_bstr("address", &text)
+            .out_bstr("seen")
+            .invoke(|address, seen| {
+                // SAFETY: lent on, while it is lent.
+                let inner = unsafe {
+                    audit
+                        .call("IEvents::OnNavigate")
+                        .in_raw(Parameter::bstr("address"), address)
+                };
+                let copy = inner.out_bstr("title").invoke(|_, title| {
+                    store(title, string("a title"));
+                    OK
+                });
+                store(seen, copy.expect("it succeeds").into_raw().cast_mut());
+                OK
+            });
+        assert_eq!(seen.expect("it succeeds"), "a title");
+    }));
+}
+
+/// Threads at once, each with calls of its own.
+#[test]
+fn threads_at_once() {
+    assert_kept(&judged(|audit| {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let joiner = audit.joiner();
+                scope.spawn(move || {
+                    let _joined = joiner.join();
+                    for _ in 0..if cfg!(miri) { 3 } else { 300 } {
+                        let mut call = Crossing::begin("IBrowser::get_StatusText");
+                        let mut text = std::ptr::null_mut::<u16>();
+                        let slot = &raw mut text;
+                        // SAFETY: a variable of this frame's.
+                        unsafe { call.output(Parameter::bstr("text"), slot.cast()) };
+                        store(slot, string("Ready"));
+                        call.end(false);
+                        free(load(slot));
+                    }
+                });
+            }
+        });
+    }));
+}
+
+/// Parallel sessions do not see each other's calls.
+#[test]
+fn sessions_at_once() {
+    let other = olemem::audit::Session::begin();
+    let text = Bstr::from("outer");
+    assert_kept(&judged(|audit| {
+        drop(Bstr::from("something"));
+        audit
+            .call("IBrowser::put_StatusText")
+            .in_bstr("text", &text)
+            .invoke(|_| ());
+    }));
+    drop(text);
+    other.finish().assert_clean();
+}

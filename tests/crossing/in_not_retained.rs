@@ -1,0 +1,141 @@
+//! R12: to keep an incoming string a callee stores a copy.
+
+use crate::support::{assert_kept, assert_told, free, judged, store, string};
+use olemem::Bstr;
+use olemem::audit::{Kind, Session};
+
+const HELP: &str = "help: to keep an incoming string, store a copy";
+
+/// Keeps what it was lent.
+fn put(audit: &Session, text: &Bstr) -> *mut u16 {
+    let mut own = std::ptr::null_mut();
+    audit
+        .call("IBrowser::put_StatusText")
+        .in_bstr("text", text)
+        .invoke(|text| own = text);
+    own
+}
+
+#[test]
+fn kept() {
+    assert_kept(&judged(|audit| {
+        let text = Bstr::from("Ready");
+        let own = put(audit, &text);
+        // It has forgotten it in the meantime.
+        assert!(!own.is_null());
+        audit.call("IBrowser::Quit").invoke(|| ());
+        drop(text);
+        let again = Bstr::from("again");
+        put(audit, &again);
+    }));
+}
+
+#[test]
+fn broken_by_a_free() {
+    assert_told(
+        &judged(|audit| {
+            let text = Bstr::from("Ready");
+            let own = put(audit, &text);
+            audit.call("IBrowser::Quit").invoke(|| free(own));
+            assert_eq!(text, "Ready");
+        }),
+        &format!(
+            "\
+error[in-retained-by-callee]: the callee freed a BSTR that it was lent as [in] in an earlier call
+  call IBrowser::put_StatusText, parameter text
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R1, R12
+  {HELP}"
+        ),
+    );
+}
+
+#[test]
+fn broken_by_handing_it_out() {
+    assert_told(
+        &judged(|audit| {
+            let text = Bstr::from("Ready");
+            let own = put(audit, &text);
+            let same = audit
+                .call("IBrowser::get_StatusText")
+                .out_bstr("text")
+                .invoke(|text| store(text, own));
+            drop(same);
+            std::mem::forget(text);
+        }),
+        &format!(
+            "\
+error[in-retained-by-callee]: the callee handed out a BSTR that it was lent as [in] in an earlier call
+  call IBrowser::get_StatusText, parameter text
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R1, R12
+  {HELP}"
+        ),
+    );
+}
+
+/// Where the caller's code may run within the call it may be the one that frees: a warning.
+#[test]
+fn broken_where_a_callback_could_be_to_blame() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let own = put(audit, &text);
+        audit
+            .call("IBrowser::Navigate")
+            .calls_back()
+            .invoke(|| free(own));
+    });
+    assert_told(
+        &report,
+        &format!(
+            "\
+warning[in-retained-by-callee]: the callee freed a BSTR that it was lent as [in] in an earlier call
+  call IBrowser::put_StatusText, parameter text
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R1, R12
+  {HELP}"
+        ),
+    );
+    report.assert_clean();
+}
+
+/// A callback that is itself a call is nobody else's doing: what it frees it may have to free.
+#[test]
+fn kept_by_a_callback_that_frees_what_is_its_own() {
+    assert_kept(&judged(|audit| {
+        let text = Bstr::from("Ready");
+        put(audit, &text);
+        let mut text = Some(text);
+        audit.call("IBrowser::Navigate").invoke(|| {
+            audit.call("IEvents::OnNavigate").invoke(|| text = None);
+        });
+        assert!(text.is_none());
+    }));
+}
+
+/// The caller freed it long before: a second free as any other.
+#[test]
+fn broken_after_the_caller_freed_it() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let own = put(audit, &text);
+        drop(text);
+        audit.call("IBrowser::Quit").invoke(|| free(own));
+    });
+    report.assert_kinds([Kind::DoubleFree]);
+}
+
+/// It was given back to the callee for good, as an [in,out] value that is replaced.
+#[test]
+fn kept_by_a_string_that_was_given_away_later() {
+    assert_kept(&judged(|audit| {
+        let mut text = Bstr::from("Ready");
+        let own = put(audit, &text);
+        audit
+            .call("IBrowser::ExchangeStatusText")
+            .inout_bstr("text", &mut text)
+            .invoke(|text| store(text, string("Old")));
+        audit.call("IBrowser::Quit").invoke(|| free(own));
+        assert_eq!(text, "Old");
+    }));
+}

@@ -1,0 +1,131 @@
+//! R6: what an [out] variable holds when the call begins means nothing to the callee.
+
+use crate::support::{OK, assert_kept, assert_told, free, free_task, judged, load, store, string};
+use olemem::audit::{Kind, Report};
+use olemem::{Bstr, UnitLen, raw};
+
+fn told(read: impl FnOnce(*mut *mut u16)) -> Report {
+    judged(|audit| {
+        let text = audit
+            .call("IBrowser::get_StatusText")
+            .out_bstr("text")
+            .invoke(|text| {
+                read(text);
+                store(text, string("Ready"));
+                OK
+            });
+        assert_eq!(text.expect("it succeeds"), "Ready");
+    })
+}
+
+#[track_caller]
+fn assert_read(report: &Report, how: &str) {
+    let story = format!(
+        "\
+error[out-read-by-callee]: what an [out] variable held when the call began is {how}
+  call IBrowser::get_StatusText, parameter text
+  rule: R6
+  help: store NULL in [out] variables first; what they hold when the call begins means nothing"
+    );
+    assert_told(report, &story);
+}
+
+#[test]
+fn kept() {
+    assert_kept(&told(|_| ()));
+    assert_kept(&told(|text| {
+        store(text, std::ptr::null_mut());
+        free(load(text));
+    }));
+}
+
+#[test]
+fn broken_by_a_free() {
+    assert_read(&told(|text| free(load(text))), "freed");
+}
+
+#[test]
+fn broken_by_the_other_free() {
+    assert_read(&told(|text| free_task(load(text).cast())), "freed");
+}
+
+#[test]
+fn broken_by_a_length() {
+    assert_read(
+        &told(|text| {
+            // SAFETY: what is planted may be read.
+            assert_eq!(unsafe { raw::byte_len(load(text).cast_const()) }.get(), 0);
+        }),
+        "read",
+    );
+}
+
+#[test]
+fn broken_by_a_copy() {
+    assert_read(
+        &told(|text| {
+            // SAFETY: what is planted may be read, a unit of it.
+            free(unsafe { raw::alloc_units(load(text).cast_const(), UnitLen::new(1)) });
+        }),
+        "copied from",
+    );
+}
+
+#[test]
+fn broken_by_a_reallocation() {
+    assert_read(
+        &told(|text| {
+            // SAFETY: the variable is the callee's.
+            let done = unsafe { raw::realloc_units(text, std::ptr::null(), UnitLen::new(5)) };
+            assert!(!done);
+        }),
+        "reallocated",
+    );
+}
+
+/// The callee took it for a buffer.
+#[test]
+fn broken_by_a_write() {
+    assert_read(&told(|text| store(load(text), 0x41)), "written through");
+}
+
+/// It reads as an empty string, of either sort, for those who do not ask olemem.
+#[test]
+fn what_is_planted_is_an_empty_string() {
+    assert_kept(&told(|text| {
+        let planted = load(text);
+        assert_eq!(load(planted), 0);
+        assert_eq!(load(planted.wrapping_byte_sub(4).cast::<[u8; 4]>()), [0; 4]);
+    }));
+}
+
+/// One mistake, however often it is used; and each variable has its own.
+#[test]
+fn broken_in_two_variables() {
+    let report = judged(|audit| {
+        drop(Bstr::from("something"));
+        let both = audit
+            .call("IBrowser::get_Both")
+            .out_bstr("first")
+            .out_bstr("second")
+            .invoke(|first, second| {
+                for _ in 0..3 {
+                    free(load(second));
+                    free(load(first));
+                }
+                store(first, std::ptr::null_mut());
+                store(second, std::ptr::null_mut());
+            });
+        drop(both);
+    });
+    report.assert_kinds([Kind::OutReadByCallee; 2]);
+    let parameters: Vec<_> = report
+        .violations()
+        .iter()
+        .map(|violation| violation.call.as_ref().expect("a call").parameter.clone())
+        .collect();
+    assert_eq!(
+        parameters,
+        [Some("second".to_owned()), Some("first".to_owned())]
+    );
+}

@@ -54,6 +54,7 @@ mod mallocspy;
 mod sized;
 mod strings;
 mod task;
+mod wire;
 
 #[cfg(feature = "audit")]
 pub use audit::{
@@ -77,3 +78,7 @@ pub use strings::{
     ProgIDFromCLSID, SHStrDupA, SHStrDupW, StringFromCLSID, StringFromGUID2, StringFromIID,
 };
 pub use task::{CoTaskMemAlloc, CoTaskMemFree, CoTaskMemRealloc};
+pub use wire::{
+    BSTR_UserFree, BSTR_UserMarshal, BSTR_UserSize, BSTR_UserUnmarshal, olemem_bstr_marshal,
+    olemem_bstr_unmarshal,
+};

@@ -48,8 +48,8 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
         olemem inspect --from prefix --hex '04 00 00 00  4f 00 4b 00  00 00'\n  \
         xxd -p dump.bin | olemem inspect --hex-file -\n  \
         olemem inspect --scan core\n\n\
-        Exit status: 0 if the bytes hold a well-formed BSTR (with --scan: one at least), 1\n\
-        if something is wrong with them (with --scan: if there is none), 2 for a mistake in the arguments and for files that cannot be read."
+        Exit status: 0 if the bytes hold a well-formed BSTR (with --scan: one or more), 1 if\n\
+        something is wrong with them (with --scan: if there is none), 2 for a mistake in the arguments and for files that cannot be read."
 )]
 pub(crate) struct Arguments {
     /// The bytes as they are; - or nothing is standard input.

@@ -148,6 +148,13 @@ impl fmt::Display for NoRoom {
 impl core::error::Error for WireError {}
 impl core::error::Error for NoRoom {}
 
+/// A buffer that is too small is `E_NOT_SUFFICIENT_BUFFER`.
+impl From<NoRoom> for HResult {
+    fn from(_: NoRoom) -> Self {
+        Self::E_NOT_SUFFICIENT_BUFFER
+    }
+}
+
 /// Malformed bytes are `RPC_X_BAD_STUB_DATA`, which Windows raises as an exception; a length that no BSTR can have is
 /// `E_OUTOFMEMORY` (`semantics.md` 5.8).
 impl From<WireError> for HResult {

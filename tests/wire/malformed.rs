@@ -115,5 +115,8 @@ fn a_length_that_no_bstr_has() {
 fn the_code_is_that_of_bad_stub_data() {
     let error = TransmittedBstr::decode(&[], 0, Syntax::Ndr).expect_err("malformed");
     assert_eq!(HResult::from(error).to_bits(), 0x8007_06F7);
-    assert_eq!(HResult::from(error).name(), Some("RPC_X_BAD_STUB_DATA"));
+    assert_eq!(
+        HResult::from(error).name(),
+        Some("HRESULT_FROM_WIN32(RPC_X_BAD_STUB_DATA)")
+    );
 }

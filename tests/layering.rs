@@ -58,6 +58,7 @@ const FLOORS: &[&[&str]] = &[
         "audit::frame",
         "audit::frame_pointers",
         "audit::page",
+        "audit::other_stack",
     ],
     &["audit::guard", "audit::sentinel"],
     &["audit::site", "audit::guide"],

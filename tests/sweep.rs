@@ -515,9 +515,7 @@ mod children {
     use std::time::{Duration, Instant};
 
     fn in_children() -> SweepOptions {
-        plain()
-            .in_children()
-            .time_at_most(Duration::from_millis(700))
+        plain().in_children().time_at_most(Duration::from_secs(3))
     }
 
     /// What the child found is what this process would have found, but for what a crash takes away.

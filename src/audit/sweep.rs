@@ -30,8 +30,6 @@ mod sarif;
 mod table;
 
 pub use outcome::{Answer, Outcome};
-#[cfg(all(unix, not(miri)))]
-
 /// Runs a callee again and again, and has the first allocation fail, then the second, and so on, until a run needs
 /// none to fail any more: N allocations take N + 1 runs.
 ///

@@ -39,9 +39,7 @@ impl Caller {
 }
 
 #[cfg(all(feature = "audit", any(not(windows), miri)))]
-pub(crate) use thread::Entrance;
-#[cfg(all(feature = "audit", any(not(windows), miri)))]
-pub(crate) use thread::{Entered, Place, innermost};
+pub(crate) use thread::{Entered, Entrance, Place, innermost};
 
 #[cfg(all(feature = "audit", any(not(windows), miri)))]
 mod thread {
@@ -58,6 +56,10 @@ mod thread {
         /// A line.
         Rust(&'static Location<'static>),
         /// A call of a C function.
+        #[cfg_attr(
+            not(feature = "export"),
+            expect(dead_code, reason = "there are no functions of C's")
+        )]
         C {
             /// Where the call returns to.
             return_address: usize,

@@ -87,19 +87,12 @@ mod thread {
     };
 
     impl Caller {
-        /// What is to be noted of this call, if anything.
-        #[inline]
+        /// What is to be noted of this call, if anything. Not for other crates to inline: a mode byte that they can
+        /// see is reached by a longer way, here too.
         pub(super) fn entrance(self) -> Option<Entrance> {
             if mode::is_quiet() {
-                None
-            } else {
-                self.entrance_observed()
+                return None;
             }
-        }
-
-        #[cold]
-        #[inline(never)]
-        fn entrance_observed(self) -> Option<Entrance> {
             let outer = INNERMOST.get();
             let is_own = self.0.file().starts_with(SOURCES);
             // One's own doors are no news; without an outer one it is a destructor's, or C's.

@@ -9,8 +9,9 @@
 //! * Rust's doors are `#[track_caller]`: the compiler hands the place along, and the short ways do not look at it.
 //!   Where somebody listens the long way notes it on the thread, for as long as the call takes.
 //! * A door that is passed from within another one, by olemem's own code, notes nothing: the program's call is
-//!   the outer one. What a spy or a destructor of the program's does in the middle of a call is a call of its own.
-//! * A destructor is told no place. Whoever drops on behalf of a caller [enters](Caller::enter) for it.
+//!   the outer one. What a spy of the program's calls in the middle of that is a call of its own.
+//! * A destructor is told no place. Whoever drops on behalf of a caller [enters](Caller::enter) for it. A string that
+//!   a spy drops counts as the outer call's.
 
 use core::panic::Location;
 

@@ -240,14 +240,14 @@ fn chance_is_the_same_each_time() {
 /// Of many allocations about as many fail as the rate says.
 #[test]
 fn chance_keeps_to_its_rate() {
-    let allocations = if cfg!(miri) { 200 } else { 20_000 };
+    let allocations = if cfg!(miri) { 100 } else { 20_000 };
     for rate in [0.01, 0.25, 0.9] {
         let failing = FaultPlan::at_random(42, rate).begin();
         for _ in 0..allocations {
             drop(TaskBox::try_new(1_u8));
         }
         let share = failing.failures() as f64 / f64::from(allocations);
-        let spread = if cfg!(miri) { 0.1 } else { 0.02 };
+        let spread = if cfg!(miri) { 0.15 } else { 0.02 };
         assert!((share - rate).abs() < spread, "{share} for {rate}");
     }
 }

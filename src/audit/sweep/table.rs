@@ -20,6 +20,10 @@ impl fmt::Display for Did {
 }
 
 /// A signal's number, with its name where it is one of those that programs die of.
+#[cfg_attr(
+    not(all(unix, not(miri))),
+    expect(unreachable_pub, reason = "there is no command that needs it")
+)]
 #[must_use]
 pub fn signal_name(signal: i32) -> String {
     let name = match signal {

@@ -1,6 +1,7 @@
 //! Every allocation made to fail, one after another: `audit::sweep`.
 #![cfg(all(feature = "audit", any(not(windows), miri)))]
 
+#[cfg(not(miri))]
 #[path = "support/schema.rs"]
 mod schema;
 
@@ -446,6 +447,8 @@ allocation  what                  the callee                          verdict
 
 // --------------------------------------------------------------------------------------- the forms
 
+/// Text alone: Miri has nothing to see here, and takes minutes for it.
+#[cfg(not(miri))]
 mod forms {
     use super::*;
     use serde_json::Value;

@@ -20,6 +20,7 @@ const FLOORS: &[&[&str]] = &[
         "task::complain",
         "task::dimensions",
         "task::hidden",
+        "task::order",
         "task::thread_identity",
     ],
     &["task::lock"],

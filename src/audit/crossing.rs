@@ -9,18 +9,7 @@
 //!        │                     │ is wrong at entry            │ (ledger/crossed)│ abandon: after a panic
 //! ```
 //!
-//! How to use it from another language, or in a proxy:
-//!
-//! 1. [`Crossing::begin`] with the method's name, and [`on`](Crossing::on) with the object's address, if there is one.
-//! 2. One call for each parameter that is a resource, with a [`Parameter`] that says what it is. What is passed by value is
-//!    none. The methods that take a variable's address change what it holds: the call itself must be made with the same
-//!    variable, after them. [`buffer`](Crossing::buffer) gives the address to call with.
-//! 3. The call.
-//! 4. [`end`](Crossing::end) says whether it failed. A value that the function returned is declared by
-//!    [`returned`](Crossing::returned) just before.
-//!
-//! A crossing that is dropped was abandoned: the callee panicked. One that is neither ended nor dropped, because the callee
-//! never returned, leaves nothing behind that points anywhere.
+//! [`Crossing`] says how it is used.
 //!
 //! Rules that the code keeps:
 //!
@@ -96,7 +85,18 @@ enum Watched {
     Interface(Direction),
 }
 
-/// An annotated call that is under way: see the [module](self) for how it is used.
+/// An annotated call that is under way: the untyped core of [`crossing`](crate::crossing), for proxies and for other languages.
+///
+/// 1. [`begin`](Self::begin) with the method's name, and [`on`](Self::on) with the object's address, if there is one.
+/// 2. One call for each parameter that is a resource, with a [`Parameter`] that says what it is. What is passed by value is
+///    none. The methods that take a variable's address change what it holds: the call itself must be made with the same
+///    variable, after them. [`buffer`](Self::buffer) gives the address to call with.
+/// 3. The call.
+/// 4. [`end`](Self::end) says whether it failed. A value that the function returned is declared by
+///    [`returned`](Self::returned) just before.
+///
+/// One that is dropped was abandoned: the callee panicked. One that is neither ended nor dropped, because the callee never
+/// returned, leaves nothing behind that points anywhere. Without a session nothing is done at all.
 ///
 /// # Examples
 ///

@@ -327,7 +327,7 @@ impl Crossing {
     /// # Safety
     ///
     /// * `slot` is null, or points to a variable of a pointer's size that is there until the crossing has ended, and that
-    ///   nobody but the callee uses meanwhile. It may hold anything, or be uninitialised if it is a member of nothing that is read.
+    ///   nobody but the callee uses meanwhile. It may hold any address.
     pub unsafe fn output(&mut self, parameter: Parameter<'_>, slot: *mut *mut c_void) {
         if self.id == 0 || slot.is_null() {
             return;

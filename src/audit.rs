@@ -61,6 +61,8 @@ mod ledger;
 #[cfg(feature = "export")]
 pub(crate) mod numbered;
 mod options;
+#[cfg(all(unix, not(miri)))]
+mod other_stack;
 mod overseer;
 mod page;
 #[cfg(all(unix, not(miri)))]

@@ -49,6 +49,8 @@ mod large;
 #[cfg(any(not(windows), miri))]
 mod local;
 #[cfg(any(not(windows), miri))]
+mod order;
+#[cfg(any(not(windows), miri))]
 mod process_heap;
 #[cfg(any(not(windows), miri))]
 mod registry;

@@ -619,6 +619,34 @@ fn what_is_suppressed_is_counted() {
     ends(&tools::run(&mut command), 128 + 6);
 }
 
+/// A global keeps what it has on purpose: the program says so itself, or a file does.
+#[test]
+fn what_globals_keep_is_named_or_suppressed() {
+    for (name, language, pattern, leaks) in [
+        ("kept", C, "leak keep *kept.c\n", 2),
+        ("global", Cxx, "leak *for_ever* *\n", 1),
+    ] {
+        let Some(program) = build(name, language, Library::Static, "export,audit") else {
+            return;
+        };
+        ends(&tools::run(of(&[], &program).arg("on-purpose")), 0);
+        let output = tools::run(of(&["--format", "json"], &program).arg("keep"));
+        ends(&output, 99);
+        let report = parsed(&text(&output.stdout));
+        assert_eq!(kinds_of(&report), vec!["leak"; leaks]);
+        assert_eq!(report["violations"][0]["block"]["preview"], "of a static");
+        if !NAMES_FILES {
+            continue;
+        }
+        let known = scratch(&format!("suppress-{name}"), pattern);
+        let file = known.to_str().expect("a plain path");
+        let output = tools::run(of(&["--suppress", file], &program).arg("keep"));
+        ends(&output, 0);
+        let suppressed = format!("olemem: {leaks} violation");
+        tools::line_with(&text(&output.stderr), &suppressed);
+    }
+}
+
 #[test]
 fn an_allocation_fails_where_it_is_asked_for() {
     for (nth, printed) in [("1", "0 1\n"), ("2", "1 0\n"), ("3", "1 1\n")] {

@@ -218,7 +218,7 @@ fn there_is_no_every_zeroth() {
 // -------------------------------------------------------------------------------------------- laws
 
 fn holds<A: quickcheck::Testable>(law: A) {
-    let tests = if cfg!(miri) { 5 } else { 200 };
+    let tests = if cfg!(miri) { 2 } else { 200 };
     QuickCheck::new()
         .tests(tests)
         .rng(Gen::new(20))
@@ -240,14 +240,14 @@ fn chance_is_the_same_each_time() {
 /// Of many allocations about as many fail as the rate says.
 #[test]
 fn chance_keeps_to_its_rate() {
-    let allocations = if cfg!(miri) { 200 } else { 20_000 };
+    let allocations = if cfg!(miri) { 40 } else { 20_000 };
     for rate in [0.01, 0.25, 0.9] {
         let failing = FaultPlan::at_random(42, rate).begin();
         for _ in 0..allocations {
             drop(TaskBox::try_new(1_u8));
         }
         let share = failing.failures() as f64 / f64::from(allocations);
-        let spread = if cfg!(miri) { 0.1 } else { 0.02 };
+        let spread = if cfg!(miri) { 0.25 } else { 0.02 };
         assert!((share - rate).abs() < spread, "{share} for {rate}");
     }
 }

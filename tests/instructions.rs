@@ -56,15 +56,15 @@ fn main() {
 }
 "#;
 
-/// The instructions that a program runs through, as callgrind counts them.
-fn instructions(valgrind: &Path, program: &Path, arguments: &[&str]) -> u64 {
+/// The instructions that a program runs through, as callgrind counts them. Valgrind is there, and the heap is not to
+/// step aside for it unless `modes` says so.
+fn instructions(valgrind: &Path, program: &Path, modes: &str, arguments: &[&str]) -> u64 {
     let output = tools::run_ok(
         Command::new(valgrind)
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
             .arg(program)
             .args(arguments)
-            // Valgrind is there, and the heap is not to step aside for it.
-            .env("OLEMEM", "plain")
+            .env("OLEMEM", modes)
             .env_remove("OANOCACHE"),
     );
     let said = String::from_utf8_lossy(&output.stderr);
@@ -79,7 +79,7 @@ fn of_one(valgrind: &Path, program: &Path, arguments: &[&str]) -> u64 {
     let count = |times: u64| {
         let times = times.to_string();
         let arguments: Vec<&str> = arguments.iter().copied().chain([times.as_str()]).collect();
-        instructions(valgrind, program, &arguments)
+        instructions(valgrind, program, "plain", &arguments)
     };
     let (once, twice) = (count(TIMES), count(2 * TIMES));
     // Rounded: now and then a magazine is filled.
@@ -127,15 +127,15 @@ fn rust_program(features: &str) -> Option<PathBuf> {
 }
 
 /// The C program over a library as it is installed.
-fn c_program(compiler: &Path, kind: tools::Library) -> PathBuf {
-    let dir = tools::scratch(&format!("pairs-{kind:?}"));
-    let program = dir.join("pairs");
+fn c_program(compiler: &Path, name: &str, kind: tools::Library) -> PathBuf {
+    let dir = tools::scratch(&format!("{name}-{kind:?}"));
+    let program = dir.join(name);
     let library = tools::library_with(kind, "export,audit");
     let mut command = Command::new(compiler);
     command
         .args(["-std=c11", "-O2"])
         .arg(tools::include_flag())
-        .arg(tools::root().join("tests/c/pairs.c"))
+        .arg(tools::root().join(format!("tests/c/{name}.c")))
         .arg(&library)
         .args(tools::system_libraries())
         .arg(OsStr::new("-o"))
@@ -159,7 +159,7 @@ fn a_string_by_the_c_functions() {
         (tools::Library::Static, BY_STATIC_LIBRARY),
         (tools::Library::Shared, BY_SHARED_LIBRARY),
     ] {
-        let program = c_program(&compiler, kind);
+        let program = c_program(&compiler, "pairs", kind);
         for units in UNITS {
             let counted = of_one(&valgrind, &program, &["bstr", units]);
             let malloc = of_one(&valgrind, &program, &["malloc", units]);
@@ -184,4 +184,27 @@ fn a_string_by_rust_and_what_the_seam_costs() {
         assert!(plain <= BY_RUST, "{units} units: {plain}");
         assert!(seam <= plain + SEAM, "{units} units: {plain}, then {seam}");
     }
+}
+
+/// Where each block is one of the backing's, as under a memory checker, the audit still finds the block that a source
+/// lies in without a look at all of them: what a copy costs does not grow with what is live.
+#[test]
+fn a_string_from_the_middle_of_a_block_among_many() {
+    let (Some(valgrind), Some(compiler)) =
+        (tools::tool(&["valgrind"]), tools::tool(&["gcc", "cc"]))
+    else {
+        return;
+    };
+    const TIMES: u64 = 2_000;
+    let program = c_program(&compiler, "middle", tools::Library::Static);
+    let [few, many] = ["100", "6400"].map(|held| {
+        let [once, twice] = [TIMES, 2 * TIMES].map(|times| {
+            let modes = "pass-through,check,backtrace=off";
+            let times = times.to_string();
+            instructions(&valgrind, &program, modes, &[held, times.as_str()])
+        });
+        (twice - once) / TIMES
+    });
+    println!("from the middle: {few} instructions among 100 blocks, {many} among 6400");
+    assert!(many < 2 * few, "{few} among 100 blocks, {many} among 6400");
 }

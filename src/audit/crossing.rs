@@ -9,18 +9,7 @@
 //!        │                     │ is wrong at entry            │ (ledger/crossed)│ abandon: after a panic
 //! ```
 //!
-//! How to use it from another language, or in a proxy:
-//!
-//! 1. [`Crossing::begin`] with the method's name, and [`on`](Crossing::on) with the object's address, if there is one.
-//! 2. One call for each parameter that is a resource, with a [`Parameter`] that says what it is. What is passed by value is
-//!    none. The methods that take a variable's address change what it holds: the call itself must be made with the same
-//!    variable, after them. [`buffer`](Crossing::buffer) gives the address to call with.
-//! 3. The call.
-//! 4. [`end`](Crossing::end) says whether it failed. A value that the function returned is declared by
-//!    [`returned`](Crossing::returned) just before.
-//!
-//! A crossing that is dropped was abandoned: the callee panicked. One that is neither ended nor dropped, because the callee
-//! never returned, leaves nothing behind that points anywhere.
+//! [`Crossing`] says how it is used.
 //!
 //! Rules that the code keeps:
 //!
@@ -32,6 +21,7 @@
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr;
+use std::sync::OnceLock;
 
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
@@ -45,6 +35,7 @@ use super::ledger::{
 use super::rules::{Kind, Rule};
 use super::sentinel;
 use super::site::Stack;
+use crate::task::mode;
 
 mod array;
 mod buffer;
@@ -96,7 +87,18 @@ enum Watched {
     Interface(Direction),
 }
 
-/// An annotated call that is under way: see the [module](self) for how it is used.
+/// An annotated call that is under way: the untyped core of [`crossing`](crate::crossing), for proxies and for other languages.
+///
+/// 1. [`begin`](Self::begin) with the method's name, and [`on`](Self::on) with the object's address, if there is one.
+/// 2. One call for each parameter that is a resource, with a [`Parameter`] that says what it is. What is passed by value is
+///    none. The methods that take a variable's address change what it holds: the call itself must be made with the same
+///    variable, after them. [`buffer`](Self::buffer) gives the address to call with.
+/// 3. The call.
+/// 4. [`end`](Self::end) says whether it failed. A value that the function returned is declared by
+///    [`returned`](Self::returned) just before.
+///
+/// One that is dropped was abandoned: the callee panicked. One that is neither ended nor dropped, because the callee never
+/// returned, leaves nothing behind that points anywhere. Without a session nothing is done at all.
 ///
 /// # Examples
 ///
@@ -146,6 +148,8 @@ pub struct Crossing {
 impl Crossing {
     /// Begins a call in the session that this thread is in.
     pub fn begin(method: &str) -> Self {
+        // If the whole process is to be watched that begins now, or the call would be in no session.
+        mode::get();
         Self::begin_in(current(), method, frame())
     }
 
@@ -327,7 +331,7 @@ impl Crossing {
     /// # Safety
     ///
     /// * `slot` is null, or points to a variable of a pointer's size that is there until the crossing has ended, and that
-    ///   nobody but the callee uses meanwhile. It may hold anything, or be uninitialised if it is a member of nothing that is read.
+    ///   nobody but the callee uses meanwhile. It may hold any address.
     pub unsafe fn output(&mut self, parameter: Parameter<'_>, slot: *mut *mut c_void) {
         if self.id == 0 || slot.is_null() {
             return;
@@ -572,6 +576,9 @@ impl Crossing {
         drop(books);
         enter_crossing(self.before);
         self.id = 0;
+        if let Some(look) = AFTER.get() {
+            look();
+        }
     }
 }
 
@@ -580,6 +587,16 @@ impl Drop for Crossing {
     fn drop(&mut self) {
         self.leave(true, false);
     }
+}
+
+/// What process mode does after each verdict.
+static AFTER: OnceLock<fn()> = OnceLock::new();
+
+/// Has something done after each verdict from now on.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn after_each(look: fn()) {
+    // Process mode begins once.
+    let _ = AFTER.set(look);
 }
 
 /// Where the caller's frame is, for telling calls that were never left by a return.

@@ -9,6 +9,8 @@ use core::mem::{MaybeUninit, transmute};
 use core::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::other_stack;
+
 /// Those that tell of a mistake, and those that end a process by default and may be meant.
 const SIGNALS: [(c_int, Meant); 7] = [
     (libc::SIGSEGV, Meant::Never),
@@ -129,7 +131,7 @@ extern "C" fn handler(signal: c_int, info: *mut libc::siginfo_t, context: *mut c
     if deed != 0 {
         // SAFETY: stored by `watch`, from a function of that type.
         let deed = unsafe { transmute::<*const (), fn(c_int)>(ptr::with_exposed_provenance(deed)) };
-        deed(signal);
+        other_stack::call(deed, signal);
     }
     errno.give_back();
     if let Some(index) = SIGNALS.iter().position(|(one, _)| *one == signal) {

@@ -30,8 +30,6 @@ mod sarif;
 mod table;
 
 pub use outcome::{Answer, Outcome};
-#[cfg(all(unix, not(miri)))]
-
 /// Runs a callee again and again, and has the first allocation fail, then the second, and so on, until a run needs
 /// none to fail any more: N allocations take N + 1 runs.
 ///
@@ -298,9 +296,6 @@ impl<'a> IntoIterator for &'a Sweep {
     }
 }
 
-/// Failures after which a callee that finds no memory any more is given some: it would try for ever.
-const PATIENCE: u64 = 1000;
-
 /// How a sweep is made. Made by [`Sweep::options`].
 ///
 /// # Examples
@@ -329,6 +324,7 @@ pub struct SweepOptions {
     family: Option<Family>,
     above: usize,
     goes_on: bool,
+    patience: u64,
     limit: u64,
     #[cfg(all(unix, not(miri)))]
     in_children: bool,
@@ -344,6 +340,7 @@ impl Default for SweepOptions {
             family: None,
             above: 0,
             goes_on: false,
+            patience: 1000,
             limit: 10_000,
             #[cfg(all(unix, not(miri)))]
             in_children: false,
@@ -375,11 +372,19 @@ impl SweepOptions {
         self
     }
 
-    /// In each run all allocations that come after the one that fails, fail as well. A callee that tries a thousand
-    /// times is given memory, and [never gave up](Wrong::NeverGaveUp).
+    /// In each run all allocations that come after the one that fails, fail as well. A callee that goes on trying is given
+    /// memory when its [patience](Self::patience) is shown, and [never gave up](Wrong::NeverGaveUp).
     #[must_use]
     pub const fn from_then_on(mut self) -> Self {
         self.goes_on = true;
+        self
+    }
+
+    /// How many allocations fail in one run at most: 1,000, unless this says otherwise. A callee that goes on trying
+    /// would never come back.
+    #[must_use]
+    pub const fn patience(mut self, failures: u64) -> Self {
+        self.patience = failures;
         self
     }
 
@@ -421,7 +426,7 @@ impl SweepOptions {
         for number in 1..=self.limit {
             let ran = self.once(number, &mut callee);
             is_complete = ran.failed == 0;
-            runs.push(judged(ran));
+            runs.push(self.judged(ran));
             if is_complete {
                 break;
             }
@@ -459,7 +464,7 @@ impl SweepOptions {
             plan = plan.of(family);
         }
         if self.goes_on {
-            plan = plan.from_then_on().at_most(PATIENCE);
+            plan = plan.from_then_on().at_most(self.patience);
         }
         let session = self.session.fail(plan).begin();
         begun(session.id());
@@ -478,20 +483,20 @@ impl SweepOptions {
         let closed = session.into_closed();
         (did, closed.expect("the session is held here"))
     }
-}
 
-/// A run of a callee, with all that is wrong with it.
-fn judged(ran: Ran) -> Run {
-    let mut others = Vec::new();
-    if ran.failed >= PATIENCE {
-        others.push(Wrong::NeverGaveUp);
+    /// The run with all that is wrong with it.
+    fn judged(&self, ran: Ran) -> Run {
+        let mut others = Vec::new();
+        if self.goes_on && ran.failed >= self.patience {
+            others.push(Wrong::NeverGaveUp);
+        }
+        if ran.failed == 0 && matches!(ran.did, Did::Failed(_)) {
+            others.push(Wrong::FailedByItself);
+        }
+        let came_back = matches!(ran.did, Did::Succeeded | Did::Failed(_));
+        if came_back && !ran.report.has_recorded() {
+            others.push(Wrong::RecordedNothing);
+        }
+        ran.judged(others)
     }
-    if ran.failed == 0 && matches!(ran.did, Did::Failed(_)) {
-        others.push(Wrong::FailedByItself);
-    }
-    let came_back = matches!(ran.did, Did::Succeeded | Did::Failed(_));
-    if came_back && !ran.report.has_recorded() {
-        others.push(Wrong::RecordedNothing);
-    }
-    ran.judged(others)
 }

@@ -9,8 +9,9 @@
 //! * Rust's doors are `#[track_caller]`: the compiler hands the place along, and the short ways do not look at it.
 //!   Where somebody listens the long way notes it on the thread, for as long as the call takes.
 //! * A door that is passed from within another one, by olemem's own code, notes nothing: the program's call is
-//!   the outer one. What a spy or a destructor of the program's does in the middle of a call is a call of its own.
-//! * A destructor is told no place. Whoever drops on behalf of a caller [enters](Caller::enter) for it.
+//!   the outer one. What a spy of the program's calls in the middle of that is a call of its own.
+//! * A destructor is told no place. Whoever drops on behalf of a caller [enters](Caller::enter) for it. A string that
+//!   a spy drops counts as the outer call's.
 
 use core::panic::Location;
 
@@ -39,9 +40,7 @@ impl Caller {
 }
 
 #[cfg(all(feature = "audit", any(not(windows), miri)))]
-pub(crate) use thread::Entrance;
-#[cfg(all(feature = "audit", any(not(windows), miri)))]
-pub(crate) use thread::{Entered, Place, innermost};
+pub(crate) use thread::{Entered, Entrance, Place, innermost};
 
 #[cfg(all(feature = "audit", any(not(windows), miri)))]
 mod thread {
@@ -58,6 +57,10 @@ mod thread {
         /// A line.
         Rust(&'static Location<'static>),
         /// A call of a C function.
+        #[cfg_attr(
+            not(feature = "export"),
+            expect(dead_code, reason = "there are no functions of C's")
+        )]
         C {
             /// Where the call returns to.
             return_address: usize,
@@ -85,19 +88,12 @@ mod thread {
     };
 
     impl Caller {
-        /// What is to be noted of this call, if anything.
-        #[inline]
+        /// What is to be noted of this call, if anything. Not for other crates to inline: a mode byte that they can
+        /// see is reached by a longer way, here too.
         pub(super) fn entrance(self) -> Option<Entrance> {
             if mode::is_quiet() {
-                None
-            } else {
-                self.entrance_observed()
+                return None;
             }
-        }
-
-        #[cold]
-        #[inline(never)]
-        fn entrance_observed(self) -> Option<Entrance> {
             let outer = INNERMOST.get();
             let is_own = self.0.file().starts_with(SOURCES);
             // One's own doors are no news; without an outer one it is a destructor's, or C's.

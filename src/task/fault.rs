@@ -33,7 +33,7 @@ pub(crate) enum Planner {
     /// The environment.
     Process,
     /// A session of the audit's.
-    #[cfg(feature = "audit")]
+    #[cfg(all(feature = "audit", any(not(windows), miri)))]
     Session,
     /// A guard of the thread's.
     Thread,

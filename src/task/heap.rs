@@ -277,8 +277,8 @@ pub(crate) mod innermost {
         imp::size_of_store(address)
     }
 
-    /// The live block that an address lies in. Where a memory checker watches it reads the whole table, and so it does
-    /// for addresses among large blocks.
+    /// The live block that an address lies in. Where a memory checker watches, and among large blocks, it looks into
+    /// sixteen tables in turn, and the first question of all puts them in order.
     pub(crate) fn containing(address: usize) -> Option<Found> {
         imp::containing(address)
     }

@@ -11,6 +11,9 @@
 //! 3. No shard is locked while the backing is asked for a block, and never two at a time. A block that is
 //!    being moved is in no table meanwhile; where it goes, room has been promised in every shard, for nobody
 //!    knows before which it will be.
+//! 4. Once an address was asked for that starts no block, each shard keeps its addresses in order as well: such
+//!    questions are the audit's, which asks them all the time. Where nobody asks there is no order to be kept. One that
+//!    there was no memory for is gone, and made anew at the next question.
 
 use std::alloc::Layout;
 use std::ptr::{self, NonNull};
@@ -21,6 +24,7 @@ use hashbrown::HashTable;
 use crate::task::block::{ALIGN, Family, Found};
 #[cfg(all(unix, not(miri)))]
 use crate::task::lock::Kept;
+use crate::task::order::Order;
 use crate::task::slab::NotLive;
 use crate::task::sync::{AtomicPtr, AtomicUsize, Lock, Ordering, array, constructor};
 use crate::task::table_memory::{TableMemory, hash};
@@ -64,6 +68,8 @@ pub(crate) fn layout(size: usize) -> Option<Layout> {
 struct Table<A: Allocator + 'static> {
     /// Made at the first use, for it needs the backing.
     entries: Option<HashTable<Entry, TableMemory<A>>>,
+    /// Their keys in order, if anybody has asked.
+    order: Option<Order<A>>,
     /// Entries that must find room.
     promised: usize,
 }
@@ -90,6 +96,11 @@ impl<A: Allocator> Table<A> {
             debug_assert!(entries.len() < entries.capacity(), "room was made");
             entries.insert_unique(hash(entry.key), entry, |entry| hash(entry.key));
         }
+        if let Some(order) = &mut self.order
+            && order.insert(entry.key).is_err()
+        {
+            self.order = None;
+        }
     }
 
     /// The block that starts at `address`.
@@ -107,12 +118,44 @@ impl<A: Allocator> Table<A> {
             .entries
             .as_mut()?
             .find_entry(hash(key), |entry| entry.key == key);
-        Some(found.ok()?.remove().0)
+        let entry = found.ok()?.remove().0;
+        if let Some(order) = &mut self.order {
+            order.remove(key);
+        }
+        Some(entry)
+    }
+
+    /// The block that an address lies in.
+    fn containing(&mut self, address: usize, backing: &'static A) -> Option<Entry> {
+        if self.order.is_none() {
+            self.order = self.ordered(backing);
+        }
+        let holds = |entry: &Entry| address.wrapping_sub(!entry.key) < entry.capacity;
+        let entry = match &self.order {
+            Some(order) => {
+                let start = !order.from(!address)?;
+                self.find(start).copied()
+            }
+            // Without memory for an order, one after another.
+            None => self.entries.iter().flatten().copied().find(holds),
+        };
+        entry.filter(holds)
+    }
+
+    /// The keys of all entries in order, if there is memory for that.
+    fn ordered(&self, backing: &'static A) -> Option<Order<A>> {
+        let mut order = Order::new(backing);
+        for entry in self.entries.iter().flatten() {
+            order.insert(entry.key).ok()?;
+        }
+        Some(order)
     }
 
     /// Gives spare room back to the backing. The smaller table is made beside the old one, which stays where
     /// there is no memory for that.
     fn shrink(&mut self, shard: &'static Shard<A>, backing: &'static A) {
+        // It is made anew when it is needed.
+        self.order = None;
         let Some(entries) = &self.entries else { return };
         let mut smaller = HashTable::new_in(TableMemory {
             backing,
@@ -152,7 +195,7 @@ impl<A: Allocator + 'static> Shard<A> {
                 changes: AtomicUsize::new(0),
                 lowest: AtomicUsize::new(!usize::MAX),
                 highest: AtomicUsize::new(!0),
-                table: Lock::new(Table { entries: None, promised: 0 }),
+                table: Lock::new(Table { entries: None, order: None, promised: 0 }),
             }
         }
     }
@@ -418,18 +461,15 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         table.find(address).map(|entry| entry.size)
     }
 
-    /// The block that an address lies in. Reads every entry: for messages, and for what is rare.
-    pub(crate) fn containing(&'static self, address: usize) -> Option<Found> {
+    /// The block that an address lies in. It may be in any shard, so each is asked: no way for what is done often where
+    /// nobody oversees.
+    pub(crate) fn containing(&'static self, address: usize, backing: &'static A) -> Option<Found> {
         let mut shards = self.shards.iter().filter(|shard| shard.may_hold(address));
-        shards.find_map(|shard| {
-            let table = shard.table.lock();
-            table.entries.iter().flatten().find_map(|entry| {
-                (address.wrapping_sub(!entry.key) < entry.capacity).then_some(Found {
-                    start: !entry.key,
-                    size: entry.size,
-                    family: entry.family,
-                })
-            })
+        let found = shards.find_map(|shard| shard.table.lock().containing(address, backing));
+        found.map(|entry| Found {
+            start: !entry.key,
+            size: entry.size,
+            family: entry.family,
         })
     }
 

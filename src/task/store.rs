@@ -261,7 +261,7 @@ impl<A: Allocator + Sync> Store<A> {
     pub(crate) fn containing(&'static self, address: usize) -> Option<Found> {
         match self.registry.get(address) {
             Some(slab) => slab.containing(address),
-            None => self.large.containing(address),
+            None => self.large.containing(address, &self.backing),
         }
     }
 

@@ -181,6 +181,31 @@ static void ignored(void) {
     SysFreeString(unwatched);
 }
 
+/* A literal is a BSTR to read and none to free. */
+static void literals(void) {
+    static const struct {
+        uint32_t bytes;
+        OLECHAR text[8];
+    } literal = {14, OLESTR("literal")};
+    BSTR const text = (BSTR)(uintptr_t)literal.text;
+    olemem_session session = olemem_session_begin(NULL);
+    olemem_report *report;
+    BSTR joined = NULL;
+
+    CHECK(SysStringLen(text) == 7 && SysStringByteLen(text) == 14);
+    CHECK(VarBstrCat(text, text, &joined) == S_OK && SysStringLen(joined) == 14);
+    CHECK(VarBstrCmp(text, text, 0, 0) == VARCMP_EQ);
+    SysFreeString(joined);
+    CHECK(olemem_ignore(text) == 0);
+    CHECK(olemem_session_check(session) == 1);
+
+    session = olemem_session_begin(NULL);
+    SysFreeString(text);
+    report = olemem_session_end(session);
+    CHECK(olemem_report_count(report, NULL) == 1 && olemem_report_count(report, "foreign-free") == 1);
+    olemem_report_release(report);
+}
+
 /* Numbers and pointers that name nothing. */
 static void misused(void) {
     const olemem_session never = UINT64_C(1) << 60;
@@ -290,6 +315,7 @@ int main(int argc, char **argv) {
     options();
     violations();
     ignored();
+    literals();
     misused();
     nested();
     threads();

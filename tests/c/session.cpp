@@ -7,6 +7,7 @@
 #include <oleauto.h>
 #include <shlwapi.h>
 
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -214,6 +215,33 @@ static void sessions() {
 #endif
 }
 
+/* What lives on by intent, and what was never allocated. */
+static void globals() {
+    static bstr kept;
+    static BSTR raw = nullptr;
+    {
+        olemem::session session;
+        kept = bstr(u"a static's");
+        raw = olemem::alloc_sys_string(u"a static's");
+        CHECK(olemem_ignore(kept.get()) == 1 && olemem_ignore(raw) == 1 && olemem_ignore(nullptr) == 0);
+        session.assert_clean();
+    }
+    CHECK(kept == u"a static's");
+    kept.reset();
+    SysFreeString(raw);
+
+    static struct {
+        std::uint32_t bytes;
+        OLECHAR text[8];
+    } literal = {14, OLESTR("literal")};
+    olemem::session session;
+    bstr copy = bstr::copy_of(literal.text);
+    CHECK(SysStringLen(literal.text) == 7 && copy == u"literal" && olemem::view(literal.text) == copy.view());
+    CHECK(olemem_ignore(literal.text) == 0);
+    copy.reset();
+    session.assert_clean();
+}
+
 /* What has no session has seen nothing, and that is never clean. */
 static bool has_none(olemem::session &session) {
     const bool ended = session.id() == 0;
@@ -305,5 +333,6 @@ int main(int argc, char **argv) {
     text();
     sessions();
     moved_sessions();
+    globals();
     return checks_finish();
 }

@@ -163,6 +163,69 @@ fn threads_at_once() {
     }));
 }
 
+/// A session that ends within a call: nothing of the call is judged, and its variables hold what they held.
+#[test]
+fn a_session_that_ends_within_a_call() {
+    let mut text = std::ptr::null_mut::<u16>();
+    let slot = &raw mut text;
+    let mut title = std::ptr::null_mut();
+    let mut buffer = [1_u8; 4];
+    let mut call = None;
+    let mut given = std::ptr::null_mut();
+    let report = judged(|_| {
+        title = string("old");
+        let mut begun = Crossing::begin("IBrowser::Rename");
+        // SAFETY: variables of this frame's.
+        unsafe { begun.output(Parameter::bstr("text"), slot.cast()) };
+        // SAFETY: as above.
+        unsafe { begun.in_out(Parameter::bstr("title"), (&raw mut title).cast()) };
+        // SAFETY: as above.
+        given = unsafe { begun.buffer("buffer", (&raw mut buffer).cast(), 4) };
+        call = Some(begun);
+    });
+    report.assert_kinds([Kind::Leak]);
+    store(given, 7);
+    call.expect("it began").end(false);
+    assert!(load(slot).is_null());
+    assert_eq!(load((&raw mut buffer).cast::<u8>()), 7);
+    free(load(&raw mut title));
+}
+
+/// In process mode a call that is in no session is the process's, and `halt=first` ends the process with the verdict.
+#[test]
+#[cfg(all(unix, not(miri)))]
+fn a_verdict_ends_the_process_that_is_to_halt() {
+    if std::env::var_os("OLEMEM_TEST_HALTS").is_some() {
+        let mut call = Crossing::begin("IBrowser::get_StatusText");
+        let mut text = std::ptr::null_mut::<u16>();
+        // SAFETY: a variable of this frame's.
+        unsafe { call.output(Parameter::bstr("text"), (&raw mut text).cast()) };
+        call.end(false);
+        println!("it went on");
+        return;
+    }
+    let this = std::env::current_exe().expect("this program");
+    let output = std::process::Command::new(this)
+        .args([
+            "--exact",
+            "callees::a_verdict_ends_the_process_that_is_to_halt",
+        ])
+        .arg("--nocapture")
+        .env("OLEMEM_TEST_HALTS", "1")
+        .env("OLEMEM", "check,halt=first,backtrace=off")
+        .output()
+        .expect("it can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("error[out-not-set]"), "{said}");
+    assert!(
+        said.contains("call IBrowser::get_StatusText, parameter text"),
+        "{said}"
+    );
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("it went on"));
+    let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
+    assert_eq!(signal, Some(6), "{said}");
+}
+
 /// Parallel sessions do not see each other's calls.
 #[test]
 fn sessions_at_once() {

@@ -195,9 +195,4 @@ impl Crossing {
             object.doubtful = Some(call);
         }
     }
-
-    fn tell_not_set(&self, books: &mut Books, call: Call) {
-        let words = "the call returned, and an [out] variable was never written";
-        self.tell(books, Kind::OutNotSet, call, words, None);
-    }
 }

@@ -307,6 +307,13 @@ impl Crossed {
         Some(self.passages.entry(generation).or_insert_with(new))
     }
 
+    /// Nothing is told in place of a block's leak any more.
+    pub(crate) fn expect_nothing(&mut self, generation: Generation) {
+        if let Some(passage) = self.passages.get_mut(&generation) {
+            passage.pending = None;
+        }
+    }
+
     /// A call failed, in which blocks with these numbers were allocated.
     pub(crate) fn fails(&mut self, session: SessionId, first: u64, last: u64, call: Call) {
         if first < last && self.failed.try_reserve(1).is_ok() {

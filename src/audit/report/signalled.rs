@@ -1,4 +1,8 @@
 //! A signal that met a process, and what the process held then.
+#![cfg_attr(
+    not(all(unix, not(miri))),
+    expect(unreachable_pub, reason = "there is no command to tell of it")
+)]
 
 use super::Block;
 use crate::audit::frame::Frame;
@@ -6,10 +10,6 @@ use crate::audit::frame::Frame;
 /// A live block, and where it was allocated.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[cfg_attr(
-    not(all(unix, not(miri))),
-    expect(dead_code, reason = "no process is told of")
-)]
 pub struct Live {
     /// The block.
     pub block: Block,
@@ -20,10 +20,6 @@ pub struct Live {
 /// A signal that met a process, and what the process held then.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[cfg_attr(
-    not(all(unix, not(miri))),
-    expect(dead_code, reason = "no process is told of")
-)]
 pub struct Signalled {
     /// The number of the process.
     pub process: u32,

@@ -143,6 +143,15 @@ unsafe fn make<const QUIET: bool>(source: *const u8, len: ByteLen) -> *mut u16 {
 /// * As for [`alloc_bytes`], of which `size` is the block's.
 #[inline(never)]
 unsafe extern "C" fn alloc_from_afar(source: *const u8, len: ByteLen, size: usize) -> *mut u16 {
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { make_from_afar(source, len, size) }
+}
+
+/// # Safety
+///
+/// * As for [`alloc_from_afar`].
+#[inline(always)]
+unsafe fn make_from_afar(source: *const u8, len: ByteLen, size: usize) -> *mut u16 {
     let block = if mode::is_quiet() {
         heap::alloc(size, Family::Bstr)
     } else {
@@ -163,7 +172,7 @@ unsafe extern "C" fn alloc_from_afar(source: *const u8, len: ByteLen, size: usiz
     bstr
 }
 
-/// As [`make`], where somebody is to know for whom.
+/// As [`make`], where somebody is to know for whom. The unwinder pays for each frame, so this is the only one.
 ///
 /// # Safety
 ///
@@ -173,7 +182,7 @@ unsafe extern "C" fn alloc_from_afar(source: *const u8, len: ByteLen, size: usiz
 unsafe extern "C" fn alloc_observed(source: *const u8, len: ByteLen, caller: Caller) -> *mut u16 {
     let size = PointerWidth::NATIVE.block_size_within(len) as usize;
     // SAFETY: the caller's promise is the precondition.
-    caller.enter(|| unsafe { alloc_from_afar(source, len, size) })
+    caller.enter(|| unsafe { make_from_afar(source, len, size) })
 }
 
 /// A block of `size` bytes for a string of `len`, from the cache if it has one; null if there is no memory.
@@ -507,7 +516,7 @@ unsafe extern "C" fn free_from_afar(bstr: *mut u16) {
 #[inline(never)]
 unsafe extern "C" fn free_observed(bstr: *mut u16, caller: Caller) {
     // SAFETY: the caller's promise is the precondition.
-    caller.enter(|| unsafe { free_from_afar(bstr) });
+    caller.enter(|| unsafe { pin::free(bstr) });
 }
 
 /// # Safety

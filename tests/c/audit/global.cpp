@@ -5,6 +5,8 @@
 #include <objbase.h>
 #include <oleauto.h>
 
+#include <string_view>
+
 namespace {
 
 class Text {
@@ -35,13 +37,24 @@ Text &local() {
     return text;
 }
 
+/* One that is never destroyed, so that whoever comes late finds it. */
+BSTR for_ever() {
+    static BSTR const text = SysAllocString(OLESTR("of a static"));
+    return text;
+}
+
 } // namespace
 
-int main(int count, char **) {
+int main(int count, char **arguments) {
     early.fill();
     local();
-    if (count > 1) {
+    std::string_view const what = count > 1 ? arguments[1] : "";
+    if (what == "lose") {
         SysAllocString(OLESTR("lost"));
+    } else if (what == "keep") {
+        for_ever();
+    } else if (what == "on-purpose") {
+        return olemem_ignore(for_ever()) == 1 ? 0 : 1;
     }
     return 0;
 }

@@ -10,6 +10,8 @@ mod depot;
 mod large;
 #[path = "../../../src/task/local.rs"]
 pub(crate) mod local;
+#[path = "../../../src/task/order.rs"]
+mod order;
 #[path = "../../../src/task/size_class.rs"]
 mod size_class;
 #[path = "../../../src/task/slab.rs"]

@@ -137,8 +137,8 @@ impl<'a> TransmittedBstr<'a> {
     /// Bytes, as the length prefix is to count them; none for the null BSTR.
     #[must_use]
     pub fn byte_len(self) -> ByteLen {
-        let len = u32::try_from(self.as_bytes().len());
-        ByteLen::new(len.expect("no longer than a BSTR can be"))
+        // No longer than a BSTR can be: nothing is lost.
+        ByteLen::new(u32::try_from(self.as_bytes().len()).unwrap_or(u32::MAX))
     }
 
     /// The bytes, in the order in which they lie there: [`order`](Self::order) says which.

@@ -12,7 +12,11 @@ use std::process::Command;
 
 /// The functions, said once more and by hand: those of `semantics.md` that are there so far, and olemem's own that
 /// make allocations fail.
-const FUNCTIONS: [&str; 29] = [
+const FUNCTIONS: [&str; 35] = [
+    "BSTR_UserFree",
+    "BSTR_UserMarshal",
+    "BSTR_UserSize",
+    "BSTR_UserUnmarshal",
     "CoGetMalloc",
     "CoRegisterMallocSpy",
     "CoRevokeMallocSpy",
@@ -38,6 +42,8 @@ const FUNCTIONS: [&str; 29] = [
     "SysStringLen",
     "VarBstrCat",
     "VarBstrCmp",
+    "olemem_bstr_marshal",
+    "olemem_bstr_unmarshal",
     "olemem_fault_allocations",
     "olemem_fault_begin",
     "olemem_fault_end",

@@ -194,6 +194,10 @@ fn is_of_crate(function: &str, name: &str) -> bool {
 
 /// The C functions, which have no crate in their names. A test holds the list to what is exported.
 const EXPORTS: &[&str] = &[
+    "BSTR_UserFree",
+    "BSTR_UserMarshal",
+    "BSTR_UserSize",
+    "BSTR_UserUnmarshal",
     "CoGetMalloc",
     "CoRegisterMallocSpy",
     "CoRevokeMallocSpy",
@@ -219,6 +223,8 @@ const EXPORTS: &[&str] = &[
     "SysStringLen",
     "VarBstrCat",
     "VarBstrCmp",
+    "olemem_bstr_marshal",
+    "olemem_bstr_unmarshal",
     "olemem_fault_allocations",
     "olemem_fault_begin",
     "olemem_fault_end",

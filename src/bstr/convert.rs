@@ -183,8 +183,9 @@ impl<'a> BstrRef<'a> {
         if self.is_null() {
             return TransmittedBstr::NULL;
         }
-        TransmittedBstr::in_order(self.as_bytes(), ByteOrder::NATIVE, 0)
-            .expect("no BSTR is too long")
+        let bytes = self.as_bytes();
+        // A borrowed one may be longer than any that olemem would make: then it cannot be sent.
+        TransmittedBstr::in_order(bytes, ByteOrder::NATIVE, 0).unwrap_or(TransmittedBstr::NULL)
     }
 }
 

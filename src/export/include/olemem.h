@@ -803,6 +803,8 @@ OLEMEM_STATIC_ASSERT(sizeof(OLESTR("ab")) == 6, "OLESTR makes 16-bit units and a
 #define ERROR_OUTOFMEMORY 14
 #define ERROR_INVALID_PARAMETER 87
 #define ERROR_INSUFFICIENT_BUFFER 122
+#define RPC_X_BAD_STUB_DATA 1783
+#define E_NOT_SUFFICIENT_BUFFER HRESULT_FROM_WIN32(ERROR_INSUFFICIENT_BUFFER)
 #define ERROR_MORE_DATA 234
 #define ERROR_ARITHMETIC_OVERFLOW 534
 #define RPC_S_INVALID_BOUND 1734
@@ -1220,6 +1222,46 @@ WINOLEAUTAPI VarBstrCat(_In_opt_ BSTR bstrLeft, _In_opt_ BSTR bstrRight,
  * NORM_IGNORECASE. The other flags have no effect. Frees nothing.
  */
 WINOLEAUTAPI VarBstrCmp(_In_opt_ BSTR bstrLeft, _In_opt_ BSTR bstrRight, LCID lcid, ULONG dwFlags);
+
+/* ----------------------------------------------------------------------------------- the wire */
+
+/*
+ * A BSTR as proxies and stubs send it (MS-OAUT 2.2.23): three little-endian numbers, aligned to 4, and
+ * the units. NULL and the empty string are told apart, and an odd length stays odd. The flags are not
+ * looked at.
+ */
+
+/* Where the form of *pBstr ends that begins at the offset `offset`. A NULL `pBstr` counts as NULL's. */
+EXTERN_C ULONG STDAPICALLTYPE BSTR_UserSize(ULONG *pFlags, ULONG offset, BSTR *pBstr);
+
+/* Writes it at `pBuffer`, which has room for it, and returns its end. */
+EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserMarshal(ULONG *pFlags, unsigned char *pBuffer,
+                                                        BSTR *pBstr);
+
+/*
+ * Reads it, frees what *pBstr holds, stores a new string that is the caller's, and returns the end of
+ * what was read. NULL, and *pBstr is as it was, for bytes that no BSTR was marshalled as (Windows
+ * raises an RPC exception) and when there is no memory. The header's length is believed: for bytes
+ * that are not to be trusted there is olemem_bstr_unmarshal.
+ */
+EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserUnmarshal(ULONG *pFlags, unsigned char *pBuffer,
+                                                          BSTR *pBstr);
+
+/* Frees *pBstr and stores NULL. */
+EXTERN_C void STDAPICALLTYPE BSTR_UserFree(ULONG *pFlags, BSTR *pBstr);
+
+/*
+ * olemem's own, which know where the buffer ends: the form at the offset *offset of `length` bytes,
+ * aligned to 4, is written or read, and *offset is then where it ends.
+ *
+ * E_NOT_SUFFICIENT_BUFFER when it does not fit; HRESULT_FROM_WIN32(RPC_X_BAD_STUB_DATA) for bytes that
+ * no BSTR was marshalled as; E_OUTOFMEMORY; E_INVALIDARG for NULL pointers. Then nothing has changed.
+ * No memory is asked for that the bytes do not fill.
+ */
+EXTERN_C HRESULT STDAPICALLTYPE olemem_bstr_marshal(_In_opt_ BSTR bstr, void *buffer, size_t length,
+                                                    size_t *offset);
+EXTERN_C HRESULT STDAPICALLTYPE olemem_bstr_unmarshal(const void *buffer, size_t length,
+                                                      size_t *offset, BSTR *bstr);
 
 /* -------------------------------------------------------------------------------- task memory */
 

@@ -45,6 +45,8 @@
 #[cfg(feature = "audit")]
 mod audit;
 mod bstr;
+#[cfg(feature = "audit")]
+mod crossing;
 mod malloc;
 mod mallocspy;
 mod strings;
@@ -61,6 +63,12 @@ pub use bstr::{
     SetOaNoCache, SysAddRefString, SysAllocString, SysAllocStringByteLen, SysAllocStringLen,
     SysFreeString, SysReAllocString, SysReAllocStringLen, SysReleaseString, SysStringByteLen,
     SysStringLen, VarBstrCat, VarBstrCmp,
+};
+#[cfg(feature = "audit")]
+pub use crossing::{
+    Call, olemem_call_abandon, olemem_call_allow, olemem_call_array, olemem_call_begin,
+    olemem_call_buffer, olemem_call_end, olemem_call_end_with, olemem_call_free_bstr,
+    olemem_call_in, olemem_call_inout, olemem_call_out, olemem_call_out_array, olemem_literal,
 };
 pub use malloc::{CoGetMalloc, IID_IMalloc, IID_IMallocSpy, IID_IUnknown};
 pub use mallocspy::{CoRegisterMallocSpy, CoRevokeMallocSpy};

@@ -148,7 +148,13 @@ impl Crossing {
             if there.try_reserve(1).is_ok() {
                 there.push(value.addr());
             }
-            self.judge_element(books, declared, value, index, array);
+            let was_there = elements
+                .before
+                .iter()
+                .any(|held| held.pointer == value && self.is_there(books, held, declared.what));
+            if !was_there {
+                self.judge_element(books, declared, value, index, array);
+            }
         }
         for old in &elements.before {
             let Some((key, generation)) = old.known else {

@@ -355,7 +355,7 @@ impl Crossing {
     }
 
     /// Whether what a parameter held when the call began is still there.
-    fn is_there(&self, books: &mut Books, held: &Held, what: What) -> bool {
+    pub(super) fn is_there(&self, books: &mut Books, held: &Held, what: What) -> bool {
         match held.known {
             Some((key, generation)) => is_live(books, key, generation),
             None => matches!(standing(books, held.pointer, what), Standing::Live(_)),

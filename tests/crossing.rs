@@ -44,5 +44,7 @@ mod out_set;
 mod out_stays_handed;
 #[path = "crossing/partial_failure.rs"]
 mod partial_failure;
+#[path = "crossing/reports.rs"]
+mod reports;
 #[path = "crossing/silence.rs"]
 mod silence;

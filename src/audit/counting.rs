@@ -8,8 +8,8 @@ use core::ptr::{self, NonNull};
 
 use super::current::{crossing, current};
 use super::judge::of_call;
-use super::ledger::{Books, Call, Deed, Detail, ObjectId, Record, books};
-use super::rules::Kind;
+use super::ledger::{Books, Deed, Detail, Object, ObjectId, Record, books};
+use super::rules::{Kind, Rule};
 use super::site::Stack;
 use crate::com::{Guid, HResult, IID_UNKNOWN, UnknownVtbl};
 
@@ -309,7 +309,10 @@ fn tell_gone(
     let session = object.session;
     let record = match object.fault(kind) {
         (kind, Some(call)) => of_call(kind, deed, NOT_ADDED, call),
-        (kind, None) => Record::new(kind, deed, Detail::Words(words), None),
+        (kind, None) => Record {
+            rules: Rule::only(51),
+            ..Record::new(kind, deed, Detail::Words(words), None)
+        },
     };
     books.tell(session, record, at);
 }
@@ -413,10 +416,11 @@ pub(crate) fn bury() {
 }
 
 /// What is told of an object that still has references when its session ends.
-pub(super) fn leak(references: u32, call: Option<Call>) -> Record {
-    let detail = Detail::References(references);
+pub(super) fn leak(object: &Object) -> Record {
+    let detail = Detail::References(object.references);
     Record {
-        call,
+        call: object.call,
+        rules: Rule::only(object.rule),
         ..Record::new(Kind::InterfaceLeaked, Deed::End, detail, None)
     }
 }

@@ -9,18 +9,7 @@
 //!        │                     │ is wrong at entry            │ (ledger/crossed)│ abandon: after a panic
 //! ```
 //!
-//! How to use it from another language, or in a proxy:
-//!
-//! 1. [`Crossing::begin`] with the method's name, and [`on`](Crossing::on) with the object's address, if there is one.
-//! 2. One call for each parameter that is a resource, with a [`Parameter`] that says what it is. What is passed by value is
-//!    none. The methods that take a variable's address change what it holds: the call itself must be made with the same
-//!    variable, after them. [`buffer`](Crossing::buffer) gives the address to call with.
-//! 3. The call.
-//! 4. [`end`](Crossing::end) says whether it failed. A value that the function returned is declared by
-//!    [`returned`](Crossing::returned) just before.
-//!
-//! A crossing that is dropped was abandoned: the callee panicked. One that is neither ended nor dropped, because the callee
-//! never returned, leaves nothing behind that points anywhere.
+//! [`Crossing`] says how it is used.
 //!
 //! Rules that the code keeps:
 //!
@@ -42,7 +31,7 @@ use super::ledger::{
     Books, Call, Claim, CrossingId, Deed, Facts, Generation, Lent, Name, Open, Party, Pending,
     SessionId, books,
 };
-use super::rules::Kind;
+use super::rules::{Kind, Rule};
 use super::sentinel;
 use super::site::Stack;
 
@@ -65,6 +54,8 @@ struct Declared {
     name: Name,
     what: What,
     is_member: bool,
+    /// It is what the function returned.
+    is_returned: bool,
     stays_callees: bool,
     watched: Watched,
 }
@@ -94,7 +85,18 @@ enum Watched {
     Interface(Direction),
 }
 
-/// An annotated call that is under way: see the [module](self) for how it is used.
+/// An annotated call that is under way: the untyped core of [`crossing`](crate::crossing), for proxies and for other languages.
+///
+/// 1. [`begin`](Self::begin) with the method's name, and [`on`](Self::on) with the object's address, if there is one.
+/// 2. One call for each parameter that is a resource, with a [`Parameter`] that says what it is. What is passed by value is
+///    none. The methods that take a variable's address change what it holds: the call itself must be made with the same
+///    variable, after them. [`buffer`](Self::buffer) gives the address to call with.
+/// 3. The call.
+/// 4. [`end`](Self::end) says whether it failed. A value that the function returned is declared by
+///    [`returned`](Self::returned) just before.
+///
+/// One that is dropped was abandoned: the callee panicked. One that is neither ended nor dropped, because the callee never
+/// returned, leaves nothing behind that points anywhere. Without a session nothing is done at all.
 ///
 /// # Examples
 ///
@@ -220,6 +222,7 @@ impl Crossing {
                 name,
                 what: parameter.what,
                 is_member: parameter.is_member,
+                is_returned: false,
                 stays_callees: parameter.stays_callees,
                 watched,
             });
@@ -243,8 +246,21 @@ impl Crossing {
         words: &'static str,
         key: Option<usize>,
     ) {
+        self.tell_of(books, (kind, kind.rules()), call, words, key);
+    }
+
+    /// The same, of those rules of the kind's that it breaks.
+    fn tell_of(
+        &self,
+        books: &mut Books,
+        (kind, rules): (Kind, &'static [Rule]),
+        call: Call,
+        words: &'static str,
+        key: Option<usize>,
+    ) {
         let entry = key.and_then(|key| books.get(key));
         let mut record = of_call(kind, Deed::End, words, call);
+        record.rules = rules;
         record.block = entry.as_ref().map(super::judge::facts);
         books.tell(self.session, record, &Stack::here());
     }
@@ -327,7 +343,7 @@ impl Crossing {
     /// # Safety
     ///
     /// * `slot` is null, or points to a variable of a pointer's size that is there until the crossing has ended, and that
-    ///   nobody but the callee uses meanwhile. It may hold anything, or be uninitialised if it is a member of nothing that is read.
+    ///   nobody but the callee uses meanwhile. It may hold any address.
     pub unsafe fn output(&mut self, parameter: Parameter<'_>, slot: *mut *mut c_void) {
         if self.id == 0 || slot.is_null() {
             return;
@@ -342,7 +358,8 @@ impl Crossing {
             && let Standing::Live(Some(key)) = standing(books, before, parameter.what)
         {
             let words = "the variable held {block} when the call began, which was never freed";
-            self.expect_free(books, key, Kind::OutOwnedAtEntry, call, words);
+            let kind = Kind::OutOwnedAtEntry;
+            self.expect_free(books, key, (kind, kind.rules()), call, words);
         }
         let claim = Claim {
             session: self.session,
@@ -451,6 +468,9 @@ impl Crossing {
             },
         };
         self.declare(&mut books, &parameter, watched);
+        if let Some(declared) = self.declared.last_mut() {
+            declared.is_returned = true;
+        }
     }
 
     /// A buffer of the caller's whose size it says (R31), \[out\] or \[in,out\]: what the callee is to be given in its
@@ -533,7 +553,7 @@ impl Crossing {
         &self,
         books: &mut Books,
         key: usize,
-        kind: Kind,
+        (kind, rules): (Kind, &'static [Rule]),
         call: Call,
         words: &'static str,
     ) {
@@ -541,7 +561,12 @@ impl Crossing {
             return;
         };
         if let Some(passage) = books.crossed.passes(entry.generation(), call) {
-            passage.pending = Some(Pending { kind, call, words });
+            passage.pending = Some(Pending {
+                kind,
+                rules,
+                call,
+                words,
+            });
         }
     }
 

@@ -5,7 +5,7 @@ use core::ptr;
 
 use super::judge::of_call;
 use super::ledger::{Call, Deed, books};
-use super::rules::Kind;
+use super::rules::{Kind, Rule};
 use super::session::Session;
 use super::site::Stack;
 use crate::com::{Guid, HResult, IID_UNKNOWN, Object, UnknownVtbl};
@@ -146,15 +146,15 @@ impl Query<'_> {
     }
 
     fn tell(&mut self, words: &'static str) {
-        self.record(Kind::IdentityBroken, words, None);
+        self.record(Kind::IdentityBroken, 49, words, None);
     }
 
     fn tell_set(&mut self) {
         let words = "QueryInterface failed, and its variable is not NULL";
-        self.record(Kind::OutSetOnFailure, words, Some("ppvObject"));
+        self.record(Kind::OutSetOnFailure, 48, words, Some("ppvObject"));
     }
 
-    fn record(&mut self, kind: Kind, words: &'static str, parameter: Option<&str>) {
+    fn record(&mut self, kind: Kind, rule: u8, words: &'static str, parameter: Option<&str>) {
         if core::mem::replace(&mut self.is_told, true) {
             return;
         }
@@ -164,7 +164,8 @@ impl Query<'_> {
             return;
         };
         let parameter = parameter.and_then(|name| books.crossed.name(name));
-        let record = of_call(kind, Deed::Read, words, Call { method, parameter });
+        let mut record = of_call(kind, Deed::Read, words, Call { method, parameter });
+        record.rules = Rule::only(rule);
         books.tell(self.session.id(), record, &at);
     }
 }

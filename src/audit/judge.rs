@@ -294,16 +294,22 @@ impl Books {
         };
         if let Some(pending) = passage.pending {
             let call = pending.call;
-            return of_call(pending.kind, Deed::End, pending.words, call);
+            return Record {
+                rules: pending.rules,
+                ..of_call(pending.kind, Deed::End, pending.words, call)
+            };
         }
         match passage.role {
             Role::In => return leak,
             Role::Element(array) if self.crossed.passage(array).is_none() => {
                 let words = "the array was freed, and {block} that it held was not";
-                return of_call(Kind::ElementLeaked, Deed::End, words, passage.call);
+                return Record {
+                    rules: Rule::only(32),
+                    ..of_call(Kind::ElementLeaked, Deed::End, words, passage.call)
+                };
             }
-            Role::Out | Role::Element(_) => leak.rules = Rule::OUT,
-            Role::InOut => leak.rules = Rule::IN_OUT,
+            Role::Out | Role::Element(_) => leak.rules = Rule::only(5),
+            Role::InOut => leak.rules = Rule::only(8),
         }
         leak.call = Some(passage.call);
         leak

@@ -49,7 +49,7 @@ pub(super) use crossed::{
     Claim, Crossed, CrossingId, Generation, Lent, Open, Party, Pending, Role,
 };
 pub(super) use entry::{Entry, State, veil};
-pub(super) use objects::{ObjectId, Objects};
+pub(super) use objects::{Object, ObjectId, Objects};
 pub(super) use record::{Call, Deed, Detail, Facts, Name, PREVIEW, Record};
 use scramble::Scramble;
 

@@ -28,10 +28,21 @@ impl Rule {
         }
     }
 
-    /// Why what was handed out is freed by the caller.
-    pub(super) const OUT: &'static [Self] = &[Self(5)];
-    /// Why an \[in,out\] value is.
-    pub(super) const IN_OUT: &'static [Self] = &[Self(8)];
+    /// The one of that number, as a list; none if there is no such rule.
+    pub(super) fn only(number: u8) -> &'static [Self] {
+        const ALL: [Rule; Rule::COUNT as usize] = {
+            let mut all = [Rule(0); Rule::COUNT as usize];
+            let mut number = 1;
+            while number <= Rule::COUNT {
+                all[number as usize - 1] = Rule(number);
+                number += 1;
+            }
+            all
+        };
+        static EACH: [Rule; Rule::COUNT as usize] = ALL;
+        let index = usize::from(number).wrapping_sub(1);
+        EACH.get(index..=index).unwrap_or_default()
+    }
 
     /// Its number.
     #[must_use]
@@ -302,8 +313,8 @@ impl Kind {
             Self::OutOwnedAtEntry => &[Rule(7)],
             Self::OutReadByCallee => &[Rule(6)],
             Self::OutNotSet => &[Rule(15)],
-            Self::OutSetOnFailure => &[Rule(14), Rule(16), Rule(18)],
-            Self::OutWrongFamily => &[Rule(5), Rule(10), Rule(29)],
+            Self::OutSetOnFailure => &[Rule(14), Rule(16), Rule(18), Rule(48)],
+            Self::OutWrongFamily => &[Rule(5), Rule(10), Rule(29), Rule(38)],
             Self::OutNotACopy => &[Rule(13)],
             Self::OutFreedByCallee => &[Rule(11)],
             Self::InoutInvalid => &[Rule(8)],

@@ -25,7 +25,9 @@ static FIELD: [AtomicPtr<UnknownVtbl>; COUNT * STRIDE] =
 
 /// The sentinel of a number.
 pub(super) fn of(index: usize) -> *mut u8 {
-    FIELD[index % COUNT * STRIDE + 1].as_ptr().cast()
+    // A pointer into all of it: what stands before the sentinel may be read as well.
+    let start = (&raw const FIELD).cast::<u8>().cast_mut();
+    start.wrapping_add(index % COUNT * BYTES + size_of::<usize>())
 }
 
 /// The number of the sentinel that an address lies at, or in.

@@ -225,8 +225,9 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         let block = Some(facts);
         books.record(id, Record { block, ..record });
     }
-    while let Some((references, call)) = books.objects.next_leaked(id) {
-        books.record(id, counting::leak(references, call));
+    while let Some(object) = books.objects.next_leaked(id) {
+        let record = counting::leak(object);
+        books.record(id, record);
     }
     let outer = books.session(id).map_or(0, |book| book.outer);
     let book = books.close(id)?;

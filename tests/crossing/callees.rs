@@ -163,6 +163,34 @@ fn threads_at_once() {
     }));
 }
 
+/// A session that ends within a call: nothing of the call is judged, and its variables hold what they held.
+#[test]
+fn a_session_that_ends_within_a_call() {
+    let mut text = std::ptr::null_mut::<u16>();
+    let slot = &raw mut text;
+    let mut title = std::ptr::null_mut();
+    let mut buffer = [1_u8; 4];
+    let mut call = None;
+    let mut given = std::ptr::null_mut();
+    let report = judged(|_| {
+        title = string("old");
+        let mut begun = Crossing::begin("IBrowser::Rename");
+        // SAFETY: variables of this frame's.
+        unsafe { begun.output(Parameter::bstr("text"), slot.cast()) };
+        // SAFETY: as above.
+        unsafe { begun.in_out(Parameter::bstr("title"), (&raw mut title).cast()) };
+        // SAFETY: as above.
+        given = unsafe { begun.buffer("buffer", (&raw mut buffer).cast(), 4) };
+        call = Some(begun);
+    });
+    report.assert_kinds([Kind::Leak]);
+    store(given, 7);
+    call.expect("it began").end(false);
+    assert!(load(slot).is_null());
+    assert_eq!(load((&raw mut buffer).cast::<u8>()), 7);
+    free(load(&raw mut title));
+}
+
 /// Parallel sessions do not see each other's calls.
 #[test]
 fn sessions_at_once() {

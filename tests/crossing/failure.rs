@@ -6,7 +6,7 @@ use olemem::crossing::WithCode;
 use olemem::{Bstr, HResult};
 
 const REST: &str = "\
-rule: R14, R16, R18
+rule: R14
   help: on failure free what was made so far and store NULL; a method that fails with data on purpose needs a waiver";
 
 #[test]
@@ -180,7 +180,8 @@ fn broken_member() {
 error[out-set-on-failure]: the call failed, and a BSTR was handed out all the same
   call IBrowser::get_Page, parameter page.title
   block 1: BSTR, 12 bytes, \"olemem\"
-  {REST}"
+  {}",
+            REST.replace("R14", "R16")
         ),
     );
 }

@@ -115,6 +115,25 @@ error[in-freed-by-callee]: the callee freed task memory that it was lent as [in]
     );
 }
 
+/// A pinned string is there as long as it is pinned, and was freed all the same.
+#[test]
+fn broken_while_it_is_pinned() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready").into_raw().cast_mut();
+        assert!(raw::pin(text).is_ok());
+        // SAFETY: the string is live.
+        let call = unsafe {
+            audit
+                .call("IBrowser::put_StatusText")
+                .in_raw(olemem::audit::Parameter::bstr("text"), text)
+        };
+        call.invoke(free);
+        // SAFETY: a pin of this frame's.
+        unsafe { raw::unpin(text) };
+    });
+    report.assert_kinds([Kind::InFreedByCallee]);
+}
+
 /// By a thread that takes no part in the session, while the call is under way.
 #[test]
 fn broken_on_another_thread() {

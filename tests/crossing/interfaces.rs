@@ -115,7 +115,7 @@ fn broken_by_releasing_what_is_in() {
         "\
 error[interface-over-released]: the callee released an interface pointer without a reference of its own
   call ISited::SetSite, parameter site
-  rule: R44, R46, R51
+  rule: R44
   help: release only what was added or handed over: an [in] pointer is the caller's",
     );
 }
@@ -132,7 +132,7 @@ fn broken_by_a_reference_that_is_never_released() {
         &report,
         "\
 error[interface-leaked]: an object still has 1 reference
-  rule: R43, R45, R46
+  rule: R43
   help: release each reference once: what came as [out], and what was replaced as [in,out]",
     );
     release(lost);
@@ -153,7 +153,7 @@ fn broken_by_the_caller() {
         "\
 error[interface-leaked]: an object still has 1 reference
   call ISited::GetSite, parameter site
-  rule: R43, R45, R46
+  rule: R45
   help: release each reference once: what came as [out], and what was replaced as [in,out]",
     );
     drop(lost);
@@ -230,7 +230,7 @@ fn broken_by_replacing_without_a_release() {
         "\
 error[interface-leaked]: an object still has 1 reference
   call ISited::ExchangeSite, parameter site
-  rule: R43, R45, R46
+  rule: R46
   help: release each reference once: what came as [out], and what was replaced as [in,out]",
     );
     release(lost);
@@ -307,7 +307,7 @@ fn broken_by_a_release_too_many() {
         &report,
         "\
 error[interface-over-released]: an object is released that has no reference any more
-  rule: R44, R46, R51
+  rule: R51
   help: release only what was added or handed over: an [in] pointer is the caller's",
     );
 }
@@ -374,7 +374,7 @@ fn broken_by_a_call_after_the_last_release() {
         &report,
         "\
 error[interface-used-after-destroy]: an object is called after its last reference was released
-  rule: R43, R51
+  rule: R51
   help: keep a reference for as long as the pointer is used",
     );
 }

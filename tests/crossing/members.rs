@@ -51,7 +51,7 @@ fn broken_by_null_over_a_string() {
 error[element-leaked]: NULL was stored in a structure in place of a BSTR, which was never freed
   call IBrowser::UpdatePage, parameter page.title
   block 2: BSTR, 6 bytes, \"old\"
-  rule: R32, R34, R35
+  rule: R35
   help: free each element before the array, and those that a smaller count leaves behind",
     );
     free(lost);
@@ -139,7 +139,7 @@ fn broken_string_by_the_callee() {
 error[out-wrong-family]: what was handed out is a BSTR, of the wrong family
   call IStream::Stat, parameter stat.pwcsName
   block 1: BSTR, 8 bytes, \"name\"
-  rule: R5, R10, R29
+  rule: R38
   help: hand out a BSTR that SysAllocString* made where a BSTR is declared, else memory of CoTaskMemAlloc",
     );
     free(lost);

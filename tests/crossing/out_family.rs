@@ -8,12 +8,12 @@ use olemem::crossing::Handed;
 use olemem::{Bstr, TaskBox, TaskStr};
 
 #[track_caller]
-fn assert_refused(report: &Report, method: &str, what: &str, block: &str) {
+fn assert_refused(report: &Report, rule: &str, method: &str, what: &str, block: &str) {
     let story = format!(
         "\
 error[out-wrong-family]: what was handed out is {what}
   call {method}
-{block}  rule: R5, R10, R29
+{block}  rule: {rule}
   help: hand out a BSTR that SysAllocString* made where a BSTR is declared, else memory of CoTaskMemAlloc"
     );
     assert_told(report, &story);
@@ -85,7 +85,7 @@ fn kept() {
 fn broken_literal() {
     let mut literal = [0x52, 0];
     let report = handed(|| literal.as_mut_ptr());
-    assert_refused(&report, METHOD, "no block at all", "");
+    assert_refused(&report, "R5", METHOD, "no block at all", "");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn broken_freed_before_it_was_handed_out() {
         text
     });
     let block = "  block 2: BSTR, 10 bytes\n";
-    assert_refused(&report, METHOD, "a BSTR that was freed", block);
+    assert_refused(&report, "R5", METHOD, "a BSTR that was freed", block);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn broken_interior_pointer() {
         free(own);
     });
     let block = "  block 1: BSTR, 10 bytes, \"Ready\"\n";
-    assert_refused(&report, METHOD, "a pointer into a BSTR", block);
+    assert_refused(&report, "R5", METHOD, "a pointer into a BSTR", block);
 }
 
 #[test]
@@ -123,7 +123,13 @@ fn broken_task_memory_for_a_bstr() {
         lost.cast()
     });
     let block = "  block 2: task memory, 12 bytes\n";
-    assert_refused(&report, METHOD, "task memory, of the wrong family", block);
+    assert_refused(
+        &report,
+        "R5",
+        METHOD,
+        "task memory, of the wrong family",
+        block,
+    );
     free_task(lost);
 }
 
@@ -144,6 +150,7 @@ fn broken_bstr_for_a_string() {
     });
     assert_refused(
         &report,
+        "R29",
         "IBrowser::get_Title, parameter title",
         "a BSTR, of the wrong family",
         "  block 1: BSTR, 12 bytes, \"olemem\"\n",
@@ -164,7 +171,7 @@ fn broken_returned_value() {
         assert!(text.is_null());
     });
     let method = "status_text, parameter return value";
-    assert_refused(&report, method, "no block at all", "");
+    assert_refused(&report, "R10", method, "no block at all", "");
 }
 
 /// R5: the caller frees it, or it is a leak of its own rule, told with the call.

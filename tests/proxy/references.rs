@@ -59,7 +59,7 @@ fn broken_by_one_release_too_many() {
         &report,
         "\
 error[interface-over-released]: an object is released that has no reference any more
-  rule: R44, R46, R51
+  rule: R51
   help: release only what was added or handed over: an [in] pointer is the caller's",
     );
 }

@@ -5,11 +5,13 @@ use core::ffi::c_void;
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 
+use super::verdict::is_live;
 use super::{
     Books, Crossing, Declared, Generation, Held, Kind, Name, Parameter, Standing, Watched, books,
     hold, standing, unsound,
 };
 use crate::audit::ledger::Role;
+use crate::audit::rules::Rule;
 
 /// An array whose elements are looked at.
 #[derive(Debug)]
@@ -148,11 +150,10 @@ impl Crossing {
             if there.try_reserve(1).is_ok() {
                 there.push(value.addr());
             }
-            let was_there = elements
-                .before
-                .iter()
-                .any(|held| held.pointer == value && self.is_there(books, held, declared.what));
-            if !was_there {
+            let is_as_before = |old: &Held| {
+                old.pointer == value && old.known.is_none_or(|(key, old)| is_live(books, key, old))
+            };
+            if !elements.before.iter().any(is_as_before) {
                 self.judge_element(books, declared, value, index, array);
             }
         }
@@ -160,13 +161,11 @@ impl Crossing {
             let Some((key, generation)) = old.known else {
                 continue;
             };
-            let is_live = books
-                .get(key)
-                .is_some_and(|entry| entry.generation() == generation && entry.is_live());
-            if is_live && !there.contains(&old.pointer.addr()) {
+            if is_live(books, key, generation) && !there.contains(&old.pointer.addr()) {
                 let words = "{block} was left behind by the array, and never freed";
                 let call = self.call(Some(declared.name));
-                self.expect_free(books, key, Kind::ElementLeaked, call, words);
+                let kind = (Kind::ElementLeaked, Rule::only(34));
+                self.expect_free(books, key, kind, call, words);
             }
         }
     }

@@ -3,7 +3,8 @@
 
 use core::ffi::c_void;
 
-use super::{Books, Call, Crossing, Declared, Kind, Parameter, Watched, books, sentinel};
+use super::verdict::of_failure;
+use super::{Books, Call, Crossing, Declared, Kind, Parameter, Rule, Watched, books, sentinel};
 use crate::audit::counting::NOT_ADDED;
 use crate::audit::ledger::Deed;
 use crate::audit::site::Stack;
@@ -93,7 +94,7 @@ impl Crossing {
     ) {
         let call = self.call(Some(declared.name));
         match direction {
-            Direction::In(value) => self.judge_lent(books, value, call),
+            Direction::In(value) => self.judge_lent(books, value, call, 44),
             Direction::Out {
                 slot,
                 before,
@@ -119,7 +120,8 @@ impl Crossing {
                 }
                 if failed && !self.may_fail_with_outs {
                     let words = "the call failed, and an [out] variable is not NULL";
-                    self.tell(books, Kind::OutSetOnFailure, call, words, None);
+                    let kind = (Kind::OutSetOnFailure, of_failure(declared));
+                    self.tell_of(books, kind, call, words, None);
                     if let Some(object) = books.objects.at(value.addr()) {
                         // Who releases it now, if anybody does, is of no interest.
                         object.is_blamed = true;
@@ -132,7 +134,7 @@ impl Crossing {
                 // SAFETY: the variable is there until the crossing has ended, by the promise of `in_out`.
                 let value = unsafe { slot.read() };
                 if value == before {
-                    return self.judge_lent(books, value, call);
+                    return self.judge_lent(books, value, call, 46);
                 }
                 if failed {
                     let words = "the call failed, and another interface pointer stands in place of the old one";
@@ -143,9 +145,9 @@ impl Crossing {
                     // The caller's reference was the callee's to release.
                     old.holds(caller, -1);
                     old.holds(party, 1);
-                    old.call = Some(call);
+                    (old.call, old.rule) = (Some(call), 46);
                 }
-                self.judge_lent(books, before, call);
+                self.judge_lent(books, before, call, 46);
                 if !value.is_null() {
                     self.receive_interface(books, value, call);
                 }
@@ -154,7 +156,7 @@ impl Crossing {
     }
 
     /// The callee released no more than it had (R44, R46).
-    fn judge_lent(&self, books: &mut Books, value: *mut c_void, call: Call) {
+    fn judge_lent(&self, books: &mut Books, value: *mut c_void, call: Call, rule: u8) {
         let party = self.party;
         let Some(object) = books.objects.at(value.addr()) else {
             return;
@@ -168,7 +170,7 @@ impl Crossing {
             (kind, None) => {
                 let words =
                     "the callee released an interface pointer without a reference of its own";
-                self.tell(books, kind, call, words, None);
+                self.tell_of(books, (kind, Rule::only(rule)), call, words, None);
             }
         }
     }
@@ -184,7 +186,7 @@ impl Crossing {
         object.raise(self.before, 1);
         object.holds(party, -1);
         object.holds(caller, 1);
-        object.call = Some(call);
+        (object.call, object.rule) = (Some(call), 45);
         if object.held(party) < 0 {
             object.put_back(party);
             self.tell(books, Kind::InterfaceNotAddrefed, call, NOT_ADDED, None);
@@ -192,10 +194,5 @@ impl Crossing {
             // It held one already, which it may have given up or not: what comes will tell.
             object.doubtful = Some(call);
         }
-    }
-
-    fn tell_not_set(&self, books: &mut Books, call: Call) {
-        let words = "the call returned, and an [out] variable was never written";
-        self.tell(books, Kind::OutNotSet, call, words, None);
     }
 }

@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 
 use super::What;
-use crate::audit::ledger::{Books, Generation, Place};
+use crate::audit::ledger::{Books, Generation, Place, State};
 use crate::audit::sentinel;
 use crate::layout::{HEADER, PREFIX};
 use crate::task::block::Family;
@@ -74,7 +74,7 @@ pub(super) fn standing(books: &mut Books, value: *const c_void, what: What) -> S
         return Standing::Foreign;
     }
     let of = |books: &Books, key: usize, sound: Standing| match books.get(key) {
-        Some(entry) if entry.is_live() => sound,
+        Some(entry) if entry.state == State::Live => sound,
         _ => Standing::Freed(key),
     };
     match books.place(block, family) {

@@ -4,11 +4,11 @@ use core::ffi::c_void;
 use core::ptr;
 
 use super::{
-    Books, Call, Crossing, Declared, Deed, Facts, Generation, Held, Kind, Standing, Watched, What,
-    books, hash, of_call, sentinel, standing, unsound,
+    Books, Call, Crossing, Declared, Deed, Direction, Facts, Generation, Held, Kind, Standing,
+    Watched, What, books, hash, of_call, sentinel, standing, unsound,
 };
-use crate::audit::ledger::{Detail, Record, Role};
-use crate::audit::rules::Severity;
+use crate::audit::ledger::{Detail, Record, Role, State};
+use crate::audit::rules::{Rule, Severity};
 use crate::audit::site::Stack;
 
 impl Crossing {
@@ -16,6 +16,10 @@ impl Crossing {
     pub(super) fn judge(&mut self, failed: bool, has_returned: bool) {
         let mut books = books();
         let books = &mut *books;
+        if books.session(self.session).is_none() {
+            // It ended within the call, and nobody knows its blocks any more.
+            return self.give_back();
+        }
         // What was lent first: it says what may be handed out.
         for declared in &self.declared {
             match &declared.watched {
@@ -48,7 +52,10 @@ impl Crossing {
                     let kept = match kept {
                         Kept::Value => continue,
                         Kept::Nothing => ptr::null_mut(),
-                        Kept::Before => *before,
+                        Kept::Before => {
+                            self.expect_nothing(books, *before, declared.what);
+                            *before
+                        }
                     };
                     // SAFETY: as above.
                     unsafe { slot.write(kept) };
@@ -89,6 +96,34 @@ impl Crossing {
                 .map_or(0, |book| book.counts.allocated);
             let call = self.call(None);
             books.crossed.fails(self.session, self.first, last, call);
+        }
+    }
+
+    /// Takes back what was planted and put in the place of something else.
+    fn give_back(&self) {
+        for declared in &self.declared {
+            let (slot, before, planted) = match &declared.watched {
+                Watched::Buffer(buffer) => {
+                    buffer.copy_back();
+                    continue;
+                }
+                Watched::Out {
+                    slot,
+                    before,
+                    planted: Some(planted),
+                }
+                | Watched::Interface(Direction::Out {
+                    slot,
+                    before,
+                    planted: Some(planted),
+                }) => (*slot, *before, *planted),
+                _ => continue,
+            };
+            // SAFETY: the variable is there until the crossing has ended, by the promise of `output`.
+            if unsafe { slot.read() } == sentinel::of(planted).cast() {
+                // SAFETY: as above.
+                unsafe { slot.write(before) };
+            }
         }
     }
 
@@ -162,8 +197,7 @@ impl Crossing {
             }
             if value == sentinel::of(index).cast() {
                 if has_returned {
-                    let words = "the call returned, and an [out] variable was never written";
-                    self.tell(books, Kind::OutNotSet, call, words, None);
+                    self.tell_not_set(books, call);
                 }
                 return Kept::Before;
             }
@@ -179,18 +213,26 @@ impl Crossing {
             } else {
                 "the call failed, and an [out] variable is not NULL"
             };
-            self.tell(books, Kind::OutSetOnFailure, call, words, standing.key());
+            let kind = (Kind::OutSetOnFailure, of_failure(declared));
+            self.tell_of(books, kind, call, words, standing.key());
             self.blame(books, standing.key());
         } else if declared.stays_callees {
             return Kept::Value;
         } else if !is_live {
             let words = unsound!("what was handed out", standing);
-            self.tell(books, Kind::OutWrongFamily, call, words, standing.key());
+            let kind = (Kind::OutWrongFamily, of_family(declared));
+            self.tell_of(books, kind, call, words, standing.key());
             self.blame(books, standing.key());
         } else if let Some(key) = standing.key() {
             self.receive(books, key, call, Role::Out);
         }
         if is_live { Kept::Value } else { Kept::Nothing }
+    }
+
+    /// An \[out\] variable holds what was planted there.
+    pub(super) fn tell_not_set(&self, books: &mut Books, call: Call) {
+        let words = "the call returned, and an [out] variable was never written";
+        self.tell(books, Kind::OutNotSet, call, words, None);
     }
 
     /// Somebody wrote through a sentinel, where an \[out\] variable pointed when the call began.
@@ -335,11 +377,12 @@ impl Crossing {
                 let (kind, words) = if declared.is_member && new == Standing::Null {
                     let words =
                         "NULL was stored in a structure in place of {block}, which was never freed";
-                    (Kind::ElementLeaked, words)
+                    ((Kind::ElementLeaked, Rule::only(35)), words)
                 } else {
                     let words =
                         "an [in,out] value was replaced, and {block} that it was is never freed";
-                    (Kind::InoutLeaked, words)
+                    let kind = Kind::InoutLeaked;
+                    ((kind, kind.rules()), words)
                 };
                 self.expect_free(books, key, kind, call, words);
                 let party = self.party;
@@ -355,10 +398,19 @@ impl Crossing {
     }
 
     /// Whether what a parameter held when the call began is still there.
-    pub(super) fn is_there(&self, books: &mut Books, held: &Held, what: What) -> bool {
+    fn is_there(&self, books: &mut Books, held: &Held, what: What) -> bool {
         match held.known {
             Some((key, generation)) => is_live(books, key, generation),
             None => matches!(standing(books, held.pointer, what), Standing::Live(_)),
+        }
+    }
+
+    /// What the variable held is not lost after all.
+    fn expect_nothing(&self, books: &mut Books, before: *mut c_void, what: What) {
+        if let Some(key) = standing(books, before, what).key()
+            && let Some(entry) = books.get(key)
+        {
+            books.crossed.expect_nothing(entry.generation());
         }
     }
 
@@ -368,6 +420,21 @@ impl Crossing {
             entry.is_blamed = true;
         }
     }
+}
+
+/// The rule of an \[out\] variable that is not NULL after a failure.
+pub(super) fn of_failure(declared: &Declared) -> &'static [Rule] {
+    Rule::only(if declared.is_member { 16 } else { 14 })
+}
+
+/// The rule of an \[out\] value that is of the wrong family.
+fn of_family(declared: &Declared) -> &'static [Rule] {
+    Rule::only(match declared.what {
+        _ if declared.is_member => 38,
+        _ if declared.is_returned => 10,
+        What::String => 29,
+        _ => 5,
+    })
 }
 
 /// What an \[out\] variable is to hold.
@@ -382,8 +449,8 @@ enum Kept {
 }
 
 /// Whether a block is still live that was, and no other at its address.
-fn is_live(books: &Books, key: usize, generation: Generation) -> bool {
+pub(super) fn is_live(books: &Books, key: usize, generation: Generation) -> bool {
     books
         .get(key)
-        .is_some_and(|entry| entry.generation() == generation && entry.is_live())
+        .is_some_and(|entry| entry.generation() == generation && entry.state == State::Live)
 }

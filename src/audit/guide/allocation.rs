@@ -66,7 +66,7 @@ pub(super) const R24: Guide = Guide {
     statement: "A BSTR is a pointer to the first unit of its string. A pointer further in is no BSTR: it has no \
                 length before it.",
     check: Check::Heap,
-    how: "A free of such a pointer is seen today. Where one is only read, an annotated call will see it: not yet.",
+    how: "A free of such a pointer is seen, and so is one that a call passes or hands out.",
     broken: kinds::INTERIOR_FREE.broken,
     kept: kinds::INTERIOR_FREE.kept,
     source: "Lippert; PVS-Studio V750",
@@ -133,8 +133,7 @@ pub(super) const R29: Guide = Guide {
     statement: "Zero-terminated strings that are [out] or [in,out] come from CoTaskMemAlloc, and are freed by \
                 CoTaskMemFree. A BSTR is no substitute.",
     check: Check::Call,
-    how: "On return the value is looked up: the start of a task block. Today a BSTR that was returned shows by the \
-          caller's CoTaskMemFree, as a family mismatch.",
+    how: "On return the value is looked up: the start of a live task block.",
     broken: r#"HRESULT get_Title(Browser *self, LPWSTR *title)
 {
     *title = SysAllocString(self->title); /* the wrong family */
@@ -176,7 +175,7 @@ pub(super) const R31: Guide = Guide {
     statement: "A buffer that is [out, size_is(n)] is the caller's. The callee writes no further than n and does \
                 not free it.",
     check: Check::Call,
-    how: "Guard bytes are planted behind the buffer. Where it is a block of its own, its overrun is seen today.",
+    how: "The callee is given a copy of the buffer that stands among guard bytes.",
     broken: r#"HRESULT ReadTitle(Browser *self, ULONG size, WCHAR *buffer)
 {
     ULONG at = 0;

@@ -7,8 +7,8 @@ pub(super) const R32: Guide = Guide {
     statement: "An [out] array of pointers is a block, and so is each of its elements, all of the proper \
                 allocators. The caller frees each element, then the array.",
     check: Check::Call,
-    how: "The call names the array and its count; each element is then followed. Today forgotten elements show as \
-          leaks, and those of the wrong family when they are freed.",
+    how: "The call names the array and its count; each element is looked up on return, and followed until the \
+          session ends.",
     broken: r#"void caller(Browser *browser)
 {
     ULONG count = 0;
@@ -34,7 +34,8 @@ pub(super) const R33: Guide = Guide {
     statement: "A callee that fails while it fills a struct or an array releases what it allocated already, and \
                 leaves the pointers NULL or valid, in keeping with each other.",
     check: Check::Call,
-    how: "On a failing return the named members and elements are looked at. Today what was not released shows as a leak.",
+    how: "Blocks that were allocated during a call with structures or arrays that failed are looked for when \
+          the session ends.",
     broken: r#"HRESULT GetPage(Browser *self, Page *page)
 {
     page->title = SysAllocString(OLESTR("olemem"));
@@ -62,8 +63,8 @@ pub(super) const R34: Guide = Guide {
     statement: "When a callee returns fewer elements than it was given, it releases those beyond the new count; \
                 nobody can reach them afterwards.",
     check: Check::Call,
-    how: "The count at entry and the one at exit are compared, and what lies between them is looked up. Today it \
-          shows as leaks.",
+    how: "The elements are remembered when the call begins; those that are no longer in the array when it ends \
+          have to be freed.",
     broken: r#"HRESULT Shorten(ULONG *count, BSTR *names)
 {
     UNREFERENCED_PARAMETER(names);
@@ -87,7 +88,7 @@ pub(super) const R35: Guide = Guide {
     statement: "When a callee sets an embedded [in,out] pointer to NULL, the caller's copy of the block is orphaned \
                 once the call is marshalled. The application keeps the pointer aside and frees it.",
     check: Check::Call,
-    how: "The members that the call names are compared between entry and exit. Today the old block shows as a leak.",
+    how: "The members that the call names are compared between its beginning and its end.",
     broken: r#"HRESULT ClearTitle(Browser *self, Page *page)
 {
     UNREFERENCED_PARAMETER(self);
@@ -108,7 +109,7 @@ pub(super) const R36: Guide = Guide {
     title: "embedded pointers are initialised before the call",
     statement: "Pointers inside a struct that is passed are valid or NULL before the call: a marshaller follows them.",
     check: Check::Call,
-    how: "At entry each member that the call names is NULL or live.",
+    how: "When the call begins each member that it names is NULL or live.",
     broken: r#"void caller(Browser *browser)
 {
     Page page; /* whatever is on the stack */
@@ -129,7 +130,8 @@ pub(super) const R37: Guide = Guide {
     statement: "Two parameters of one call do not lead to the same block, unless they are declared to, when one of \
                 them is replaced or freed by the callee.",
     check: Check::Call,
-    how: "The blocks of all parameters are compared at entry. What an [out] variable holds at entry does not count.",
+    how: "The blocks of all parameters are compared when the call begins. What an [out] variable holds then \
+          does not count.",
     broken: r#"void caller(Browser *browser)
 {
     BSTR text = SysAllocString(OLESTR("old"));
@@ -152,8 +154,8 @@ pub(super) const R38: Guide = Guide {
     statement: "In a struct that is [out], members typed BSTR are freed by SysFreeString, and LPWSTR members, as the \
                 name in STATSTG, by CoTaskMemFree.",
     check: Check::Call,
-    how: "The call names members and families. Today a member that is freed by the wrong function shows as a family \
-          mismatch, one that is forgotten as a leak.",
+    how: "On return each member that the call names is looked up. One that the caller frees by the wrong \
+          function is a family mismatch.",
     broken: r#"void caller(Browser *browser)
 {
     Page page = { NULL, NULL };

@@ -7,8 +7,8 @@ pub(super) const R1: Guide = Guide {
     statement: "The caller allocates and frees what it passes as [in]. The callee neither frees nor reallocates it, \
                 and does not keep it.",
     check: Check::Partly,
-    how: "A block that nobody frees is a leak today. A callee's free shows today by the caller's own, as a double \
-          free; an annotated call will name it: it compares what lives at entry and at exit.",
+    how: "A block that nobody frees is a leak. What a call lends is remembered: a callee's free of it is told \
+          with the callee's stack, and not carried out.",
     broken: r#"HRESULT put_StatusText(Browser *self, BSTR text)
 {
     SysReAllocString(&self->status, text);
@@ -29,8 +29,8 @@ pub(super) const R2: Guide = Guide {
     statement: "What is passed as [in] is treated as unmodified: neither the bytes of the string nor its length \
                 prefix change.",
     check: Check::Call,
-    how: "The contents are hashed at entry and compared at exit. It will be a warning: behind a marshalled boundary \
-          the callee has a copy of its own.",
+    how: "The contents are hashed when the call begins and compared when it ends. It is a warning: behind a \
+          marshalled boundary the callee has a copy of its own.",
     broken: r#"HRESULT put_StatusText(Browser *self, BSTR text)
 {
     if (SysStringLen(text) > 0)
@@ -53,7 +53,8 @@ pub(super) const R3: Guide = Guide {
     statement: "What is passed where a BSTR is declared is NULL or a BSTR made by the API, for [in] as well: no \
                 literal, no LPWSTR, no pointer into a string. Registered static literals of a BSTR's shape are excepted.",
     check: Check::Call,
-    how: "At entry the pointer is looked up: NULL, the place of a BSTR in a live block, or a registered literal.",
+    how: "When the call begins the pointer is looked up: NULL, the place of a BSTR in a live block, or a \
+          registered literal.",
     broken: r#"void caller(Browser *browser)
 {
     WCHAR text[] = OLESTR("Ready");
@@ -96,8 +97,8 @@ pub(super) const R5: Guide = Guide {
     statement: "The callee allocates what it hands out by the proper allocator, SysAllocString and its kin for a \
                 BSTR and CoTaskMemAlloc for other memory. The caller frees it.",
     check: Check::Call,
-    how: "On return the value is looked up: a live block of the declared family. What the caller forgets shows \
-          today as a leak, told with R1.",
+    how: "On return the value is looked up: a live block of the declared family. What the caller forgets is a \
+          leak, told with this rule and the call.",
     broken: r#"HRESULT get_StatusText(Browser *self, BSTR *text)
 {
     UNREFERENCED_PARAMETER(self);
@@ -119,8 +120,8 @@ pub(super) const R6: Guide = Guide {
     statement: "The callee neither reads nor frees the value that an [out] variable has at entry. Behind a \
                 marshalled boundary it is zero, in process it is whatever the caller left.",
     check: Check::Call,
-    how: "A value that is no pointer is planted in the variable; the callee must not hand it to any function. A \
-          callee that frees garbage shows today as a foreign free, or whatever else the garbage is.",
+    how: "A value of the audit's own is planted in the variable; the callee must not hand it to any function, \
+          nor write through it.",
     broken: r#"HRESULT get_StatusText(Browser *self, BSTR *text)
 {
     SysFreeString(*text); /* may be garbage */
@@ -140,8 +141,8 @@ pub(super) const R7: Guide = Guide {
     statement: "The caller leaves nothing that it owns in a variable that it passes as [out]: the callee overwrites \
                 it, and nobody can free it any more.",
     check: Check::Call,
-    how: "A live block in the variable at entry that still lives at the end of the session was lost there. Today it \
-          shows as a leak.",
+    how: "A live block that is in the variable when the call begins, and still lives at the end of the \
+          session, was lost there.",
     broken: r#"void caller(Browser *browser)
 {
     BSTR text = SysAllocString(OLESTR("?"));
@@ -162,8 +163,8 @@ pub(super) const R8: Guide = Guide {
     statement: "The caller supplies a valid value from the standard allocator, or NULL. The callee may free and \
                 replace it. The caller frees what is there in the end.",
     check: Check::Call,
-    how: "At entry and at exit the value is NULL or a live block of its family, and a value that was replaced was \
-          freed. Today a forgotten old value shows as a leak, a dangling one by the caller's free, as a double free.",
+    how: "When the call begins and when it ends the value is NULL or a live block of its family, and a value \
+          that was replaced was freed or is the callee's.",
     broken: r#"void caller(Browser *browser)
 {
     static WCHAR buffer[] = OLESTR("Loading");
@@ -184,8 +185,8 @@ pub(super) const R9: Guide = Guide {
     statement: "A callee that assigns a new BSTR by reference frees the old one before or as it does so. One that \
                 assigns nothing frees nothing.",
     check: Check::Call,
-    how: "The old block is followed across the call: freed but still there is dangling, replaced but never freed is \
-          leaked. Today the first shows as a double free, the second as a leak.",
+    how: "The old block is followed across the call: freed and still there is dangling, replaced and never \
+          freed is leaked.",
     broken: r#"HRESULT ExchangeStatusText(Browser *self, BSTR *text)
 {
     BSTR old = self->status;
@@ -211,7 +212,7 @@ pub(super) const R10: Guide = Guide {
     statement: "What a method returns, by a parameter that is [out, retval] or as the value of the function, the \
                 callee allocates and the caller frees.",
     check: Check::Call,
-    how: "As R5, for the returned value. What the caller forgets shows today as a leak.",
+    how: "As R5, for the returned value.",
     broken: r#"BSTR status_text(Browser *self)
 {
     return self->status; /* still the browser's own */
@@ -227,8 +228,7 @@ pub(super) const R11: Guide = Guide {
     title: "what was handed out is not freed by the callee",
     statement: "A callee does not free a BSTR after it handed it out: it is the caller's.",
     check: Check::Call,
-    how: "Blocks that were handed out are remembered over later calls of the object. Today the second of the two \
-          frees shows as a double free.",
+    how: "Blocks that were handed out are remembered over later calls of the object.",
     broken: r#"HRESULT get_StatusText(Browser *self, BSTR *text)
 {
     *text = self->status;
@@ -249,8 +249,7 @@ pub(super) const R12: Guide = Guide {
     title: "to keep an incoming BSTR, store a copy",
     statement: "A callee that wants to keep a string stores a copy. The caller frees its own whenever it likes.",
     check: Check::Call,
-    how: "A block once given as [in] that a later call frees or hands out was kept. Today this shows as a use after \
-          free or a double free, once the caller has freed its string.",
+    how: "A block that was once lent, and that a later call frees or hands out, was kept.",
     broken: r#"HRESULT put_StatusText(Browser *self, BSTR text)
 {
     SysFreeString(self->status);
@@ -273,8 +272,7 @@ pub(super) const R13: Guide = Guide {
     title: "to hand out a stored BSTR, hand out a copy",
     statement: "A callee that hands out a string which it keeps hands out a copy, for the caller frees what it gets.",
     check: Check::Call,
-    how: "A block that is handed out twice without a free between, or that this call was given as [in], is no copy. \
-          Today this shows as a use after free or a double free, once the caller has freed what it got.",
+    how: "A block that is handed out twice without a free between, or that this call was lent, is no copy.",
     broken: r#"HRESULT get_StatusText(Browser *self, BSTR *text)
 {
     *text = self->status; /* two owners */

@@ -6,8 +6,8 @@ pub(super) const R14: Guide = Guide {
     title: "after a failure every [out] pointer is NULL",
     statement: "When the HRESULT is a failure, every [out] pointer is NULL on return.",
     check: Check::Call,
-    how: "On a failing return each [out] variable is looked at. Methods that fail in part and return data exist; \
-          for them it can be waived.",
+    how: "On a failing return each [out] variable is looked at. Methods that fail in part and return data \
+          exist; their calls say so.",
     broken: r#"HRESULT get_StatusText(Browser *self, BSTR *text)
 {
     *text = SysAllocString(OLESTR("Ready"));
@@ -29,7 +29,7 @@ pub(super) const R15: Guide = Guide {
     title: "[out] pointers are set to NULL at entry",
     statement: "A callee sets its [out] pointers to NULL first, so that whatever happens then they are set.",
     check: Check::Call,
-    how: "A value that is no pointer is planted in the variable, and must not be there on return.",
+    how: "A value that no callee can have is planted in the variable, and must not be there on return.",
     broken: r#"HRESULT get_StatusText(Browser *self, BSTR *text)
 {
     if (self->status == NULL)
@@ -76,8 +76,7 @@ pub(super) const R17: Guide = Guide {
     statement: "When the HRESULT is a failure, an [in,out] value is what it was, or was set to a value that needs \
                 no cleaning up: NULL, with the old one freed.",
     check: Check::Call,
-    how: "The old block and its contents are remembered at entry and compared on a failing return. Today a freed \
-          value that is left in place shows as a double free.",
+    how: "The old block and its contents are remembered when the call begins and compared on a failing return.",
     broken: r#"HRESULT ExchangeStatusText(Browser *self, BSTR *text)
 {
     SysFreeString(*text);
@@ -102,8 +101,8 @@ pub(super) const R18: Guide = Guide {
     statement: "A caller does not free [out] values after a failure as if they were its own. Where R14 is kept they \
                 are NULL, and freeing them does nothing.",
     check: Check::Call,
-    how: "A value that is not NULL after a failure is reported as the callee's breach of R14. Today the free of \
-          garbage shows as a foreign free.",
+    how: "A value that is not NULL after a failure is told as the callee's breach of R14; what the caller then \
+          does with it is not.",
     broken: r#"void caller(Browser *browser)
 {
     BSTR text; /* whatever is on the stack */

@@ -2,8 +2,8 @@
 
 use super::{Check, Guide};
 
-const COUNTED: &str =
-    "The references of an object are counted through a proxy that stands before it.";
+const COUNTED: &str = "A counting object knows who holds its references: see CountingObject. What is added and never \
+          released is told when the session ends.";
 
 pub(super) const R43: Guide = Guide {
     title: "each stored copy of an interface pointer has its reference",
@@ -29,7 +29,8 @@ pub(super) const R44: Guide = Guide {
     statement: "A callee needs no AddRef for an interface that is [in], unless it keeps it. It does not Release what \
                 it did not AddRef.",
     check: Check::Call,
-    how: "The count must not be less at exit than it was at entry, and a pointer that is kept must have its own.",
+    how: "A counting object knows who holds its references: after a call the callee has released no more than \
+          it had.",
     broken: r#"HRESULT put_Site(Browser *self, IUnknown *site)
 {
     self->site = site; /* kept without a reference */
@@ -52,7 +53,8 @@ pub(super) const R45: Guide = Guide {
     statement: "QueryInterface, and whatever else hands out an interface, returns it with a reference. The caller \
                 releases it.",
     check: Check::Call,
-    how: "On success the count is one more than before, and by the end of the session the caller has released it.",
+    how: "A counting object knows whether a reference was added in the call, and by the end of the session \
+          whether it was released.",
     broken: r#"HRESULT get_Site(Browser *self, IUnknown **site)
 {
     *site = self->site; /* without a reference */
@@ -73,7 +75,7 @@ pub(super) const R46: Guide = Guide {
     statement: "The caller passes a pointer with a reference. A callee that stores a new one releases the old one; \
                 one that does not leaves it alone.",
     check: Check::Call,
-    how: "The counts of the old and the new object are compared between entry and exit.",
+    how: "A counting object knows whether the old reference was released, and whether the new one has its own.",
     broken: r#"HRESULT ExchangeSite(Browser *self, IUnknown **site)
 {
     *site = self->site; /* the old one keeps its reference */
@@ -120,7 +122,8 @@ pub(super) const R48: Guide = Guide {
     statement: "QueryInterface for an interface that is not there stores NULL and returns E_NOINTERFACE. Given NULL \
                 to store in, it returns E_POINTER.",
     check: Check::Call,
-    how: "On a failing return the variable is looked at, as in R14.",
+    how: "On a failing return the variable is looked at, as in R14. `Session::check_identity` asks for what is \
+          not there.",
     broken: r#"HRESULT QueryInterface(IUnknown *self, REFIID iid, void **object)
 {
     if (!IsEqualIID(iid, &IID_IUnknown))
@@ -148,7 +151,8 @@ pub(super) const R49: Guide = Guide {
     statement: "QueryInterface for IID_IUnknown gives the same pointer, always. Whether it succeeds for an IID does \
                 not change while the object lives.",
     check: Check::Call,
-    how: "The proxy remembers what each object answered.",
+    how: "`Session::check_identity` asks an object for each interface from each other, twice, and compares the \
+          answers.",
     broken: r#"HRESULT get_Identity(Browser *self, IUnknown **identity)
 {
     *identity = new_wrapper(self); /* another one each time */
@@ -191,8 +195,8 @@ pub(super) const R51: Guide = Guide {
     statement: "References are not released more often than they were taken, and an object is not called after its \
                 last Release.",
     check: Check::Call,
-    how: "A proxy outlives its object, and tells of calls to it. Where the object is a block of olemem's, freeing it \
-          twice is a double free today.",
+    how: "The memory of a counting object stays until its session ends, and each call looks whether there is a \
+          reference.",
     broken: r#"HRESULT caller(Browser *browser, IUnknown *site)
 {
     IUnknown_Release(site); /* may be the last */

@@ -33,7 +33,7 @@ pub(super) const R53: Guide = Guide {
                 on the side of a server stub.",
     check: Check::Nothing,
     how: "It limits the other rules: there are no stubs here, and where an annotated call has such a parameter it \
-          will have to say so.",
+          says so: `Parameter::stays_callees`, `may_fail_with_outs`.",
     broken: r#"/* IDL: HRESULT Lend([out, allocate(dont_free)] LPWSTR *title); */
 void caller(Browser *browser)
 {

@@ -112,6 +112,7 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
     pub(crate) kind: Kind,
+    pub(crate) rules: &'static [Rule],
     pub(crate) call: Call,
     pub(crate) words: &'static str,
 }
@@ -304,6 +305,13 @@ impl Crossed {
             pending: None,
         };
         Some(self.passages.entry(generation).or_insert_with(new))
+    }
+
+    /// Nothing is told in place of a block's leak any more.
+    pub(crate) fn expect_nothing(&mut self, generation: Generation) {
+        if let Some(passage) = self.passages.get_mut(&generation) {
+            passage.pending = None;
+        }
     }
 
     /// A call failed, in which blocks with these numbers were allocated.

@@ -26,6 +26,8 @@ pub(crate) struct Object {
     pub(crate) references: u32,
     /// The call in which it crossed last.
     pub(crate) call: Option<Call>,
+    /// The rule by which somebody has to release it.
+    pub(crate) rule: u8,
     /// A call that handed it out without adding a reference, though it held one that it may have given up.
     pub(crate) doubtful: Option<Call>,
     /// What follows from what was told is not told.
@@ -128,6 +130,7 @@ impl Objects {
                 memory: super::veil(memory),
                 references: 1,
                 call: None,
+                rule: 43,
                 doubtful: None,
                 is_blamed: false,
                 holders: Vec::new_in(System),
@@ -160,14 +163,13 @@ impl Objects {
             .find(|object| !object.memory.addr() == address || Some(object.id) == id)
     }
 
-    /// The first object of a session that still has references and was not told of: how many, and how it last crossed.
-    /// It counts as told then.
-    pub(crate) fn next_leaked(&mut self, session: SessionId) -> Option<(u32, Option<Call>)> {
+    /// The first object of a session that still has references and was not told of. It counts as told then.
+    pub(crate) fn next_leaked(&mut self, session: SessionId) -> Option<&Object> {
         let object = self.all.iter_mut().find(|object| {
             object.session == session && object.references > 0 && !object.is_blamed
         })?;
         object.is_blamed = true;
-        Some((object.references, object.call))
+        Some(object)
     }
 
     /// A call is over.

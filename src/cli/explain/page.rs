@@ -83,17 +83,26 @@ fn source(out: &mut impl Write, guide: &Guide) -> io::Result<()> {
 }
 
 fn kind_line(out: &mut impl Write, kind: Kind) -> io::Result<()> {
-    let longest = Kind::ALL.iter().map(|kind| kind.name().len()).max();
-    let (width, style) = (longest.unwrap_or_default(), of_severity(kind.severity()));
-    let rules: Vec<String> = kind.rules().iter().map(Rule::to_string).collect();
+    let longest = |text: fn(Kind) -> String| {
+        let lengths = Kind::ALL.iter().map(|kind| text(*kind).len());
+        lengths.max().unwrap_or_default()
+    };
+    let (width, rules_width) = (longest(|kind| kind.to_string()), longest(rules_of));
+    let style = of_severity(kind.severity());
     writeln!(
         out,
-        "{INDENT}{NAME}{:width$}{NAME:#}  {style}{:7}{style:#}  {:3}  {}",
+        "{INDENT}{NAME}{:width$}{NAME:#}  {style}{:7}{style:#}  {:rules_width$}  {}",
         kind.name(),
         kind.severity().name(),
-        rules.join(" "),
+        rules_of(kind),
         kind.guide().title,
     )
+}
+
+/// The rules of a kind, in a row.
+fn rules_of(kind: Kind) -> String {
+    let rules: Vec<String> = kind.rules().iter().map(Rule::to_string).collect();
+    rules.join(" ")
 }
 
 fn rule_line(out: &mut impl Write, rule: Rule) -> io::Result<()> {

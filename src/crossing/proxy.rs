@@ -69,9 +69,10 @@
 //! | `[out]`, `[out, retval]` | a pointer to a variable that the callee sets |
 //! | `[out, allocate(dont_free)]` | the same, and what is in it stays the callee's (R53) |
 //! | `[in, out]` | a pointer to a variable whose value the callee may replace |
-//! | `[out, size_is(n)]`, `[in, out, size_is(n)]` | a buffer of the caller's with `n` elements, `n` being any expression over other parameters |
-//! | `[in, size_is(n)]` | `n` elements, each of them \[in\] |
-//! | `[in, out, size_is(n), length_is(*count)]` | an array of the caller's: room for `n`, and `*count` elements before and after |
+//! | `[in, size_is(n)]`, `[out, size_is(n)]`, `[in, out, size_is(n)]` | a buffer of the caller's with `n` elements, `n` being any expression over other parameters |
+//! | the same, of resources | `n` elements, each of them \[in\], \[out\] or \[in,out\] |
+//! | `[out, size_is(n), length_is(*count)]` | an array of the caller's: room for `n`, and `*count` elements when the call has succeeded; as without `length_is` if `count` is NULL |
+//! | `[in, out, size_is(n), length_is(*count)]` | the same, with `*count` elements before the call as well |
 //! | `[out, size_is(, *count)]` | a variable for an array that the callee allocates, of `*count` elements |
 //!
 //! Types are those of [`types::Wire`]. Before `fn`, `[allow(may_fail_with_outs)]` and `[allow(calls_back)]` waive rules as
@@ -87,6 +88,7 @@
 //!   what is gone is told as it is of a [`CountingObject`](crate::audit::CountingObject), and does no harm in an open session.
 //! * Two-sided. A proxy that is a parameter is unwrapped. Another object that is passed as a declared interface, or as
 //!   `IUnknown`, is wrapped for whoever gets it: a callback is judged as well, and so is who keeps the reference.
+//! * Arrays and buffers cross as they are: interfaces in them are judged, and neither wrapped nor unwrapped.
 //! * Without a session it forwards, and judges nothing.
 //! * An `extern "system"` function that panics, or throws a C++ exception, aborts, as it does without a proxy.
 
@@ -101,7 +103,7 @@ mod object;
 pub mod types;
 
 #[doc(hidden)]
-pub use judged::Judged;
+pub use judged::{Extent, Judged};
 pub use types::Wire;
 use types::{IUnknown, Interfacing};
 

@@ -26,6 +26,7 @@ checked_interface! {
         fn get_Name([out, size_is(units)] buffer: *mut u16, [in] units: u32) -> HRESULT;
         fn get_Titles([out, size_is(, *count)] titles: *mut *mut BSTR, [out] count: *mut u32) -> HRESULT;
         fn DropLast([in, out, size_is(2), length_is(*count)] titles: *mut BSTR, [in, out] count: *mut u32) -> HRESULT;
+        fn Next([in] room: u32, [out, size_is(room), length_is(*fetched)] texts: *mut LPWSTR, [out] fetched: *mut u32) -> HRESULT;
         fn put_All([in, size_is(count)] texts: *mut BSTR, [in] count: u32) -> HRESULT;
         fn Own() -> BSTR;
         fn Borrow([out, allocate(dont_free)] text: *mut BSTR) -> HRESULT;
@@ -102,6 +103,16 @@ pub(crate) trait Methods {
         let last = load(count) - 1;
         free(load(titles.wrapping_add(last as usize)));
         store(count, last);
+        OK
+    }
+    /// As enumerators have it: without a variable for the count only one is asked for.
+    fn next(&self, room: u32, texts: *mut Raw, fetched: *mut u32) -> HResult {
+        for at in 0..room as usize {
+            let _ = self.get_path(texts.wrapping_add(at));
+        }
+        if !fetched.is_null() {
+            store(fetched, room);
+        }
         OK
     }
     fn put_all(&self, texts: *mut Raw, count: u32) -> HResult {
@@ -264,7 +275,8 @@ pub(crate) fn let_go(object: Any) -> u32 {
 pub(crate) fn ask(object: Any, iid: Guid) -> Result<Any, HResult> {
     let mut found = ptr::null_mut();
     // SAFETY: as for `unknown`; an identifier and a variable of this frame's.
-    let result = unsafe { (unknown(object).query_interface)(object, &iid, &raw mut found) };
+    let result =
+        unsafe { (unknown(object).query_interface)(object, &raw const iid, &raw mut found) };
     result.ok().map(|()| found)
 }
 
@@ -323,6 +335,7 @@ browser_vtable! {
     get_name(buffer: *mut u16, units: u32) -> HResult;
     get_titles(titles: *mut *mut Raw, count: *mut u32) -> HResult;
     drop_last(titles: *mut Raw, count: *mut u32) -> HResult;
+    next(room: u32, texts: *mut Raw, fetched: *mut u32) -> HResult;
     put_all(texts: *mut Raw, count: u32) -> HResult;
     own() -> Raw;
     borrow(text: *mut Raw) -> HResult;

@@ -52,6 +52,14 @@ fn kept() {
         assert_eq!(call!(browser, put_All, titles, count), OK);
         free(load(titles));
         free_task(titles.cast());
+        let (mut paths, mut fetched) = ([ptr::null_mut(); 2], 0);
+        let result = call!(browser, Next, 2, paths.as_mut_ptr(), &raw mut fetched);
+        assert_eq!((result, fetched), (OK, 2));
+        let mut one = ptr::null_mut();
+        assert_eq!(call!(browser, Next, 1, &raw mut one, ptr::null_mut()), OK);
+        for path in [one, paths[0], paths[1]] {
+            free_task(path.cast());
+        }
         free(call!(browser, Own));
         assert_eq!(call!(browser, Tabs, 7, 2.0), 7);
         call!(browser, Close);
@@ -297,6 +305,10 @@ fn broken_arrays() {
             store(count, load(count) - 1);
             OK
         }
+        fn next(&self, _: u32, texts: *mut Raw, _: *mut u32) -> HResult {
+            store(texts, string("of the wrong family"));
+            OK
+        }
     }
     let mut left = ptr::null_mut();
     let report = judged(|_| {
@@ -317,8 +329,16 @@ fn broken_arrays() {
             OK
         );
         free(titles[0]);
+
+        let mut path = ptr::null_mut();
+        assert_eq!(call!(browser, Next, 1, &raw mut path, ptr::null_mut()), OK);
+        assert!(path.is_null());
     });
-    report.assert_kinds([Kind::ElementInvalid, Kind::ElementLeaked]);
+    report.assert_kinds([
+        Kind::ElementInvalid,
+        Kind::OutWrongFamily,
+        Kind::ElementLeaked,
+    ]);
     free(left);
 }
 

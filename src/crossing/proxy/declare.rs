@@ -209,13 +209,19 @@ macro_rules! checked_interface {
     (@declare $call:ident, $parameter:ident, $type:ty, [out, size_is(, *$count:ident)]) => {
         unsafe { $call.output_array::<$type>(stringify!($parameter), $parameter, $count) }
     };
-    (@declare $call:ident, $parameter:ident, $type:ty, [in, out, size_is($size:expr), length_is(*$count:ident)]) => {{
+    (@declare $call:ident, $parameter:ident, $type:ty, [in, size_is($size:expr)]) => {
+        $crate::checked_interface!(@sized $call, $parameter, $type, In, $size, ::core::ptr::null())
+    };
+    (@declare $call:ident, $parameter:ident, $type:ty, [out, size_is($size:expr) $(, length_is(*$count:ident))?]) => {
+        $crate::checked_interface!(@sized $call, $parameter, $type, Out, $size $(, $count)?, ::core::ptr::null())
+    };
+    (@declare $call:ident, $parameter:ident, $type:ty, [in, out, size_is($size:expr) $(, length_is(*$count:ident))?]) => {
+        $crate::checked_interface!(@sized $call, $parameter, $type, InOut, $size $(, $count)?, ::core::ptr::null())
+    };
+    (@sized $call:ident, $parameter:ident, $type:ty, $extent:ident, $size:expr, $count:expr $(, $none:expr)?) => {{
         let size = $crate::crossing::proxy::elements($size);
-        unsafe { $call.sized::<$type>(stringify!($parameter), $parameter, size, Some($count)) }
-    }};
-    (@declare $call:ident, $parameter:ident, $type:ty, [$(in)? $(,)? $(out)?, size_is($size:expr)]) => {{
-        let size = $crate::crossing::proxy::elements($size);
-        unsafe { $call.sized::<$type>(stringify!($parameter), $parameter, size, None) }
+        let extent = $crate::crossing::proxy::Extent::$extent;
+        unsafe { $call.sized::<$type>(stringify!($parameter), $parameter, extent, size, $count) }
     }};
     (@declare $call:ident, $parameter:ident, $type:ty, [$($other:tt)+]) => {
         compile_error!(concat!(

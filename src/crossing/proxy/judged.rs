@@ -45,6 +45,18 @@ struct Lent {
     is_counted: bool,
 }
 
+/// The direction of elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum Extent {
+    /// \[in\].
+    In,
+    /// \[out\].
+    Out,
+    /// \[in, out\].
+    InOut,
+}
+
 /// A call that is under way.
 #[derive(Debug)]
 #[doc(hidden)]
@@ -148,7 +160,7 @@ impl Judged {
         // SAFETY: an interface pointer that has a reference, or is null or gone.
         unsafe { self.crossing.input(parameter(what, name), lent.pointer) };
         self.later(After::Release(lent));
-        let place: *const *mut c_void = &lent.pointer;
+        let place = &raw const lent.pointer;
         // SAFETY: the type is a pointer to an object of the interface, which this is.
         unsafe { place.cast::<T::Raw>().read() }
     }
@@ -256,13 +268,16 @@ impl Judged {
     /// # Safety
     ///
     /// * `value` is null or points to as many elements, which nobody but the callee uses until the call has returned. Resources
-    ///   are initialised.
+    ///   are initialised, but for those that are \[out\].
+    /// * `count` is null or points to a number that says how many there are when the call has succeeded, and if they are
+    ///   \[in, out\] before it as well.
     pub unsafe fn sized<T: Variable>(
         &mut self,
         name: &str,
         value: T::Raw,
+        direction: Extent,
         capacity: usize,
-        count: Option<*const u32>,
+        count: *const u32,
     ) -> T::Raw
     where
         T::Raw: Copy,
@@ -275,35 +290,44 @@ impl Judged {
             let bytes = capacity.saturating_mul(size_of::<<T::Held as Wire>::Raw>());
             // SAFETY: the caller's promise.
             let given = unsafe { self.crossing.buffer(name, start.cast(), bytes) };
-            let place: *const *mut u8 = &given;
+            let place = &raw const given;
             const { assert!(size_of::<T::Raw>() == size_of::<*mut u8>()) };
             // SAFETY: a pointer to as many bytes.
             return unsafe { place.cast::<T::Raw>().read() };
         };
+        let start = start.cast::<*mut c_void>();
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
-        match count {
-            Some(count) if !count.is_null() => {
-                // SAFETY: the caller's promise.
-                let entering = unsafe { count.read() };
-                let start = start.cast();
-                let parameter = parameter(what, name);
-                // SAFETY: the caller's promise.
-                unsafe {
-                    self.crossing
-                        .array(parameter, start, capacity, entering, count)
-                };
-            }
-            _ => {
-                for index in 0..capacity as usize {
-                    let at = start.cast::<*mut c_void>().wrapping_add(index);
+        if direction == Extent::In || count.is_null() {
+            for index in 0..capacity {
+                let at = start.wrapping_add(index as usize);
+                let name = format!("{name}[{index}]");
+                let parameter = parameter(what, &name);
+                match direction {
+                    Extent::In => {
+                        // SAFETY: within the caller's elements, and initialised.
+                        let element = unsafe { at.read() };
+                        // SAFETY: the caller's promise.
+                        unsafe { self.crossing.input(parameter, element) };
+                    }
+                    // SAFETY: within the caller's elements.
+                    Extent::Out => unsafe { self.crossing.output(parameter, at) },
                     // SAFETY: within the caller's elements, and initialised.
-                    let element = unsafe { at.read() };
-                    let name = format!("{name}[{index}]");
-                    // SAFETY: the caller's promise.
-                    unsafe { self.crossing.input(parameter(what, &name), element) };
+                    Extent::InOut => unsafe { self.crossing.in_out(parameter, at) },
                 }
             }
+            return value;
         }
+        let entering = match direction {
+            // SAFETY: the caller's promise.
+            Extent::InOut => unsafe { count.read() },
+            Extent::In | Extent::Out => 0,
+        };
+        let parameter = parameter(what, name);
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.crossing
+                .array(parameter, start, capacity, entering, count)
+        };
         value
     }
 
@@ -343,7 +367,7 @@ impl Judged {
     /// * It is what was declared, and all that was declared for the call is still there.
     pub unsafe fn end<T: Return>(mut self, mut result: T::Raw) -> T::Raw {
         let failed = T::has_failed(&result);
-        let place: *mut T::Raw = &mut result;
+        let place = &raw mut result;
         if let Some(what) = T::WHAT {
             // SAFETY: a resource is a pointer, and this variable outlives the crossing.
             unsafe {
@@ -354,9 +378,8 @@ impl Judged {
         // SAFETY: the caller's promise.
         unsafe { self.finish(failed) };
         if let (Some(described), Some(_)) = (T::TARGET, T::WHAT) {
-            let place = place.cast::<*mut c_void>();
             // SAFETY: an interface pointer, with a reference that the caller has now.
-            unsafe { place.write(hand_over(place.read(), described())) };
+            unsafe { change_sides(place.cast(), described()) };
         }
         result
     }
@@ -384,10 +407,8 @@ impl Judged {
                     slot, described, ..
                 } => {
                     if !failed {
-                        // SAFETY: as above.
-                        let value = unsafe { slot.read() };
                         // SAFETY: what the method handed out, with a reference.
-                        unsafe { slot.write(hand_over(value, described)) };
+                        unsafe { change_sides(slot, described) };
                     }
                 }
                 After::InOut {
@@ -406,7 +427,7 @@ impl Judged {
                         continue;
                     }
                     // SAFETY: what the method handed out, with a reference.
-                    unsafe { slot.write(hand_over(value, described)) };
+                    unsafe { change_sides(slot, described) };
                     // The callee has released the one that it was given.
                     if let Some(proxy) = given.proxy() {
                         proxy.lent.fetch_sub(1, Ordering::Relaxed);
@@ -512,10 +533,7 @@ unsafe fn give_back(lent: Lent) {
 /// # Safety
 ///
 /// * `object` is null or an interface pointer of a live object, with a reference that is given up.
-pub(super) unsafe fn hand_over(
-    object: *mut c_void,
-    described: &'static Description,
-) -> *mut c_void {
+unsafe fn hand_over(object: *mut c_void, described: &'static Description) -> *mut c_void {
     // SAFETY: the caller's promise.
     let lent = unsafe { lend(object, described) };
     if let Some(proxy) = lent.proxy() {
@@ -526,6 +544,20 @@ pub(super) unsafe fn hand_over(
         unsafe { release(object) };
     }
     lent.pointer
+}
+
+/// Puts in place of what a method handed out what the caller gets for it.
+///
+/// # Safety
+///
+/// * `slot` points to an initialised variable, whose value is as for [`hand_over`].
+unsafe fn change_sides(slot: *mut *mut c_void, described: &'static Description) {
+    // SAFETY: the caller's promise.
+    let value = unsafe { slot.read() };
+    // SAFETY: the caller's promise.
+    let value = unsafe { hand_over(value, described) };
+    // SAFETY: the caller's promise.
+    unsafe { slot.write(value) };
 }
 
 /// `QueryInterface` of a proxy.

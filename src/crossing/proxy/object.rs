@@ -238,7 +238,14 @@ pub(super) unsafe fn wrap(object: *mut c_void, described: &'static Description) 
             unsafe { add_ref(object) };
         }
     });
-    facet.map_or(ptr::null_mut(), |(facet, _)| facet)
+    match (made, facet) {
+        (Some((identity, _)), Some((facet, _))) if facet.is_null() => {
+            // SAFETY: the reference that was added to it, for which there is no use.
+            unsafe { release_proxy(identity) };
+            facet
+        }
+        _ => facet.map_or(ptr::null_mut(), |(facet, _)| facet),
+    }
 }
 
 /// The real `IUnknown` of an object, with a reference; the pointer itself where `QueryInterface` gives none.

@@ -48,10 +48,6 @@ pub unsafe trait Wire {
 pub type Interfacing = fn() -> &'static Description;
 
 /// What a method may return.
-///
-/// # Safety
-///
-/// * None beyond those of [`Wire`].
 #[diagnostic::on_unimplemented(
     message = "no method of a `checked_interface!` can return `{Self}`",
     note = "numbers, `HRESULT`, `BSTR`, `LPWSTR`, `LPSTR`, `Block<T>`, `*mut` an interface and other pointers can"

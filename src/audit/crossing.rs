@@ -21,6 +21,7 @@
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr;
+use std::sync::OnceLock;
 
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
@@ -34,6 +35,7 @@ use super::ledger::{
 use super::rules::{Kind, Rule};
 use super::sentinel;
 use super::site::Stack;
+use crate::task::mode;
 
 mod array;
 mod buffer;
@@ -146,6 +148,8 @@ pub struct Crossing {
 impl Crossing {
     /// Begins a call in the session that this thread is in.
     pub fn begin(method: &str) -> Self {
+        // If the whole process is to be watched that begins now, or the call would be in no session.
+        mode::get();
         Self::begin_in(current(), method, frame())
     }
 
@@ -588,6 +592,9 @@ impl Crossing {
         drop(books);
         enter_crossing(self.before);
         self.id = 0;
+        if let Some(look) = AFTER.get() {
+            look();
+        }
     }
 }
 
@@ -596,6 +603,16 @@ impl Drop for Crossing {
     fn drop(&mut self) {
         self.leave(true, false);
     }
+}
+
+/// What process mode does after each verdict.
+static AFTER: OnceLock<fn()> = OnceLock::new();
+
+/// Has something done after each verdict from now on.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn after_each(look: fn()) {
+    // Process mode begins once.
+    let _ = AFTER.set(look);
 }
 
 /// Where the caller's frame is, for telling calls that were never left by a return.

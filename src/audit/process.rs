@@ -24,6 +24,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::crash;
+use super::crossing;
 use super::current::cover_process;
 use super::guard::Guard;
 use super::ledger::SessionId;
@@ -91,6 +92,7 @@ extern "Rust" fn olemem_check_process(value: &'static CStr, step: Step) {
 
 fn begin(settings: Settings) -> Option<Watched> {
     let session = session::begin_for_process(settings.options, &watcher::SEAT)?;
+    crossing::after_each(watcher::after);
     if settings.fail_at > 0 {
         fault::fail_nth_of_process(settings.fail_at);
     }
@@ -296,9 +298,15 @@ fn crashed(signal: c_int) {
     let Some(watched) = watched() else {
         return;
     };
-    if REPORTED.load(Ordering::Relaxed) == process::id() {
-        return;
+    // Where all was said the paths' memory is not asked for: the alternate stack of a thread of Rust's may be too small.
+    if REPORTED.load(Ordering::Relaxed) != process::id() {
+        leave_record(watched, signal);
     }
+}
+
+/// Leaves a record of what was live.
+#[inline(never)]
+fn leave_record(watched: &Watched, signal: c_int) {
     let path = watched
         .in_records("crash")
         .or_else(|| watched.report_path());

@@ -191,6 +191,41 @@ fn a_session_that_ends_within_a_call() {
     free(load(&raw mut title));
 }
 
+/// In process mode a call that is in no session is the process's, and `halt=first` ends the process with the verdict.
+#[test]
+#[cfg(all(unix, not(miri)))]
+fn a_verdict_ends_the_process_that_is_to_halt() {
+    if std::env::var_os("OLEMEM_TEST_HALTS").is_some() {
+        let mut call = Crossing::begin("IBrowser::get_StatusText");
+        let mut text = std::ptr::null_mut::<u16>();
+        // SAFETY: a variable of this frame's.
+        unsafe { call.output(Parameter::bstr("text"), (&raw mut text).cast()) };
+        call.end(false);
+        println!("it went on");
+        return;
+    }
+    let this = std::env::current_exe().expect("this program");
+    let output = std::process::Command::new(this)
+        .args([
+            "--exact",
+            "callees::a_verdict_ends_the_process_that_is_to_halt",
+        ])
+        .arg("--nocapture")
+        .env("OLEMEM_TEST_HALTS", "1")
+        .env("OLEMEM", "check,halt=first,backtrace=off")
+        .output()
+        .expect("it can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("error[out-not-set]"), "{said}");
+    assert!(
+        said.contains("call IBrowser::get_StatusText, parameter text"),
+        "{said}"
+    );
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("it went on"));
+    let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
+    assert_eq!(signal, Some(6), "{said}");
+}
+
 /// Parallel sessions do not see each other's calls.
 #[test]
 fn sessions_at_once() {

@@ -29,7 +29,9 @@ fn as_data() {
     assert_eq!(violation.rules(), [Rule::new(15).expect("there is one")]);
 }
 
+/// Texts are texts under Miri as well: they take long there, and SARIF asks for the current folder.
 #[test]
+#[cfg(not(miri))]
 fn as_json() {
     let json: serde_json::Value = serde_json::from_str(&report().to_json()).expect("it is JSON");
     let violation = &json["violations"][0];
@@ -43,6 +45,7 @@ fn as_json() {
 }
 
 #[test]
+#[cfg(not(miri))]
 fn as_sarif() {
     let log: serde_json::Value = serde_json::from_str(&report().to_sarif()).expect("it is JSON");
     let run = &log["runs"][0];

@@ -55,8 +55,8 @@ pub(super) static SEAT: Seat = Seat::of_overseer(&Watcher);
 /// The audit, and a look at what it found.
 struct Watcher;
 
-/// What is done after each operation that the audit has carried out.
-fn after() {
+/// What is done after each operation that the audit has carried out, and after each verdict on a call.
+pub(super) fn after() {
     let Some(watched) = watched() else {
         return;
     };

@@ -66,7 +66,7 @@ pub use bstr::{
 };
 #[cfg(feature = "audit")]
 pub use crossing::{
-    Call, olemem_call_abandon, olemem_call_allow, olemem_call_array, olemem_call_begin,
+    AnnotatedCall, olemem_call_abandon, olemem_call_allow, olemem_call_array, olemem_call_begin,
     olemem_call_buffer, olemem_call_end, olemem_call_end_with, olemem_call_free_bstr,
     olemem_call_in, olemem_call_inout, olemem_call_out, olemem_call_out_array, olemem_literal,
 };

@@ -31,7 +31,7 @@ const CALL_BACK: u32 = 2;
 ///
 /// It does not live on the global allocator, which may be olemem's own, and watched.
 #[derive(Debug)]
-pub struct Call {
+pub struct AnnotatedCall {
     crossing: Crossing,
 }
 
@@ -78,7 +78,7 @@ fn parameter(what: u32, name: &str) -> Option<Parameter<'_>> {
 pub unsafe extern "system" fn olemem_call_begin(
     method: *const c_char,
     object: *const c_void,
-) -> *mut Call {
+) -> *mut AnnotatedCall {
     // SAFETY: the caller's promise.
     let mut crossing = Crossing::begin(&unsafe { text(method) });
     if !crossing.is_watched() {
@@ -87,7 +87,7 @@ pub unsafe extern "system" fn olemem_call_begin(
     if !object.is_null() {
         crossing.on(object);
     }
-    Box::try_new_in(Call { crossing }, System).map_or(ptr::null_mut(), Box::into_raw)
+    Box::try_new_in(AnnotatedCall { crossing }, System).map_or(ptr::null_mut(), Box::into_raw)
 }
 
 /// Declares an \[in\] parameter, and gives it.
@@ -99,7 +99,7 @@ pub unsafe extern "system" fn olemem_call_begin(
 /// * `value` is as for [`Crossing::input`].
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn olemem_call_in(
-    call: *mut Call,
+    call: *mut AnnotatedCall,
     what: u32,
     name: *const c_char,
     value: *const c_void,
@@ -120,7 +120,7 @@ pub unsafe extern "system" fn olemem_call_in(
 /// * As for [`olemem_call_in`]; `variable` is as for [`Crossing::output`].
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn olemem_call_out(
-    call: *mut Call,
+    call: *mut AnnotatedCall,
     what: u32,
     name: *const c_char,
     variable: *mut c_void,
@@ -141,7 +141,7 @@ pub unsafe extern "system" fn olemem_call_out(
 /// * As for [`olemem_call_in`]; `variable` is as for [`Crossing::in_out`].
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn olemem_call_inout(
-    call: *mut Call,
+    call: *mut AnnotatedCall,
     what: u32,
     name: *const c_char,
     variable: *mut c_void,
@@ -162,7 +162,7 @@ pub unsafe extern "system" fn olemem_call_inout(
 /// * As for [`olemem_call_in`]; `start` and `bytes` are as for [`Crossing::buffer`].
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn olemem_call_buffer(
-    call: *mut Call,
+    call: *mut AnnotatedCall,
     name: *const c_char,
     start: *mut c_void,
     bytes: usize,
@@ -183,7 +183,7 @@ pub unsafe extern "system" fn olemem_call_buffer(
 /// * As for [`olemem_call_in`]; `variable` and `count` are as for [`Crossing::output_array`].
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn olemem_call_out_array(
-    call: *mut Call,
+    call: *mut AnnotatedCall,
     what: u32,
     name: *const c_char,
     variable: *mut c_void,
@@ -209,7 +209,7 @@ pub unsafe extern "system" fn olemem_call_out_array(
 /// * As for [`olemem_call_in`]; the others are as for [`Crossing::array`].
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn olemem_call_array(
-    call: *mut Call,
+    call: *mut AnnotatedCall,
     what: u32,
     name: *const c_char,
     start: *mut c_void,
@@ -235,7 +235,7 @@ pub unsafe extern "system" fn olemem_call_array(
 ///
 /// * `call` is NULL or one that has not ended.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn olemem_call_allow(call: *mut Call, waivers: u32) {
+pub unsafe extern "system" fn olemem_call_allow(call: *mut AnnotatedCall, waivers: u32) {
     // SAFETY: the caller's promise.
     let Some(call) = (unsafe { call.as_mut() }) else {
         return;
@@ -255,7 +255,7 @@ pub unsafe extern "system" fn olemem_call_allow(call: *mut Call, waivers: u32) {
 /// * `call` is NULL or one that has not ended.
 /// * `text` is NULL or a BSTR that is live, and this is its last use.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn olemem_call_free_bstr(call: *mut Call, text: *mut u16) {
+pub unsafe extern "system" fn olemem_call_free_bstr(call: *mut AnnotatedCall, text: *mut u16) {
     // SAFETY: the caller's promise.
     let free = || unsafe { raw::free(text) };
     // SAFETY: the caller's promise.
@@ -270,7 +270,7 @@ pub unsafe extern "system" fn olemem_call_free_bstr(call: *mut Call, text: *mut 
 /// # Safety
 ///
 /// * `call` is NULL or one that has not ended, and this is its last use.
-unsafe fn taken(call: *mut Call) -> Option<Crossing> {
+unsafe fn taken(call: *mut AnnotatedCall) -> Option<Crossing> {
     if call.is_null() {
         return None;
     }
@@ -286,7 +286,10 @@ unsafe fn taken(call: *mut Call) -> Option<Crossing> {
 /// * `call` is NULL or one that has not ended, and this is its last use.
 /// * What was declared for it is still there.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn olemem_call_end(call: *mut Call, result: HResult) -> HResult {
+pub unsafe extern "system" fn olemem_call_end(
+    call: *mut AnnotatedCall,
+    result: HResult,
+) -> HResult {
     // SAFETY: the caller's promise.
     if let Some(crossing) = unsafe { taken(call) } {
         crossing.end(result.is_failure());
@@ -302,7 +305,7 @@ pub unsafe extern "system" fn olemem_call_end(call: *mut Call, result: HResult) 
 /// * As for [`olemem_call_end`].
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn olemem_call_end_with(
-    call: *mut Call,
+    call: *mut AnnotatedCall,
     what: u32,
     mut value: *mut c_void,
 ) -> *mut c_void {
@@ -323,7 +326,7 @@ pub unsafe extern "system" fn olemem_call_end_with(
 ///
 /// * As for [`olemem_call_end`].
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn olemem_call_abandon(call: *mut Call) {
+pub unsafe extern "system" fn olemem_call_abandon(call: *mut AnnotatedCall) {
     // SAFETY: the caller's promise.
     drop(unsafe { taken(call) });
 }

@@ -15,3 +15,5 @@ mod identity;
 mod interfaces;
 #[path = "proxy/references.rs"]
 mod references;
+#[path = "proxy/sample.rs"]
+mod sample;

@@ -216,6 +216,18 @@ impl Crossing {
         result
     }
 
+    /// Tells that what an object gave is not of its identity (R49).
+    pub(crate) fn tell_identity(&self) {
+        let words = "an object gave different pointers for IUnknown";
+        self.tell(
+            &mut books(),
+            Kind::IdentityBroken,
+            self.call(None),
+            words,
+            None,
+        );
+    }
+
     /// Declares a parameter.
     fn declare(&mut self, books: &mut Books, parameter: &Parameter<'_>, watched: Watched) {
         let Some(name) = books.crossed.name(parameter.name) else {

@@ -83,7 +83,7 @@
 //!
 //! * One object. `IUnknown` is one pointer (R49), and wrapping an object twice gives the same proxy. `QueryInterface` asks the
 //!   real object; interfaces that are [known](know) come as further pointers to the proxy, all others are the real object's own,
-//!   unjudged, and lead away from the proxy.
+//!   unjudged, and lead away from the proxy. An interface of another identity is told (R49).
 //! * Counted. The real object is released when the last reference to the proxy is. Who releases too often, leaks or calls
 //!   what is gone is told as it is of a [`CountingObject`](crate::audit::CountingObject), and does no harm in an open session.
 //! * Two-sided. A proxy that is a parameter is unwrapped. Another object that is passed as a declared interface, or as

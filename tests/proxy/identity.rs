@@ -12,7 +12,7 @@ use crate::component::{
     Any, Good, IBrowser, IBrowser2, IID_BROWSER, IID_BROWSER_2, IID_OTHER, IID_SITE, ISite, ask,
     browser, call, let_go, retain,
 };
-use crate::support::{OK, assert_kept, judged, store};
+use crate::support::{OK, assert_kept, assert_told, judged, store};
 
 #[test]
 fn kept() {
@@ -149,6 +149,44 @@ fn broken_by_a_failure_that_sets() {
     report.assert_kinds([Kind::OutSetOnFailure]);
     let call = report.violations()[0].call.as_ref().expect("a call");
     assert_eq!(call.method, "IUnknown::QueryInterface");
+}
+
+/// An interface that is another object's.
+#[test]
+fn broken_by_an_interface_of_another_identity() {
+    use olemem::com::{Object, UnknownVtbl};
+
+    /// First of an array of two objects: the second is what it hands out.
+    unsafe extern "system" fn query(this: Any, iid: *const Guid, out: *mut Any) -> HResult {
+        let another = this.cast::<Object<UnknownVtbl>>().wrapping_add(1).cast();
+        // SAFETY: the caller passes an identifier.
+        let is_unknown = unsafe { *iid } == IID_UNKNOWN;
+        store(out, if is_unknown { this } else { another });
+        OK
+    }
+    unsafe extern "system" fn count(_: Any) -> u32 {
+        1
+    }
+    static VTBL: UnknownVtbl = UnknownVtbl {
+        query_interface: query,
+        add_ref: count,
+        release: count,
+    };
+    let report = judged(|_| {
+        let mut objects = [Object { vtbl: &VTBL }, Object { vtbl: &VTBL }];
+        let object: Any = objects.as_mut_ptr().cast();
+        // SAFETY: a live object; none of the methods is called that it does not have.
+        let checked = unsafe { ISite::wrap(object) }.expect("it is not null");
+        assert!(ask(Reference::as_raw(&checked).cast(), IID_OTHER).is_ok());
+    });
+    assert_told(
+        &report,
+        "\
+error[identity-broken]: an object gave different pointers for IUnknown
+  call IUnknown::QueryInterface
+  rule: R49
+  help: give the same IUnknown from every interface, and the same answer for an interface as long as the object lives",
+    );
 }
 
 /// Threads that wrap, ask and let go of one object at a time.

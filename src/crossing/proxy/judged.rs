@@ -10,11 +10,11 @@ use core::sync::atomic::Ordering;
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 
-use super::object::{Facet, add_ref, behind, known, proxy, release, unknown, wrap};
+use super::object::{Facet, add_ref, behind, identity_of, known, proxy, release, unknown, wrap};
 use super::types::{Return, Variable, Wire};
 use super::{Description, Interface};
-use crate::audit::{Crossing, Parameter, What};
-use crate::com::{Guid, HResult, IID_UNKNOWN};
+use crate::audit::{CountingObject, Crossing, Parameter, What, outside};
+use crate::com::{Guid, HResult, IID_UNKNOWN, UnknownVtbl};
 
 /// What is left to do with an interface pointer when the call has returned.
 #[derive(Debug)]
@@ -107,8 +107,7 @@ impl Judged {
     /// * `identity` is an identity whose memory is there.
     unsafe fn of(identity: *mut c_void, real: *mut c_void, method: &str) -> Option<Self> {
         // SAFETY: the caller's promise. If it is gone that is told.
-        unsafe { crate::audit::CountingObject::<crate::com::UnknownVtbl>::is_used(identity) }
-            .then_some(())?;
+        unsafe { CountingObject::<UnknownVtbl>::is_used(identity) }.then_some(())?;
         // SAFETY: the caller's promise.
         let of = unsafe { proxy(identity) }?.real();
         if real.is_null() {
@@ -596,10 +595,24 @@ pub(super) unsafe fn query(
     let parameter = Parameter::interface("ppvObject");
     // SAFETY: the caller passes a variable, and it is not null.
     unsafe { call.output_interface(parameter, out, described) };
+    // SAFETY: it was just written, by the crossing or so that it can be seen whether it is.
+    let planted = unsafe { out.read() };
     // SAFETY: the proxy has a reference to it.
     let query = unsafe { unknown(real) }.query_interface;
     // SAFETY: as the caller has them.
     let result = unsafe { query(real, iid, out) };
+    // SAFETY: the variable is still there.
+    let found = unsafe { out.read() };
+    if result.is_success() && found != planted && !found.is_null() && call.crossing.is_watched() {
+        // SAFETY: what the real object handed out.
+        let of = outside(|| unsafe { identity_of(found) });
+        // SAFETY: an identity whose memory is there.
+        if unsafe { proxy(identity) }.is_some_and(|proxy| proxy.real() != of) {
+            call.crossing.tell_identity();
+        }
+        // SAFETY: `identity_of` added the reference.
+        outside(|| unsafe { release(of) });
+    }
     // SAFETY: the variable is still there.
     unsafe { call.end::<HResult>(result) }
 }

@@ -253,7 +253,7 @@ pub(super) unsafe fn wrap(object: *mut c_void, described: &'static Description) 
 /// # Safety
 ///
 /// * `object` is an interface pointer of a live object.
-unsafe fn identity_of(object: *mut c_void) -> *mut c_void {
+pub(super) unsafe fn identity_of(object: *mut c_void) -> *mut c_void {
     let mut found = ptr::null_mut();
     // SAFETY: the caller's promise.
     let query = unsafe { unknown(object) }.query_interface;

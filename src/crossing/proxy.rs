@@ -111,7 +111,7 @@ use types::{IUnknown, Interfacing};
 ///
 /// # Safety
 ///
-/// * `Vtbl` is `repr(C)` and begins with an [`UnknownVtbl`], which in `PROXY` is that of [`IUnknown`](types::IUnknown). Its functions
+/// * `Vtbl` is `repr(C)` and begins with an [`UnknownVtbl`], which in `PROXY` is that of [`IUnknown`]. Its functions
 ///   expect an interface pointer of a proxy.
 /// * `description` describes it.
 pub unsafe trait Interface: Wire + 'static {

@@ -38,6 +38,7 @@ checked_interface! {
         fn get_Parent([out] parent: *mut *mut IBrowser) -> HRESULT;
         fn IsSame([in] other: *mut IBrowser) -> u32;
         fn Parent() -> *mut IBrowser;
+        fn Echo([in] any: *mut IUnknown, [out] same: *mut *mut IUnknown) -> HRESULT;
     }
     /// A newer one.
     pub(crate) interface IBrowser2("b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b03"): IBrowser {
@@ -353,6 +354,11 @@ browser_vtable! {
     parent() -> Any = |this| {
         retain(this);
         this
+    };
+    echo(any: Any, same: *mut Any) -> HResult = |_, any, same| {
+        retain(any);
+        store(same, any);
+        OK
     };
     put_title(title: Raw) -> HResult = |this, title| methods(this).put_text(title);
 }

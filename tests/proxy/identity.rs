@@ -10,7 +10,7 @@ use olemem::{Guid, HResult};
 
 use crate::component::{
     Any, Good, IBrowser, IBrowser2, IID_BROWSER, IID_BROWSER_2, IID_OTHER, IID_SITE, ISite, ask,
-    browser, call, let_go, retain,
+    browser, call, let_go, retain, site,
 };
 use crate::support::{OK, assert_kept, assert_told, judged, store};
 
@@ -111,6 +111,31 @@ fn kept_when_it_crosses_itself() {
         drop(checked);
         assert_eq!(made.references(), 1);
         let_go(made.object);
+    }));
+}
+
+/// Any object as `IUnknown`: it comes back as what it was.
+#[test]
+fn kept_when_it_crosses_as_unknown() {
+    assert_kept(&judged(|_| {
+        let made = browser(Good);
+        // SAFETY: a live browser.
+        let checked = unsafe { IBrowser::wrap(made.object) }.expect("it is not null");
+        let_go(made.object);
+        let site = site(Good);
+        let mut same = ptr::null_mut();
+        assert_eq!(call!(checked, Echo, site.object.cast(), &raw mut same), OK);
+        assert_eq!(same.cast(), site.object);
+        let_go(same.cast());
+        assert_eq!(site.references(), 1);
+        let_go(site.object);
+
+        let pointer: Any = Reference::as_raw(&checked).cast();
+        let unknown = ask(pointer, IID_UNKNOWN).expect("every object has it");
+        assert_eq!(call!(checked, Echo, pointer.cast(), &raw mut same), OK);
+        assert_eq!(same.cast(), unknown);
+        let_go(same.cast());
+        let_go(unknown);
     }));
 }
 

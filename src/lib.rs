@@ -101,7 +101,7 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `std` (default) | the heap and all that stands on it; without it: [`layout`], lengths, errors, [`com`], [`guid_text`], [`BstrRef`] |
+//! | `std` (default) | the heap and all that stands on it; without it: [`layout`], lengths, errors, [`com`], [`guid_text`], [`image`], [`wire`], [`BstrRef`] |
 //! | `export` | the C ABI; spies |
 //! | `audit` | sessions that watch every block and report broken rules, annotated calls (`crossing`), process mode; spies |
 //! | `serde` | `Serialize` and `Deserialize` for `Bstr`, `Serialize` for `BstrRef` |

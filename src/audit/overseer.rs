@@ -115,8 +115,10 @@ impl Overseer for Audit {
             moved.is_ignored = entry.is_ignored;
             moved.replaced = entry.replaced;
         }
+        // Without the guards in the slack of a BSTR, which would be taken for text.
+        let held = entry.shape().own_end().min(entry.size).min(size);
         // SAFETY: so many bytes are in both blocks, and the caller does not use the old one meanwhile.
-        unsafe { new.copy_from_nonoverlapping(block, entry.size.min(size)) };
+        unsafe { new.copy_from_nonoverlapping(block, held) };
         books.retire(key, &at);
         new
     }

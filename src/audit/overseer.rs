@@ -205,7 +205,7 @@ impl Overseer for Audit {
             } => {
                 let key = books.key_at(bstr);
                 if !is_live {
-                    books.tell_pin(key, Kind::PinOfNonBstr, Detail::Nothing, &at);
+                    books.pin_refused(key, &at);
                 } else if let Some(entry) = books.get_mut(key) {
                     entry.pins = pins;
                 }

@@ -89,6 +89,32 @@ fn broken_by_a_pin_of_something_else() {
     report.assert_kinds([Kind::PinOfNonBstr]);
 }
 
+/// What was refused is not taken back either: one mistake. A pin too many taken back is another.
+#[test]
+fn broken_by_a_refused_pin_that_is_taken_back() {
+    let units = [0_u16; 8];
+    for (unpins, kinds) in [
+        (1, &[Kind::PinOfNonBstr] as &[Kind]),
+        (2, &[Kind::PinOfNonBstr, Kind::UnbalancedPin]),
+    ] {
+        let report = watched(|| {
+            let text = string("text");
+            free(text);
+            assert!(raw::pin(text).is_err());
+            (0..unpins).for_each(|_| unpin(text));
+        });
+        report.assert_kinds(kinds.iter().copied());
+        let report = watched(|| {
+            assert!(raw::pin(units.as_ptr()).is_err());
+            (0..unpins).for_each(|_| unpin(units.as_ptr().cast_mut()));
+        });
+        report.assert_kinds(kinds.iter().copied());
+    }
+    // Neither is known any longer than its session.
+    watched(|| assert!(raw::pin(units.as_ptr()).is_err())).assert_kinds([Kind::PinOfNonBstr]);
+    watched(|| unpin(units.as_ptr().cast_mut())).assert_kinds([Kind::UnbalancedPin]);
+}
+
 /// A double free of a pinned string changes nothing on Windows, and is told when the pins are gone.
 #[test]
 fn broken_by_a_free_when_the_last_pin_is_gone() {

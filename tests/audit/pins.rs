@@ -1,7 +1,7 @@
 //! R28: each pin is taken back once, and only a live BSTR is pinned.
 
 use crate::support::{Raw, assert_kept, assert_told, free, string, watched};
-use olemem::audit::Kind;
+use olemem::audit::{self, Kind};
 use olemem::{UnitLen, raw};
 
 fn unpin(bstr: *mut u16) {
@@ -113,6 +113,40 @@ fn broken_by_a_refused_pin_that_is_taken_back() {
     // Neither is known any longer than its session.
     watched(|| assert!(raw::pin(units.as_ptr()).is_err())).assert_kinds([Kind::PinOfNonBstr]);
     watched(|| unpin(units.as_ptr().cast_mut())).assert_kinds([Kind::UnbalancedPin]);
+}
+
+/// A string that was never freed, and a pin that was never taken back: neither would mend the other.
+#[test]
+fn broken_by_a_pin_that_was_left_of_a_string_that_was_lost() {
+    let mut lost = std::ptr::null_mut();
+    let report = watched(|| {
+        lost = string("lost");
+        raw::pin(lost).expect("live");
+    });
+    report.assert_kinds([Kind::UnbalancedPin, Kind::Leak]);
+    free(lost);
+    unpin(lost);
+}
+
+/// A string that is meant to live on has its pins taken back all the same.
+#[test]
+fn broken_by_a_pin_that_was_left_of_a_string_that_lives_on() {
+    for is_freed in [false, true] {
+        let mut kept = std::ptr::null_mut();
+        let report = watched(|| {
+            kept = string("a global");
+            assert!(audit::ignore(kept));
+            raw::pin(kept).expect("live");
+            if is_freed {
+                free(kept);
+            }
+        });
+        report.assert_kinds([Kind::UnbalancedPin]);
+        if !is_freed {
+            free(kept);
+        }
+        unpin(kept);
+    }
 }
 
 /// A double free of a pinned string changes nothing on Windows, and is told when the pins are gone.

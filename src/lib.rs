@@ -103,7 +103,7 @@
 //! | --- | --- |
 //! | `std` (default) | the heap and all that stands on it; without it: [`layout`], lengths, errors, [`com`], [`guid_text`], [`BstrRef`] |
 //! | `export` | the C ABI; spies |
-//! | `audit` | sessions that watch every block and report broken rules, process mode; spies |
+//! | `audit` | sessions that watch every block and report broken rules, annotated calls (`crossing`), process mode; spies |
 //! | `serde` | `Serialize` and `Deserialize` for `Bstr`, `Serialize` for `BstrRef` |
 //! | `allocator-api2-04` | `TaskAllocator` for allocator-api2 0.4 as well as 0.2 |
 //! | `cli` | the command `olemem` |

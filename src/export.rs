@@ -48,6 +48,8 @@ mod entrance;
 #[cfg(feature = "audit")]
 mod audit;
 mod bstr;
+#[cfg(feature = "audit")]
+mod crossing;
 mod fault;
 mod malloc;
 mod mallocspy;
@@ -66,6 +68,12 @@ pub use bstr::{
     SetOaNoCache, SysAddRefString, SysAllocString, SysAllocStringByteLen, SysAllocStringLen,
     SysFreeString, SysReAllocString, SysReAllocStringLen, SysReleaseString, SysStringByteLen,
     SysStringLen, VarBstrCat, VarBstrCmp,
+};
+#[cfg(feature = "audit")]
+pub use crossing::{
+    AnnotatedCall, olemem_call_abandon, olemem_call_allow, olemem_call_array, olemem_call_begin,
+    olemem_call_buffer, olemem_call_end, olemem_call_end_with, olemem_call_free_bstr,
+    olemem_call_in, olemem_call_inout, olemem_call_out, olemem_call_out_array, olemem_literal,
 };
 pub use fault::{
     FaultPlan, olemem_fault_allocations, olemem_fault_begin, olemem_fault_end,

@@ -45,8 +45,21 @@ const FUNCTIONS: [&str; 29] = [
 ];
 
 /// What the feature `audit` adds: olemem's own.
-const AUDIT: [&str; 14] = [
+const AUDIT: [&str; 27] = [
+    "olemem_call_abandon",
+    "olemem_call_allow",
+    "olemem_call_array",
+    "olemem_call_begin",
+    "olemem_call_buffer",
+    "olemem_call_end",
+    "olemem_call_end_with",
+    "olemem_call_free_bstr",
+    "olemem_call_in",
+    "olemem_call_inout",
+    "olemem_call_out",
+    "olemem_call_out_array",
     "olemem_ignore",
+    "olemem_literal",
     "olemem_report_count",
     "olemem_report_counts",
     "olemem_report_errors",

@@ -24,7 +24,7 @@ const FLOORS: &[&[&str]] = &[
         "task::thread_identity",
     ],
     &["task::lock"],
-    &["task::sync", "task::turn", "task::whole"],
+    &["task::beginning", "task::sync", "task::turn", "task::whole"],
     &["task::table_memory"],
     &["task::aside", "task::seat"],
     &["task::size_class"],

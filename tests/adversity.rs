@@ -1,0 +1,59 @@
+//! A process that is watched, in adversity: forks at the wrong moment, signals of all kinds, small stacks, few
+//! descriptors, no memory. What was found must be told all the same, once, and nowhere else.
+#![cfg(all(feature = "cli", unix, not(miri)))]
+
+#[path = "support/cc.rs"]
+mod cc;
+#[path = "support/programs.rs"]
+mod programs;
+#[path = "support/tools.rs"]
+mod tools;
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::OnceLock;
+
+use cc::Language::C;
+use cc::text;
+use programs::ends;
+use tools::Library;
+
+/// `tests/c/audit/adversity.c`. `None` without a C compiler.
+fn program() -> Option<&'static Path> {
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    BUILT
+        .get_or_init(|| programs::build("adversity", C, Library::Static, "export,audit"))
+        .as_deref()
+}
+
+/// A case with a value of `OLEMEM`.
+fn alone(keys: &str, case: &[&str]) -> Option<Output> {
+    let mut command = programs::command(program()?);
+    Some(tools::run(command.args(case).env("OLEMEM", keys)))
+}
+
+/// A case under the command.
+fn checked(options: &[&str], case: &[&str]) -> Option<Output> {
+    let mut command = programs::command(env!("CARGO_BIN_EXE_olemem"));
+    command.arg("check").args(options).arg("--").arg(program()?);
+    Some(tools::run(command.args(case)))
+}
+
+/// How many violations of a kind a text tells.
+fn count(said: &[u8], kind: &str) -> usize {
+    text(said).matches(&format!("error[{kind}]")).count()
+}
+
+#[test]
+fn a_child_may_allocate_that_was_forked_in_anothers_first_allocation() {
+    for keys in ["check", "check,guard=page", "fail-at=1000"] {
+        for microseconds in ["0", "30", "60", "100", "150", "200"] {
+            let Some(output) = alone(keys, &["fork-in-the-first", microseconds]) else {
+                return;
+            };
+            ends(&output, 0);
+        }
+    }
+}

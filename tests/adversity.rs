@@ -57,3 +57,22 @@ fn a_child_may_allocate_that_was_forked_in_anothers_first_allocation() {
         }
     }
 }
+
+#[test]
+fn what_was_damaged_before_a_fork_is_told_by_the_parent_alone() {
+    let Some(output) = checked(&[], &["fork-after-damage"]) else {
+        return;
+    };
+    ends(&output, 99);
+    let said = text(&output.stderr);
+    let stories = [
+        "\"over\"",
+        "\"sound\"",
+        "\"ends\"",
+        "\"long\"",
+        "task memory, 16 bytes",
+    ];
+    for story in stories {
+        assert_eq!(said.matches(story).count(), 1, "{story}: {said}");
+    }
+}

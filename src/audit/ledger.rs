@@ -238,6 +238,8 @@ impl Books {
         for entry in self.entries.values_mut() {
             if entry.state == State::Quarantined {
                 entry.session = 0;
+            } else if entry.is_live() {
+                entry.forgive();
             }
         }
     }
@@ -379,7 +381,9 @@ impl Books {
         entry.session = 0;
         entry.is_ignored = false;
         entry.is_blamed = false;
+        entry.is_refused = false;
         entry.is_prefix_told = false;
+        entry.was_unterminated = false;
         entry.allocated_at = allocated_at;
         if let Some(book) = self.session(session) {
             book.counts.comes(entry.size);

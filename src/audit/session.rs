@@ -227,7 +227,7 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         let record = if pins > 0 || entry.state == State::Deferred {
             let detail = Detail::Pins(pins);
             Record::new(Kind::UnbalancedPin, Deed::End, detail, None)
-        } else if entry.is_blamed {
+        } else if entry.is_blamed || entry.is_refused {
             continue;
         } else {
             books.leak(&entry)

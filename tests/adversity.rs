@@ -76,3 +76,14 @@ fn what_was_damaged_before_a_fork_is_told_by_the_parent_alone() {
         assert_eq!(said.matches(story).count(), 1, "{story}: {said}");
     }
 }
+
+#[test]
+fn a_null_pointer_for_a_result_is_told_in_the_first_call() {
+    for case in ["null-out", "null-out-malloc", "null-out-string"] {
+        let Some(output) = checked(&[], &[case]) else {
+            return;
+        };
+        ends(&output, 99);
+        assert_eq!(count(&output.stderr, "null-out-pointer"), 1, "{output:?}");
+    }
+}

@@ -87,3 +87,20 @@ fn a_null_pointer_for_a_result_is_told_in_the_first_call() {
         assert_eq!(count(&output.stderr, "null-out-pointer"), 1, "{output:?}");
     }
 }
+
+#[test]
+fn a_program_with_few_descriptors_has_no_report_in_its_own_file() {
+    let folder = tools::scratch("adversity-few");
+    for (case, told) in [
+        ("few-descriptors", "error[leak]: a BSTR was never freed"),
+        ("few-descriptors-abort", "signal 6"),
+    ] {
+        let file = folder.join(case);
+        let name = file.to_str().expect("a plain path");
+        let Some(output) = alone("check", &[case, name]) else {
+            return;
+        };
+        tools::line_with(&text(&output.stderr), told);
+        assert_eq!(fs::read_to_string(&file).expect("it is written"), "data");
+    }
+}

@@ -16,7 +16,7 @@
 use core::ffi::{CStr, c_int};
 use core::fmt::Write;
 use std::fs;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process;
@@ -251,7 +251,7 @@ impl Watched {
             let unfinished = PathBuf::from(path).with_extension("unfinished");
             let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, path));
             if let Err(error) = written {
-                complain(format_args!("{}: {error}", path.display()));
+                self.say(&format!("olemem: {}: {error}\n", path.display()));
             }
             return report.count(Severity::Error);
         }
@@ -268,8 +268,8 @@ impl Watched {
             match fs::write(path, &text) {
                 Ok(()) => true,
                 Err(error) => {
-                    complain(format_args!(
-                        "report={}: {error}; the report follows",
+                    self.say(&format!(
+                        "olemem: report={}: {error}; the report follows\n",
                         path.display()
                     ));
                     false
@@ -277,17 +277,22 @@ impl Watched {
             }
         });
         if !is_written {
-            let is_told = self.standard_error.is_some_and(|kept| kept.write(&text));
-            if !is_told && self.standard_error.is_none() {
-                // Nothing sensible is left to do if standard error is closed.
-                let _ = io::stderr().write_all(text.as_bytes());
-            }
+            self.say(&text);
         }
         if suppressed > 0 {
             let plural = if suppressed == 1 { "" } else { "s" };
-            complain(format_args!("{suppressed} violation{plural} suppressed"));
+            self.say(&format!(
+                "olemem: {suppressed} violation{plural} suppressed\n"
+            ));
         }
         report.count(Severity::Error)
+    }
+
+    /// Writes to what was standard error when the process began, and to nothing else.
+    fn say(&self, text: &str) {
+        if let Some(kept) = self.standard_error {
+            kept.write(text);
+        }
     }
 
     /// What is to be suppressed, which is nothing if the file cannot be read.
@@ -298,8 +303,8 @@ impl Watched {
         let text = fs::read_to_string(path).map_err(|error| error.to_string());
         let known = text.and_then(|text| Suppressions::parse(&text).map_err(|bad| bad.to_string()));
         known.unwrap_or_else(|why| {
-            complain(format_args!(
-                "suppress={}: {why}; nothing is suppressed",
+            self.say(&format!(
+                "olemem: suppress={}: {why}; nothing is suppressed\n",
                 path.display()
             ));
             Suppressions::default()
@@ -336,7 +341,14 @@ fn leave_record(watched: &Watched, signal: c_int) {
     let path = watched
         .in_records("crash")
         .or_else(|| watched.report_path());
-    let file = path.map_or(libc::STDERR_FILENO, |path| path.create());
+    let has_path = path.is_some();
+    let file = match path {
+        Some(path) => path.create(),
+        None => {
+            let kept = watched.standard_error.and_then(|kept| kept.number());
+            kept.unwrap_or(-1)
+        }
+    };
     if file < 0 {
         return;
     }
@@ -344,7 +356,7 @@ fn leave_record(watched: &Watched, signal: c_int) {
     let name = program(&mut name);
     let process = process::id().cast_signed();
     crash::write(file, process, signal, name, watched.session);
-    if file != libc::STDERR_FILENO {
+    if has_path {
         // SAFETY: it was opened above.
         unsafe { libc::close(file) };
     }

@@ -46,6 +46,8 @@ fn count(said: &[u8], kind: &str) -> usize {
     text(said).matches(&format!("error[{kind}]")).count()
 }
 
+// -------------------------------------------------------------------------------------- forks
+
 #[test]
 fn a_child_may_allocate_that_was_forked_in_anothers_first_allocation() {
     for keys in ["check", "check,guard=page", "fail-at=1000"] {
@@ -77,6 +79,8 @@ fn what_was_damaged_before_a_fork_is_told_by_the_parent_alone() {
     }
 }
 
+// ------------------------------------------------------------------------- the first of all calls
+
 #[test]
 fn a_null_pointer_for_a_result_is_told_in_the_first_call() {
     for case in ["null-out", "null-out-malloc", "null-out-string"] {
@@ -87,6 +91,88 @@ fn a_null_pointer_for_a_result_is_told_in_the_first_call() {
         assert_eq!(count(&output.stderr, "null-out-pointer"), 1, "{output:?}");
     }
 }
+
+// ------------------------------------------------------------------------------------ signals
+
+/// All that end a process by default, but for the real-time ones and SIGKILL.
+#[test]
+fn every_signal_that_ends_a_process_leaves_a_record() {
+    let mut signals = vec![
+        libc::SIGHUP,
+        libc::SIGINT,
+        libc::SIGQUIT,
+        libc::SIGILL,
+        libc::SIGTRAP,
+        libc::SIGABRT,
+        libc::SIGBUS,
+        libc::SIGFPE,
+        libc::SIGUSR1,
+        libc::SIGSEGV,
+        libc::SIGUSR2,
+        libc::SIGPIPE,
+        libc::SIGALRM,
+        libc::SIGTERM,
+        libc::SIGXCPU,
+        libc::SIGXFSZ,
+        libc::SIGVTALRM,
+        libc::SIGPROF,
+        libc::SIGSYS,
+    ];
+    #[cfg(target_os = "linux")]
+    signals.extend([libc::SIGSTKFLT, libc::SIGIO, libc::SIGPWR]);
+    for signal in signals {
+        let Some(output) = alone("check,backtrace=off", &["signal", &signal.to_string()]) else {
+            return;
+        };
+        assert_eq!(output.status.signal(), Some(signal), "{output:?}");
+        let said = text(&output.stderr);
+        tools::line_with(&said, &format!("signal {signal}"));
+        tools::line_with(&said, "live 1 bstr 8 string");
+    }
+}
+
+#[test]
+fn a_fault_that_the_program_expects_ends_no_watch_of_the_pages() {
+    let Some(output) = alone("check,guard=page", &["fault-and-overrun"]) else {
+        return;
+    };
+    ends(&output, 0);
+    let said = text(&output.stderr);
+    tools::line_with(
+        &said,
+        "error[overrun]: byte 1 behind task memory is written to",
+    );
+    tools::line_with(&said, "olemem: 1 error,");
+}
+
+#[test]
+fn a_stack_that_ran_out_leaves_a_record_under_guarded_pages() {
+    for guard in ["guard=bytes", "guard=page"] {
+        let Some(output) = alone(&format!("check,{guard}"), &["overflow"]) else {
+            return;
+        };
+        assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{output:?}");
+        tools::line_with(&text(&output.stderr), "live 1 bstr 8 string");
+    }
+}
+
+#[test]
+fn a_program_with_a_small_stack_for_signals_has_its_handler_called() {
+    for guard in ["guard=bytes", "guard=page"] {
+        for bytes in ["8192", "12288", "16384"] {
+            let keys = format!("check,{guard}");
+            let Some(output) = alone(&keys, &["small-stack", bytes]) else {
+                return;
+            };
+            ends(&output, 42);
+            let said = text(&output.stderr);
+            tools::line_with(&said, "live 1 bstr 8 string");
+            tools::line_with(&said, "the program's own handler");
+        }
+    }
+}
+
+// --------------------------------------------------------------------------- where the report goes
 
 #[test]
 fn a_program_with_few_descriptors_has_no_report_in_its_own_file() {

@@ -59,6 +59,7 @@ const FLOORS: &[&[&str]] = &[
         "audit::frame",
         "audit::frame_pointers",
         "audit::page",
+        "audit::hand_on",
         "audit::other_stack",
     ],
     &["audit::guard", "audit::sentinel"],

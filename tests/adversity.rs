@@ -4,6 +4,8 @@
 
 #[path = "support/cc.rs"]
 mod cc;
+#[path = "support/children.rs"]
+mod children;
 #[path = "support/programs.rs"]
 mod programs;
 #[path = "support/tools.rs"]
@@ -172,6 +174,37 @@ fn a_program_with_a_small_stack_for_signals_has_its_handler_called() {
     }
 }
 
+/// What this binary does as a child: Rust has a stack for signals of its own, and a handler.
+#[test]
+fn a_child() {
+    #[allow(
+        unconditional_recursion,
+        reason = "that the stack runs out is what is asked for"
+    )]
+    #[inline(never)]
+    fn overflow(depth: usize) -> usize {
+        let frame = std::hint::black_box([depth; 512]);
+        overflow(depth + 1) + frame[depth % 512]
+    }
+    if children::deed().is_some() {
+        let _ = olemem::Bstr::from("held").into_raw();
+        std::hint::black_box(overflow(0));
+    }
+}
+
+#[test]
+fn a_rust_program_whose_stack_runs_out_says_so_and_leaves_a_record() {
+    for guard in ["guard=bytes", "guard=page"] {
+        let mut child = children::child("a_child", "overflow");
+        child.env("OLEMEM", format!("check,{guard}"));
+        let output = tools::run(&mut child);
+        assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{output:?}");
+        let said = text(&output.stderr);
+        tools::line_with(&said, "has overflowed its stack");
+        tools::line_with(&said, "live 1 bstr 8 string");
+    }
+}
+
 // --------------------------------------------------------------------------- where the report goes
 
 #[test]
@@ -189,4 +222,62 @@ fn a_program_with_few_descriptors_has_no_report_in_its_own_file() {
         tools::line_with(&text(&output.stderr), told);
         assert_eq!(fs::read_to_string(&file).expect("it is written"), "data");
     }
+}
+
+// ------------------------------------------------------------------------------ much, and nothing
+
+#[test]
+fn many_leaks_of_one_site_take_no_time_each() {
+    let Some(output) = alone("check", &["many-leaks", "100000"]) else {
+        return;
+    };
+    ends(&output, 0);
+    let said = text(&output.stderr);
+    tools::line_with(&said, "and 99999 more from there");
+    assert_eq!(count(&output.stderr, "leak"), 1);
+}
+
+/// What cannot be told for want of memory is counted, and what can be is told.
+#[test]
+fn a_program_that_took_all_memory_has_a_report() {
+    for keys in ["check", "check,backtrace=off", "check,format=json"] {
+        let Some(output) = alone(keys, &["without-memory"]) else {
+            return;
+        };
+        ends(&output, 0);
+        let said = text(&output.stderr);
+        if keys.ends_with("json") {
+            let report: serde_json::Value = serde_json::from_str(&said).expect("it is JSON");
+            let violations = report["violations"].as_array().expect("a list");
+            assert!(!violations.is_empty());
+        } else {
+            assert!(count(&output.stderr, "leak") > 0);
+            tools::line_with(&said, "violations could not be kept");
+        }
+    }
+}
+
+// ----------------------------------------------------------------------------------- sessions
+
+#[test]
+fn a_session_that_nobody_ends_is_not_lost() {
+    let Some(output) = checked(&[], &["session-left"]) else {
+        return;
+    };
+    ends(&output, 99);
+    assert_eq!(count(&output.stderr, "double-free"), 1, "{output:?}");
+    assert_eq!(count(&output.stderr, "leak"), 1, "{output:?}");
+
+    let Some(output) = alone("", &["session-left"]) else {
+        return;
+    };
+    ends(&output, 0);
+    assert_eq!(
+        text(&output.stderr),
+        "olemem: 1 session left open when the process ended, with 1 violation and 1 live block: end a session to have \
+         its report\n"
+    );
+    let output = alone("", &["session-left-sound"]).expect("there is a compiler");
+    ends(&output, 0);
+    assert_eq!(text(&output.stderr), "");
 }

@@ -465,11 +465,15 @@ impl Books {
         self.own(id).map(|(_, entry)| entry).for_each(show);
     }
 
-    /// The live blocks of a session that are its own, in the order of their numbers.
-    pub(super) fn live_in(&self, id: SessionId) -> Vec<usize, System> {
+    /// The live blocks of a session that are its own, in the order of their numbers. Where there is no memory for the
+    /// list there is none, and they count as violations that could not be kept.
+    pub(super) fn live_in(&mut self, id: SessionId) -> Vec<usize, System> {
         let mut live = Vec::new_in(System);
-        if live.try_reserve(self.entries.len()).is_ok() {
+        let count = self.own(id).count();
+        if live.try_reserve(count).is_ok() {
             live.extend(self.own(id).map(|(key, _)| *key));
+        } else if let Some(book) = self.session(id) {
+            book.dropped += count as u64;
         }
         live.sort_unstable_by_key(|key| self.get(*key).map(|entry| entry.id));
         live

@@ -27,7 +27,7 @@ use super::crash;
 use super::crossing;
 use super::guard::Guard;
 use super::ledger::{Failed, SessionId, books, cover_process};
-use super::report::Report;
+use super::report::{Report, plural};
 use super::rules::Severity;
 use super::session;
 use super::settings::{Format, Settings, as_path};
@@ -41,6 +41,7 @@ use crate::task::mode::Step;
 
 mod at_exit;
 mod path;
+mod reserve;
 mod standard_error;
 mod watcher;
 
@@ -65,6 +66,8 @@ static WATCHED: OnceLock<Option<Watched>> = OnceLock::new();
 /// The process that has left a note, and the one that has reported; children of a fork find their parent's number.
 static NOTED: AtomicU32 = AtomicU32::new(0);
 static REPORTED: AtomicU32 = AtomicU32::new(0);
+/// The process whose report is made and handed on.
+static DELIVERED: AtomicU32 = AtomicU32::new(0);
 
 fn watched() -> Option<&'static Watched> {
     WATCHED.get()?.as_ref()
@@ -112,6 +115,7 @@ fn begin(settings: Settings) -> Option<Watched> {
         books().teller = Some(tell_failure);
     }
     cover_process(session);
+    reserve::keep();
     watched.note();
     Some(watched)
 }
@@ -214,24 +218,21 @@ fn program(name: &mut [u8; 4096]) -> &[u8] {
 /// The process ends: what was found is told.
 fn finish() {
     let Some(watched) = watched() else {
+        tell_open_sessions();
         return;
     };
     if REPORTED.swap(process::id(), Ordering::Relaxed) == process::id() {
         return;
     }
     cover_process(0);
-    // In the order in which they may have been taken, whichever that was.
+    reserve::give_back();
+    let errors = watched.report();
+    DELIVERED.store(process::id(), Ordering::Relaxed);
+    // Not before: where there is no memory for the report after all, the abort leaves a record. In the order in which
+    // they may have been taken, whichever that was.
     trespass::give_back();
     signals::give_back();
     trespass::give_back();
-    let Some(report) = session::end_of_process(watched.session) else {
-        return;
-    };
-    let is_fork = process::id() != watched.first;
-    if is_fork && !report.has_recorded() && report.violations().is_empty() {
-        return;
-    }
-    let errors = watched.deliver(report);
     if errors > 0 && watched.settings.exit_code != 0 {
         // SAFETY: a null stream means all of them.
         unsafe { libc::fflush(core::ptr::null_mut()) };
@@ -240,7 +241,34 @@ fn finish() {
     }
 }
 
+/// What sessions have found that nobody ended is lost, which is told.
+fn tell_open_sessions() {
+    let Some((sessions, violations, live)) = session::left_open() else {
+        return;
+    };
+    if violations + live > 0 {
+        complain(format_args!(
+            "{} left open when the process ended, with {} and {}: end a session to have its report",
+            plural(sessions as u64, "session"),
+            plural(violations as u64, "violation"),
+            plural(live as u64, "live block")
+        ));
+    }
+}
+
 impl Watched {
+    /// Makes the report, hands it on, and tells how many errors there are.
+    fn report(&self) -> usize {
+        let Some(report) = session::end_of_process(self.session, reserve::room_for) else {
+            return 0;
+        };
+        let is_fork = process::id() != self.first;
+        if is_fork && !report.has_recorded() && report.violations().is_empty() {
+            return 0;
+        }
+        self.deliver(report)
+    }
+
     /// Hands a report on, and tells how many errors there are.
     fn deliver(&self, mut report: Report) -> usize {
         if let Some(path) = self.in_records("json") {
@@ -329,8 +357,7 @@ fn crashed(signal: c_int) {
     let Some(watched) = watched() else {
         return;
     };
-    // Where all was said the paths' memory is not asked for: the alternate stack of a thread of Rust's may be too small.
-    if REPORTED.load(Ordering::Relaxed) != process::id() {
+    if DELIVERED.load(Ordering::Relaxed) != process::id() {
         leave_record(watched, signal);
     }
 }

@@ -190,6 +190,31 @@ static int without_memory(void) {
     return 0;
 }
 
+/* They must be told before so many seconds of processor time are over. */
+static int many_leaks(int leaks) {
+    struct rlimit most = {6, 6};
+    if (setrlimit(RLIMIT_CPU, &most) != 0) {
+        return 1;
+    }
+    for (; leaks > 0; leaks -= 1) {
+        lose();
+    }
+    return 0;
+}
+
+/* A session that nobody ends. */
+static int session_left(int is_sound) {
+    olemem_session_begin(NULL);
+    if (!is_sound) {
+        BSTR text = SysAllocString(OLESTR("in the session")), again = text;
+        UNKNOWN(again);
+        SysFreeString(text);
+        SysFreeString(again);
+        lose();
+    }
+    return 0;
+}
+
 int main(int count, char **arguments) {
     char const *what = count > 1 ? arguments[1] : "";
     char const *argument = count > 2 ? arguments[2] : "";
@@ -217,6 +242,12 @@ int main(int count, char **arguments) {
         return few_descriptors(argument, 0);
     } else if (strcmp(what, "few-descriptors-abort") == 0) {
         return few_descriptors(argument, 1);
+    } else if (strcmp(what, "many-leaks") == 0) {
+        return many_leaks(atoi(argument));
+    } else if (strcmp(what, "session-left") == 0) {
+        return session_left(0);
+    } else if (strcmp(what, "session-left-sound") == 0) {
+        return session_left(1);
     } else if (strcmp(what, "without-memory") == 0) {
         return without_memory();
     } else {

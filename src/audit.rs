@@ -86,7 +86,9 @@ mod sweep;
 #[cfg(all(unix, not(miri)))]
 mod trespass;
 
+pub(crate) use counting::bury;
 pub use counting::{COUNTED, CountingObject};
+pub(crate) use crossing::outside;
 pub use crossing::{Crossing, Parameter, What, register_literal};
 pub use frame::Frame;
 pub use guard::{FREED, FRESH, GUARD, Guard};

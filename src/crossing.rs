@@ -64,6 +64,7 @@ use crate::task::string::{StrUnit, TaskStr};
 mod given;
 mod outcome;
 mod outs;
+pub mod proxy;
 mod reference;
 mod slot;
 

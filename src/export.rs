@@ -48,12 +48,15 @@ mod entrance;
 #[cfg(feature = "audit")]
 mod audit;
 mod bstr;
+#[cfg(feature = "audit")]
+mod crossing;
 mod fault;
 mod malloc;
 mod mallocspy;
 mod sized;
 mod strings;
 mod task;
+mod wire;
 
 #[cfg(feature = "audit")]
 pub use audit::{
@@ -67,6 +70,12 @@ pub use bstr::{
     SysFreeString, SysReAllocString, SysReAllocStringLen, SysReleaseString, SysStringByteLen,
     SysStringLen, VarBstrCat, VarBstrCmp,
 };
+#[cfg(feature = "audit")]
+pub use crossing::{
+    AnnotatedCall, olemem_call_abandon, olemem_call_allow, olemem_call_array, olemem_call_begin,
+    olemem_call_buffer, olemem_call_end, olemem_call_end_with, olemem_call_free_bstr,
+    olemem_call_in, olemem_call_inout, olemem_call_out, olemem_call_out_array, olemem_literal,
+};
 pub use fault::{
     FaultPlan, olemem_fault_allocations, olemem_fault_begin, olemem_fault_end,
     olemem_fault_failures,
@@ -77,3 +86,7 @@ pub use strings::{
     ProgIDFromCLSID, SHStrDupA, SHStrDupW, StringFromCLSID, StringFromGUID2, StringFromIID,
 };
 pub use task::{CoTaskMemAlloc, CoTaskMemFree, CoTaskMemRealloc};
+pub use wire::{
+    BSTR_UserFree, BSTR_UserMarshal, BSTR_UserSize, BSTR_UserUnmarshal, olemem_bstr_marshal,
+    olemem_bstr_unmarshal,
+};

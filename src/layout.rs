@@ -122,6 +122,42 @@ impl PointerWidth {
     }
 }
 
+/// In which order a number's bytes lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ByteOrder {
+    /// The lowest first: most machines, and the wire.
+    Little,
+    /// The highest first.
+    Big,
+}
+
+impl ByteOrder {
+    /// That of this target.
+    pub const NATIVE: Self = if cfg!(target_endian = "little") {
+        Self::Little
+    } else {
+        Self::Big
+    };
+
+    /// The unit that two bytes are.
+    #[must_use]
+    pub const fn unit(self, bytes: [u8; 2]) -> u16 {
+        match self {
+            Self::Little => u16::from_le_bytes(bytes),
+            Self::Big => u16::from_be_bytes(bytes),
+        }
+    }
+
+    /// The length that a prefix says.
+    #[must_use]
+    pub const fn length(self, prefix: [u8; PREFIX]) -> ByteLen {
+        ByteLen::new(match self {
+            Self::Little => u32::from_le_bytes(prefix),
+            Self::Big => u32::from_be_bytes(prefix),
+        })
+    }
+}
+
 /// Zero bytes after a payload of `n` bytes.
 #[must_use]
 pub const fn terminator_bytes(n: ByteLen) -> usize {

@@ -101,9 +101,9 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `std` (default) | the heap and all that stands on it; without it: [`layout`], lengths, errors, [`com`], [`guid_text`], [`BstrRef`] |
+//! | `std` (default) | the heap and all that stands on it; without it: [`layout`], lengths, errors, [`com`], [`guid_text`], [`image`], [`wire`], [`BstrRef`] |
 //! | `export` | the C ABI; spies |
-//! | `audit` | sessions that watch every block and report broken rules, process mode; spies |
+//! | `audit` | sessions that watch every block and report broken rules, annotated calls (`crossing`), process mode; spies |
 //! | `serde` | `Serialize` and `Deserialize` for `Bstr`, `Serialize` for `BstrRef` |
 //! | `allocator-api2-04` | `TaskAllocator` for allocator-api2 0.4 as well as 0.2 |
 //! | `cli` | the command `olemem` |
@@ -121,6 +121,7 @@ pub mod error;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 pub mod export;
 pub mod guid_text;
+pub mod image;
 pub mod layout;
 #[cfg(feature = "std")]
 mod param;
@@ -132,6 +133,7 @@ mod task;
 #[cfg(feature = "std")]
 mod transcode;
 mod units;
+pub mod wire;
 
 pub use crate::bstr::borrowed::BstrRef;
 #[doc(hidden)]

@@ -36,8 +36,8 @@ fn passes(command: &mut Command) {
 
 // --------------------------------------------------------------------------------- the clients
 
-/// Programs that are right: a COM component and its caller, and a spy of the task allocator.
-const CLIENTS: [&str; 2] = ["client", "spy"];
+/// Programs that are right: a COM component and its caller, a spy of the task allocator, a string on the wire.
+const CLIENTS: [&str; 3] = ["client", "spy", "wire"];
 
 #[test]
 fn clients_run() {

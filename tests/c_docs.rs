@@ -108,6 +108,13 @@ fn the_programs_run_by_the_commands() {
     let output = shell_ok(&home, commands("c++ -std=c++17 -g interface.cpp"));
     assert_eq!(text(&output.stdout), "5 units in 10 bytes\n");
 
+    let output = shell(&home, commands("cc -g title.c calls.c"));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(text(&output.stderr), block("told"));
+
+    let output = shell_ok(&home, commands("c++ -std=c++17 -g calls.cpp"));
+    assert_eq!(text(&output.stdout), "1 of 1\n");
+
     let archive = commands("cc -g status.c first.c $(pkg-config --cflags olemem)");
     let archive = if cfg!(target_os = "macos") {
         archive.replace("-lpthread -ldl -lm", "")

@@ -12,7 +12,11 @@ use std::process::Command;
 
 /// The functions, said once more and by hand: those of `semantics.md` that are there so far, and olemem's own that
 /// make allocations fail.
-const FUNCTIONS: [&str; 29] = [
+const FUNCTIONS: [&str; 35] = [
+    "BSTR_UserFree",
+    "BSTR_UserMarshal",
+    "BSTR_UserSize",
+    "BSTR_UserUnmarshal",
     "CoGetMalloc",
     "CoRegisterMallocSpy",
     "CoRevokeMallocSpy",
@@ -38,6 +42,8 @@ const FUNCTIONS: [&str; 29] = [
     "SysStringLen",
     "VarBstrCat",
     "VarBstrCmp",
+    "olemem_bstr_marshal",
+    "olemem_bstr_unmarshal",
     "olemem_fault_allocations",
     "olemem_fault_begin",
     "olemem_fault_end",
@@ -45,8 +51,21 @@ const FUNCTIONS: [&str; 29] = [
 ];
 
 /// What the feature `audit` adds: olemem's own.
-const AUDIT: [&str; 14] = [
+const AUDIT: [&str; 27] = [
+    "olemem_call_abandon",
+    "olemem_call_allow",
+    "olemem_call_array",
+    "olemem_call_begin",
+    "olemem_call_buffer",
+    "olemem_call_end",
+    "olemem_call_end_with",
+    "olemem_call_free_bstr",
+    "olemem_call_in",
+    "olemem_call_inout",
+    "olemem_call_out",
+    "olemem_call_out_array",
     "olemem_ignore",
+    "olemem_literal",
     "olemem_report_count",
     "olemem_report_counts",
     "olemem_report_errors",

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["error"],
     &["units"],
     &["layout"],
-    &["guid_text", "transcode", "task::block"],
+    &["guid_text", "image", "transcode", "wire", "task::block"],
     &[
         "task::checker",
         "task::complain",

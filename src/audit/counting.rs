@@ -202,6 +202,50 @@ impl<V: 'static> CountingObject<V> {
     }
 }
 
+/// What a proxy asks of the object that it stands on.
+impl<V: 'static> CountingObject<V> {
+    /// What the methods work on, though the object may be gone.
+    ///
+    /// # Safety
+    ///
+    /// * `this` is an interface pointer of a counting object whose memory is there for `'a`.
+    pub(crate) unsafe fn peek<'a, S: 'static>(this: *mut c_void) -> Option<&'a S> {
+        // SAFETY: the caller's promise.
+        unsafe { header(this) }.state.downcast_ref()
+    }
+
+    /// Whether the object is there, for a call to it. That it is not is told.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`peek`](Self::peek).
+    pub(crate) unsafe fn is_used(this: *mut c_void) -> bool {
+        // SAFETY: the caller's promise.
+        is_there(unsafe { header(this) }.id)
+    }
+
+    /// Has the object known by another address as well.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`peek`](Self::peek).
+    pub(crate) unsafe fn known_as(this: *mut c_void, address: *const c_void) {
+        // SAFETY: the caller's promise.
+        let id = unsafe { header(this) }.id;
+        books().objects.known_as(id, address.addr());
+    }
+
+    /// Releases a reference, and leaves the memory for [`bury`] to give back.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`peek`](Self::peek).
+    pub(crate) unsafe fn take(this: *mut c_void) -> u32 {
+        // SAFETY: the caller's promise.
+        unsafe { give_up(this) }
+    }
+}
+
 impl<V> Drop for CountingObject<V> {
     fn drop(&mut self) {
         // SAFETY: the reference that the handle holds, or one too many, which is told.
@@ -320,6 +364,20 @@ unsafe extern "system" fn add_ref(this: *mut c_void) -> u32 {
 
 unsafe extern "system" fn release(this: *mut c_void) -> u32 {
     // SAFETY: an object's own vtable leads here.
+    let left = unsafe { give_up(this) };
+    if left == 0 {
+        bury();
+    }
+    left
+}
+
+/// Releases a reference. The memory stays.
+///
+/// # Safety
+///
+/// * `this` is an interface pointer of a counting object whose memory is there.
+unsafe fn give_up(this: *mut c_void) -> u32 {
+    // SAFETY: the caller's promise.
     let id = unsafe { header(this) }.id;
     let at = Stack::here();
     let mut books = books();
@@ -342,16 +400,11 @@ unsafe extern "system" fn release(this: *mut c_void) -> u32 {
     object.references -= 1;
     object.holds(party, -1);
     object.raise(crossing(), -1);
-    let left = object.references;
-    drop(books);
-    if left == 0 {
-        bury();
-    }
-    left
+    object.references
 }
 
 /// Gives the memory of objects back that nobody asks for any more.
-pub(super) fn bury() {
+pub(crate) fn bury() {
     // Their states are dropped without the lock: they may be anybody's code.
     while let Some(memory) = {
         let mut books = books();

@@ -200,6 +200,34 @@ impl Crossing {
         this
     }
 
+    /// Whether it is judged: there is a session, and there was memory.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.id != 0
+    }
+
+    /// Runs code of the caller's while the call is under way: what it frees the callee did not.
+    pub(crate) fn as_caller<T>(&self, code: impl FnOnce() -> T) -> T {
+        if self.id == 0 {
+            return code();
+        }
+        enter_crossing(self.before);
+        let result = code();
+        enter_crossing(self.id);
+        result
+    }
+
+    /// Tells that what an object gave is not of its identity (R49).
+    pub(crate) fn tell_identity(&self) {
+        let words = "an object gave different pointers for IUnknown";
+        self.tell(
+            &mut books(),
+            Kind::IdentityBroken,
+            self.call(None),
+            words,
+            None,
+        );
+    }
+
     /// Declares a parameter.
     fn declare(&mut self, books: &mut Books, parameter: &Parameter<'_>, watched: Watched) {
         let Some(name) = books.crossed.name(parameter.name) else {
@@ -604,6 +632,15 @@ pub(super) fn after_each(look: fn()) {
 pub(crate) fn frame() -> usize {
     let here = 0_u8;
     core::hint::black_box(&raw const here).addr()
+}
+
+/// Runs code in no call: what it does is the program's doing.
+pub(crate) fn outside<T>(code: impl FnOnce() -> T) -> T {
+    let within = crossing();
+    enter_crossing(0);
+    let result = code();
+    enter_crossing(within);
+    result
 }
 
 /// Knows a BSTR in static storage as one, so that it may be passed where an \[in\] BSTR is declared (R3).

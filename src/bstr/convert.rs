@@ -1,4 +1,4 @@
-//! Text in and out.
+//! Text in and out, and the bytes of other machines.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -7,7 +7,10 @@ use std::string::FromUtf16Error;
 use crate::bstr::borrowed::BstrRef;
 use crate::bstr::owned::{Bstr, expect};
 use crate::error::{CreateError, DecodeError, InvalidUtf16, OddBytes};
+use crate::image::PresentedBstr;
+use crate::layout::ByteOrder;
 use crate::transcode;
+use crate::wire::TransmittedBstr;
 
 impl BstrRef<'_> {
     /// The text.
@@ -168,5 +171,80 @@ impl TryFrom<BstrRef<'_>> for String {
 
     fn try_from(bstr: BstrRef<'_>) -> Result<Self, DecodeError> {
         bstr.try_to_string()
+    }
+}
+
+impl<'a> BstrRef<'a> {
+    /// What it is marshalled as: [`TransmittedBstr::encode`] writes it.
+    ///
+    /// The byte that pads an odd length is zero; `BSTR_UserMarshal` takes the one that is behind the string.
+    #[must_use]
+    pub fn transmitted(self) -> TransmittedBstr<'a> {
+        if self.is_null() {
+            return TransmittedBstr::NULL;
+        }
+        let bytes = self.as_bytes();
+        // A borrowed one may be longer than any that olemem would make: then it cannot be sent.
+        TransmittedBstr::in_order(bytes, ByteOrder::NATIVE, 0).unwrap_or(TransmittedBstr::NULL)
+    }
+}
+
+impl Bstr {
+    /// As [`BstrRef::transmitted`].
+    #[must_use]
+    pub fn transmitted(&self) -> TransmittedBstr<'_> {
+        self.as_bstr().transmitted()
+    }
+
+    /// A string of these bytes, whose units are in that order: in any case an allocated one.
+    fn try_from_order(bytes: &[u8], order: ByteOrder) -> Result<Self, CreateError> {
+        let mut bstr = match bytes {
+            [] => Self::try_empty()?,
+            _ => Self::try_from_bytes(bytes)?,
+        };
+        if order != ByteOrder::NATIVE {
+            for unit in bstr.as_mut_units() {
+                *unit = unit.swap_bytes();
+            }
+        }
+        Ok(bstr)
+    }
+}
+
+/// What came over the wire, in memory: null as null, empty as empty, an odd length as it was (MS-OAUT 2.2.23.2).
+///
+/// *Ownership:* the string is the caller's.
+///
+/// # Examples
+///
+/// ```
+/// use olemem::Bstr;
+/// use olemem::wire::{Syntax, TransmittedBstr};
+///
+/// let mut buffer = [0; 64];
+/// let end = Bstr::from("text").transmitted().encode(&mut buffer, 0, Syntax::Ndr)?;
+/// let (received, read) = TransmittedBstr::decode(&buffer, 0, Syntax::Ndr)?;
+/// assert_eq!((read, Bstr::try_from(received)?), (end, Bstr::from("text")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl TryFrom<TransmittedBstr<'_>> for Bstr {
+    type Error = CreateError;
+
+    fn try_from(bstr: TransmittedBstr<'_>) -> Result<Self, CreateError> {
+        if bstr.is_null() {
+            return Ok(Self::new());
+        }
+        Self::try_from_order(bstr.as_bytes(), bstr.order())
+    }
+}
+
+/// A copy on this machine; no longer null, for it stood somewhere.
+///
+/// *Ownership:* the string is the caller's.
+impl TryFrom<PresentedBstr<'_>> for Bstr {
+    type Error = CreateError;
+
+    fn try_from(bstr: PresentedBstr<'_>) -> Result<Self, CreateError> {
+        Self::try_from_order(bstr.as_bytes(), bstr.order())
     }
 }

@@ -15,9 +15,9 @@ mod emulated {
     use std::io::{self, Write};
     use std::process::ExitCode;
 
+    use olemem::image::{Anatomy, Shape, Start};
     use olemem::sample::{self, Demonstration, Record, Turn};
 
-    use crate::anatomy::{Anatomy, Shape, Start};
     use crate::draw::Picture;
     use crate::output;
 

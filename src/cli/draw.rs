@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::anatomy::{Anatomy, Part, Shape};
+use olemem::image::{Anatomy, Part, Shape};
 
 /// Payload bytes a line.
 const LINE: usize = 16;
@@ -44,7 +44,7 @@ impl fmt::Display for Picture<'_> {
         )?;
         rows.bytes(prefix, self.prefix_note())?;
         self.payload(&mut rows)?;
-        let note = cut_short("terminator", terminator, self.anatomy.terminator_size());
+        let note = cut_short("terminator", terminator, self.anatomy.terminator_len());
         // An empty string is where its terminator is.
         let pointer = if payload.is_empty() { POINTER } else { "" };
         rows.bytes(terminator, format!("{note}{pointer}"))?;
@@ -148,10 +148,16 @@ mod tests {
     use quickcheck::quickcheck;
 
     use super::{Picture, text};
-    use crate::anatomy::{Anatomy, Shape, Start};
+    use olemem::image::{Anatomy, Shape, Start};
+    use olemem::layout::{ByteOrder, PointerWidth};
 
     quickcheck! {
-        fn whatever_is_drawn_stays_on_its_lines(bytes: Vec<u8>, shape: Shape, start: Start, lines: u8) -> bool {
+        fn whatever_is_drawn_stays_on_its_lines(bytes: Vec<u8>, wide: bool, little: bool, whole: bool, lines: u8) -> bool {
+            let shape = Shape {
+                width: if wide { PointerWidth::W64 } else { PointerWidth::W32 },
+                order: if little { ByteOrder::Little } else { ByteOrder::Big },
+            };
+            let start = if whole { Start::Block } else { Start::Prefix };
             let anatomy = Anatomy::of(&bytes, shape, start);
             let slack = anatomy.slack.len();
             let picture = Picture { anatomy, slack, lines: lines.into() }.to_string();
@@ -163,8 +169,8 @@ mod tests {
     #[test]
     fn text_that_would_move_the_picture_is_dots() {
         let shape = Shape {
-            width: olemem::layout::PointerWidth::W64,
-            endian: crate::anatomy::Endian::Big,
+            width: PointerWidth::W64,
+            order: ByteOrder::Big,
         };
         let units = [0x41, 0x1B, 0x202E, 0xD800, 0x42, 0xD83D, 0xDE00, 0];
         let bytes: Vec<u8> = units

@@ -2,7 +2,7 @@
 
 mod hex;
 mod input;
-mod verdict;
+mod scan;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -10,13 +10,12 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use olemem::layout::PointerWidth;
+use olemem::image::{self, Anatomy, Finding, Shape, Weight};
+use olemem::layout::{ByteOrder, PointerWidth};
 
-use crate::anatomy::{Anatomy, Endian, Shape, Start};
 use crate::draw::{Picture, counted};
 use crate::output;
 use input::Input;
-use verdict::{Finding, Weight, judge};
 
 /// Lines of payload that are drawn unless all are asked for.
 const LINES: usize = 64;
@@ -36,7 +35,10 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 /// legal in a BSTR; they are noted, and wrong with `--text`. Padding and the rest of the
 /// block may hold anything.
 ///
-/// At most 16 MiB are read behind the offset.
+/// With `--scan` all of the bytes are searched for BSTRs that hold text, wherever blocks
+/// may begin.
+///
+/// At most 16 MiB are read behind the offset, 1 GiB with `--scan`.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -44,9 +46,10 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
         olemem inspect dump.bin\n  \
         olemem inspect --offset 0x1f40 --width 32 core\n  \
         olemem inspect --from prefix --hex '04 00 00 00  4f 00 4b 00  00 00'\n  \
-        xxd -p dump.bin | olemem inspect --hex-file -\n\n\
-        Exit status: 0 if the bytes hold a well-formed BSTR, 1 if something is wrong\n\
-        with them, 2 for a mistake in the arguments and for files that cannot be read."
+        xxd -p dump.bin | olemem inspect --hex-file -\n  \
+        olemem inspect --scan core\n\n\
+        Exit status: 0 if the bytes hold a well-formed BSTR (with --scan: one or more), 1 if\n\
+        something is wrong with them (with --scan: if there is none), 2 for a mistake in the arguments and for files that cannot be read."
 )]
 pub(crate) struct Arguments {
     /// The bytes as they are; - or nothing is standard input.
@@ -84,6 +87,30 @@ pub(crate) struct Arguments {
     /// Draw all of the payload, not only its first 64 lines.
     #[arg(long)]
     all: bool,
+
+    /// List whatever looks like a BSTR that holds text.
+    #[arg(long, conflicts_with_all = ["from", "text", "all"])]
+    scan: bool,
+
+    /// Look for no text of fewer units.
+    #[arg(long, value_name = "N", default_value = "4", requires = "scan")]
+    min_units: u32,
+}
+
+/// What the first of the bytes is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Start {
+    /// The first byte of the block; on 64-bit targets padding comes before the prefix.
+    Block,
+    /// The first byte of the prefix.
+    Prefix,
+}
+
+/// In which order a number's bytes lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Endian {
+    Little,
+    Big,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -108,7 +135,10 @@ impl Arguments {
                 Width::Bits32 => PointerWidth::W32,
                 Width::Bits64 => PointerWidth::W64,
             },
-            endian: self.endian,
+            order: match self.endian {
+                Endian::Little => ByteOrder::Little,
+                Endian::Big => ByteOrder::Big,
+            },
         }
     }
 
@@ -125,9 +155,9 @@ impl Arguments {
     }
 
     fn is_wrong(&self, finding: &Finding) -> bool {
-        match finding.weight {
+        match finding.weight() {
             Weight::Broken => true,
-            Weight::NoText => self.text,
+            Weight::NotText => self.text,
             Weight::Remark => false,
         }
     }
@@ -144,7 +174,14 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(input) => input,
         Err(error) => return output::unusable(error.what, error.why),
     };
-    let anatomy = Anatomy::of(&input.bytes, arguments.shape(), arguments.from);
+    if arguments.scan {
+        return scan::run(&input, arguments);
+    }
+    let start = match arguments.from {
+        Start::Block => image::Start::Block,
+        Start::Prefix => image::Start::Prefix,
+    };
+    let anatomy = Anatomy::of(&input.bytes, arguments.shape(), start);
     if let Some(needed) = beyond(&input, &anatomy) {
         let said = format!("the prefix says {}", counted(needed, "byte"));
         return output::unusable(
@@ -152,7 +189,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             format!("no more than {} bytes are read", input::LIMIT),
         );
     }
-    let findings = judge(&anatomy);
+    let findings: Vec<Finding> = anatomy.findings().collect();
     let good = !findings.iter().any(|finding| arguments.is_wrong(finding));
     let status = if good {
         ExitCode::SUCCESS
@@ -168,7 +205,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn beyond(input: &Input, anatomy: &Anatomy<'_>) -> Option<usize> {
     let length = anatomy.length?;
     let possible = length <= anatomy.shape.width.max_bytes();
-    let ends = anatomy.terminator.len() == anatomy.terminator_size();
+    let ends = anatomy.terminator.len() == anatomy.terminator_len();
     (input.more && possible && !ends).then_some(length.as_usize())
 }
 
@@ -197,7 +234,7 @@ fn print(
         } else {
             (NOTE, "note")
         };
-        writeln!(out, "{style}{label}:{style:#} {}", finding.text)?;
+        writeln!(out, "{style}{label}:{style:#} {finding}")?;
     }
     writeln!(out, "{}", conclusion(&anatomy, good))
 }

@@ -1,6 +1,5 @@
 //! The command `olemem`.
 
-mod anatomy;
 #[cfg(unix)]
 mod check;
 mod completions;

@@ -46,6 +46,10 @@ impl HResult {
     pub const E_OUTOFMEMORY: Self = Self::from_bits(0x8007_000E);
     /// An argument is wrong.
     pub const E_INVALIDARG: Self = Self::from_bits(0x8007_0057);
+    /// A buffer ends too early.
+    pub const E_NOT_SUFFICIENT_BUFFER: Self = Self::from_bits(0x8007_007A);
+    /// Bytes from the wire are not what they should be: the Win32 error of the name as an `HRESULT`.
+    pub const RPC_X_BAD_STUB_DATA: Self = Self::from_bits(0x8007_06F7);
     /// Nothing is registered.
     pub const CO_E_OBJNOTREG: Self = Self::from_bits(0x8004_01FB);
     /// Something is registered already.
@@ -69,6 +73,8 @@ impl HResult {
             Self::E_HANDLE => "E_HANDLE",
             Self::E_OUTOFMEMORY => "E_OUTOFMEMORY",
             Self::E_INVALIDARG => "E_INVALIDARG",
+            Self::E_NOT_SUFFICIENT_BUFFER => "E_NOT_SUFFICIENT_BUFFER",
+            Self::RPC_X_BAD_STUB_DATA => "HRESULT_FROM_WIN32(RPC_X_BAD_STUB_DATA)",
             Self::CO_E_OBJNOTREG => "CO_E_OBJNOTREG",
             Self::CO_E_OBJISREG => "CO_E_OBJISREG",
             Self::REGDB_E_CLASSNOTREG => "REGDB_E_CLASSNOTREG",

@@ -207,6 +207,8 @@ fn broken_with_the_stack_of_the_callee() {
     #[inline(never)]
     fn careless_callee(text: *mut u16) {
         free(text);
+        // So that it is there while it frees, and not jumped out of.
+        std::hint::black_box(text);
     }
     let session = olemem::audit::Session::begin();
     let text = Bstr::from("Ready");

@@ -70,7 +70,11 @@ impl Compiler {
         flags: &[&str],
         features: &str,
     ) -> PathBuf {
-        let out = dir.join(format!("{program}-{}{}", self.name, flags.join("")));
+        let out = dir.join(format!(
+            "{program}-{}{}",
+            self.name,
+            flags.join("").replace('/', "_")
+        ));
         tools::run_ok(
             self.command()
                 .arg(self.language.standard())

@@ -10,7 +10,7 @@
 //!
 //! 1. A block is named by its [`Generation`], never by its address, which may be another's tomorrow.
 //! 2. A passage ends when its block is freed, or its session closes.
-//! 3. A call that never returns stays open until the next one of its thread that begins further up, or until its
+//! 3. A call that never returns stays open until the next one of its thread that begins well above it, or until its
 //!    session closes. Nothing that it says of variables and buffers is kept here, so nothing dangles.
 
 use core::hash::{Hash, Hasher};
@@ -157,6 +157,9 @@ pub(crate) struct Crossed {
     literals: Vec<usize, System>,
 }
 
+/// Bytes of stack by which the places of two calls may differ, the inner one seeming to be above the outer.
+const FRAMES: usize = 2048;
+
 /// Where the newest table starts. Nobody reads it but a leak checker, so the compiler must be told that it is used.
 #[used]
 static PASSAGES: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
@@ -213,13 +216,13 @@ impl Crossed {
         Some(self.open.remove(index))
     }
 
-    /// The innermost call of a thread that is really under way. One that began no further up the stack than what
-    /// begins now has been left by other ways than a return.
+    /// The innermost call of a thread that is really under way. One that began well below what begins now has been left
+    /// by other ways than a return. (By how much calls within calls differ depends on what the compiler put into one frame.)
     pub(crate) fn innermost(&mut self, mut id: CrossingId, frame: usize) -> CrossingId {
         // Under Miri the places of variables are in no order.
         while !cfg!(miri)
             && let Some(open) = self.open(id).copied()
-            && open.frame <= frame
+            && open.frame.saturating_add(FRAMES) < frame
         {
             self.close(id);
             id = open.outer;

@@ -94,6 +94,8 @@ fn add<K: PartialEq>(counts: &mut Vec<(K, i32), System>, key: K, more: i32) {
 pub(crate) struct Objects {
     last: ObjectId,
     all: Vec<Object, System>,
+    /// Further addresses of objects, complemented.
+    aliases: Vec<(usize, ObjectId), System>,
 }
 
 impl Objects {
@@ -101,6 +103,7 @@ impl Objects {
         Self {
             last: 0,
             all: Vec::new_in(System),
+            aliases: Vec::new_in(System),
         }
     }
 
@@ -144,11 +147,20 @@ impl Objects {
         self.all.iter_mut().find(|object| object.id == id)
     }
 
+    /// Has an object known by another address as well, until its memory is given back.
+    pub(crate) fn known_as(&mut self, id: ObjectId, address: usize) {
+        if self.aliases.try_reserve(1).is_ok() {
+            self.aliases.push((!address, id));
+        }
+    }
+
     /// The object at an address, if it is a counting one.
     pub(crate) fn at(&mut self, address: usize) -> Option<&mut Object> {
+        let alias = self.aliases.iter().find(|(known, _)| *known == !address);
+        let id = alias.map(|(_, id)| *id);
         self.all
             .iter_mut()
-            .find(|object| object.memory.reveal().addr() == address)
+            .find(|object| object.memory.reveal().addr() == address || Some(object.id) == id)
     }
 
     /// The first object of a session that still has references and was not told of. It counts as told then.
@@ -181,6 +193,7 @@ impl Objects {
         let is_dead = |object: &Object| object.session == 0 && object.references == 0;
         let index = self.all.iter().position(is_dead)?;
         let object = self.all.remove(index);
+        self.aliases.retain(|(_, id)| *id != object.id);
         Some(object.memory.reveal())
     }
 }

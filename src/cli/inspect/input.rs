@@ -11,6 +11,9 @@ use super::{Arguments, hex};
 /// No more bytes than these are read, be they of a block or of text.
 pub(super) const LIMIT: u64 = 16 << 20;
 
+/// Nor than these, to be searched.
+const SCAN_LIMIT: u64 = 1 << 30;
+
 /// What was read.
 pub(super) struct Input {
     pub(super) bytes: Vec<u8>,
@@ -38,7 +41,7 @@ pub(super) fn read(arguments: &Arguments) -> Result<Input, Unreadable> {
         return decoded("--hex", text.as_bytes(), arguments.offset);
     }
     if let Some(file) = &arguments.hex_file {
-        let text = read_file(file, 0)?;
+        let text = read_file(file, 0, LIMIT)?;
         let name = shown(file);
         if text.more {
             return Err(Unreadable::new(name, format!("more than {LIMIT} bytes")));
@@ -47,7 +50,8 @@ pub(super) fn read(arguments: &Arguments) -> Result<Input, Unreadable> {
     }
     let standard_input = OsStr::new("-");
     let file = arguments.file.as_deref().unwrap_or(standard_input);
-    read_file(file, arguments.offset)
+    let limit = if arguments.scan { SCAN_LIMIT } else { LIMIT };
+    read_file(file, arguments.offset, limit)
 }
 
 /// The bytes that hexadecimal text stands for, from `offset` on.
@@ -58,12 +62,12 @@ fn decoded(name: &str, text: &[u8], offset: u64) -> Result<Input, Unreadable> {
     Ok(Input { bytes, more: false })
 }
 
-fn read_file(file: &OsStr, offset: u64) -> Result<Input, Unreadable> {
+fn read_file(file: &OsStr, offset: u64, limit: u64) -> Result<Input, Unreadable> {
     let read = if file == "-" {
         let mut stdin = io::stdin().lock();
-        skip(&mut stdin, offset).and_then(|()| read_some(stdin))
+        skip(&mut stdin, offset).and_then(|()| read_some(stdin, limit))
     } else {
-        open_at(file, offset).and_then(read_some)
+        open_at(file, offset).and_then(|file| read_some(file, limit))
     };
     read.map_err(|error| Unreadable::new(shown(file), error))
 }
@@ -81,10 +85,10 @@ fn skip(reader: &mut impl Read, bytes: u64) -> io::Result<()> {
     io::copy(&mut reader.take(bytes), &mut io::sink()).map(drop)
 }
 
-fn read_some(reader: impl Read) -> io::Result<Input> {
+fn read_some(reader: impl Read, limit: u64) -> io::Result<Input> {
     let mut bytes = Vec::new();
-    reader.take(LIMIT + 1).read_to_end(&mut bytes)?;
-    let limit = usize::try_from(LIMIT).unwrap_or(usize::MAX);
+    reader.take(limit + 1).read_to_end(&mut bytes)?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = bytes.len() > limit;
     bytes.truncate(limit);
     Ok(Input { bytes, more })

@@ -16,8 +16,9 @@
  * - Not for Objective-C sources: BOOL is another type there.
  * - `interface` is a macro, as on Windows. Define OLEMEM_NO_INTERFACE_MACRO to go without it (other
  *   libraries use that word as a name).
- * - In C++ from C++17 on, the namespace olemem has an owner for BSTRs, text in and out, sessions of
- *   the audit, and allocations that fail. Code that is to run on Windows as well does without it.
+ * - In C++ from C++17 on, the namespace olemem has an owner for BSTRs, text in and out, sessions and
+ *   calls of the audit, and allocations that fail. Code that is to run on Windows as well does
+ *   without it.
  * - Only what this file declares exists. No registry, no marshalling, no VARIANT, no SAFEARRAY.
  *
  * Ownership, in one breath: the caller frees what comes out of a function or a method, a BSTR with
@@ -803,6 +804,8 @@ OLEMEM_STATIC_ASSERT(sizeof(OLESTR("ab")) == 6, "OLESTR makes 16-bit units and a
 #define ERROR_OUTOFMEMORY 14
 #define ERROR_INVALID_PARAMETER 87
 #define ERROR_INSUFFICIENT_BUFFER 122
+#define RPC_X_BAD_STUB_DATA 1783
+#define E_NOT_SUFFICIENT_BUFFER HRESULT_FROM_WIN32(ERROR_INSUFFICIENT_BUFFER)
 #define ERROR_MORE_DATA 234
 #define ERROR_ARITHMETIC_OVERFLOW 534
 #define RPC_S_INVALID_BOUND 1734
@@ -1221,6 +1224,46 @@ WINOLEAUTAPI VarBstrCat(_In_opt_ BSTR bstrLeft, _In_opt_ BSTR bstrRight,
  */
 WINOLEAUTAPI VarBstrCmp(_In_opt_ BSTR bstrLeft, _In_opt_ BSTR bstrRight, LCID lcid, ULONG dwFlags);
 
+/* ----------------------------------------------------------------------------------- the wire */
+
+/*
+ * A BSTR as proxies and stubs send it (MS-OAUT 2.2.23): three little-endian numbers, aligned to 4, and
+ * the units. NULL and the empty string are told apart, and an odd length stays odd. The flags are not
+ * looked at.
+ */
+
+/* Where the form of *pBstr ends that begins at the offset `offset`. A NULL `pBstr` counts as NULL's. */
+EXTERN_C ULONG STDAPICALLTYPE BSTR_UserSize(ULONG *pFlags, ULONG offset, BSTR *pBstr);
+
+/* Writes it at `pBuffer`, which has room for it, and returns its end. */
+EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserMarshal(ULONG *pFlags, unsigned char *pBuffer,
+                                                        BSTR *pBstr);
+
+/*
+ * Reads it, frees what *pBstr holds, stores a new string that is the caller's, and returns the end of
+ * what was read. NULL, and *pBstr is as it was, for bytes that no BSTR was marshalled as (Windows
+ * raises an RPC exception) and when there is no memory. The header's length is believed: for bytes
+ * that are not to be trusted there is olemem_bstr_unmarshal.
+ */
+EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserUnmarshal(ULONG *pFlags, unsigned char *pBuffer,
+                                                          BSTR *pBstr);
+
+/* Frees *pBstr and stores NULL. */
+EXTERN_C void STDAPICALLTYPE BSTR_UserFree(ULONG *pFlags, BSTR *pBstr);
+
+/*
+ * olemem's own, which know where the buffer ends: the form at the offset *offset of `length` bytes,
+ * aligned to 4, is written or read, and *offset is then where it ends.
+ *
+ * E_NOT_SUFFICIENT_BUFFER when it does not fit; HRESULT_FROM_WIN32(RPC_X_BAD_STUB_DATA) for bytes that
+ * no BSTR was marshalled as; E_OUTOFMEMORY; E_INVALIDARG for NULL pointers. Then nothing has changed.
+ * No memory is asked for that the bytes do not fill.
+ */
+EXTERN_C HRESULT STDAPICALLTYPE olemem_bstr_marshal(_In_opt_ BSTR bstr, void *buffer, size_t length,
+                                                    size_t *offset);
+EXTERN_C HRESULT STDAPICALLTYPE olemem_bstr_unmarshal(const void *buffer, size_t length,
+                                                      size_t *offset, BSTR *bstr);
+
 /* -------------------------------------------------------------------------------- task memory */
 
 /*
@@ -1520,6 +1563,311 @@ EXTERN_C uint64_t olemem_fault_allocations(olemem_fault fault);
 /* Calls the failures off, and tells how many there were. */
 EXTERN_C uint64_t olemem_fault_end(olemem_fault fault);
 
+/* ------------------------------------------------------------------------------ annotated calls
+ *
+ * A call that says what its parameters are is judged when it returns: what is [in] was not freed nor
+ * changed, what is [out] is set, of the right family and the caller's alone, NULL on failure; and so
+ * on, on both sides. The macros are the bare call with its parameters named:
+ *
+ *     hr = OLEMEM_CALL("IBrowser::Rename", browser,
+ *                      IBrowser_Rename(browser, OLEMEM_IN_BSTR("name", name),
+ *                                      OLEMEM_INOUT_BSTR("title", &title)));
+ *
+ * In C++ olemem::call does the same with a lambda: see below. Where no session is open nothing is
+ * judged; where OLEMEM_NO_AUDIT is defined before this header is included, the macros are the bare
+ * call, and nothing of this section is asked of the library.
+ *
+ * Rules for those who call:
+ *
+ * - The first argument names the method in reports; the second is any address that is the object's
+ *   own, or NULL. Objects of one interface are told apart by it.
+ * - A method is called with what the declarations give, each once, in any order. An [out] variable
+ *   holds a mark from its declaration until the call has ended, and is not to be read meanwhile.
+ * - What was told is made harmless: an [in] string that the callee freed is still the caller's; a
+ *   variable with what the caller could not free is NULL.
+ * - One call is not made within the arguments of another. Within the callee is no matter. What else
+ *   happens there, in the lambda as well, is taken for the callee's doing.
+ */
+
+/* A call that is under way. It belongs to the thread that began it. NULL is one that is not judged,
+ * and all functions accept it. */
+typedef struct olemem_call olemem_call;
+
+/* What a parameter is; OLEMEM_MEMBER and OLEMEM_STAYS_CALLEES may be added. */
+enum {
+    OLEMEM_BSTR = 1,
+    /* LPWSTR or LPSTR: task memory that is initialised throughout. */
+    OLEMEM_STRING = 2,
+    /* Other task memory. */
+    OLEMEM_BLOCK = 3,
+    /* An interface pointer. */
+    OLEMEM_INTERFACE = 4,
+    /* A pointer within a structure of the caller's. */
+    OLEMEM_MEMBER = 0x100,
+    /* What is handed out stays the callee's, as [allocate(dont_free)] says. */
+    OLEMEM_STAYS_CALLEES = 0x200
+};
+
+/* Waivers. */
+enum {
+    /* The method may fail and hand something out all the same. */
+    OLEMEM_MAY_FAIL_WITH_OUTS = 1,
+    /* Code of the caller's may run within the call, and free what is the caller's. */
+    OLEMEM_CALLS_BACK = 2
+};
+
+#ifndef OLEMEM_NO_AUDIT
+
+/* Begins a call. NULL where there is no session, or no memory. */
+EXTERN_C olemem_call *olemem_call_begin(const char *method, const void *object);
+
+/*
+ * Declare a parameter, and give what the method is to be called with: the value, or the address of
+ * the variable, as it came. A `what` that this library does not know is not judged.
+ */
+EXTERN_C void *olemem_call_in(olemem_call *call, UINT what, const char *name, const void *value);
+EXTERN_C void *olemem_call_out(olemem_call *call, UINT what, const char *name, void *variable);
+EXTERN_C void *olemem_call_inout(olemem_call *call, UINT what, const char *name, void *variable);
+
+/*
+ * A buffer of `bytes` that the caller provides, [out] or [in, out]. The method has to be called with
+ * the result, another buffer, so that what is written beyond it is noticed and does no harm. The
+ * caller's holds what was written when the call has ended.
+ */
+EXTERN_C void *olemem_call_buffer(olemem_call *call, const char *name, void *start, size_t bytes);
+
+/*
+ * An [out] array that the callee allocates, and whose elements it allocates: `what` is an element's.
+ * *count is initialised, and says when the call has returned how many there are.
+ */
+EXTERN_C void *olemem_call_out_array(olemem_call *call, UINT what, const char *name, void *variable,
+                                     const ULONG *count);
+
+/*
+ * An array of the caller's with room for `capacity` elements. `entering` are initialised when the
+ * call begins, and *count when it has returned. Elements that are not in it any more have to be
+ * freed by then.
+ */
+EXTERN_C void *olemem_call_array(olemem_call *call, UINT what, const char *name, void *start,
+                                 ULONG capacity, ULONG entering, const ULONG *count);
+
+/* Waives rules. */
+EXTERN_C void olemem_call_allow(olemem_call *call, UINT waivers);
+
+/*
+ * The method has returned: the verdict. The result is `result`, unchanged. The call is gone, with
+ * either of these. A method that returns no HRESULT has S_OK; one that returns a resource ends with
+ * the second, whose result is that resource, or NULL if the caller could not free it.
+ */
+EXTERN_C HRESULT olemem_call_end(olemem_call *call, HRESULT result);
+EXTERN_C void *olemem_call_end_with(olemem_call *call, UINT what, void *value);
+
+/* Frees a BSTR of the caller's while the call is under way: all else that is freed meanwhile is the
+ * callee's doing. */
+EXTERN_C void olemem_call_free_bstr(olemem_call *call, BSTR text);
+
+/* The method threw an exception, or was never called. */
+EXTERN_C void olemem_call_abandon(olemem_call *call);
+
+/* A BSTR in static storage, which may be passed as [in] like any other from now on. */
+EXTERN_C void olemem_literal(const OLECHAR *text);
+
+#else
+
+OLEMEM_INLINE olemem_call *olemem_call_begin(const char *method, const void *object) {
+    (void)method, (void)object;
+    return NULL;
+}
+OLEMEM_INLINE void *olemem_call_in(olemem_call *call, UINT what, const char *name,
+                                   const void *value) {
+    union {
+        const void *given;
+        void *same;
+    } pointer;
+    (void)call, (void)what, (void)name;
+    pointer.given = value;
+    return pointer.same;
+}
+OLEMEM_INLINE void *olemem_call_out(olemem_call *call, UINT what, const char *name,
+                                    void *variable) {
+    (void)call, (void)what, (void)name;
+    return variable;
+}
+OLEMEM_INLINE void *olemem_call_inout(olemem_call *call, UINT what, const char *name,
+                                      void *variable) {
+    (void)call, (void)what, (void)name;
+    return variable;
+}
+OLEMEM_INLINE void *olemem_call_buffer(olemem_call *call, const char *name, void *start,
+                                       size_t bytes) {
+    (void)call, (void)name, (void)bytes;
+    return start;
+}
+OLEMEM_INLINE void *olemem_call_out_array(olemem_call *call, UINT what, const char *name,
+                                          void *variable, const ULONG *count) {
+    (void)call, (void)what, (void)name, (void)count;
+    return variable;
+}
+OLEMEM_INLINE void *olemem_call_array(olemem_call *call, UINT what, const char *name, void *start,
+                                      ULONG capacity, ULONG entering, const ULONG *count) {
+    (void)call, (void)what, (void)name, (void)capacity, (void)entering, (void)count;
+    return start;
+}
+OLEMEM_INLINE void olemem_call_allow(olemem_call *call, UINT waivers) { (void)call, (void)waivers; }
+OLEMEM_INLINE HRESULT olemem_call_end(olemem_call *call, HRESULT result) {
+    (void)call;
+    return result;
+}
+OLEMEM_INLINE void *olemem_call_end_with(olemem_call *call, UINT what, void *value) {
+    (void)call, (void)what;
+    return value;
+}
+OLEMEM_INLINE void olemem_call_free_bstr(olemem_call *call, BSTR text) {
+    (void)call;
+    SysFreeString(text);
+}
+OLEMEM_INLINE void olemem_call_abandon(olemem_call *call) { (void)call; }
+OLEMEM_INLINE void olemem_literal(const OLECHAR *text) { (void)text; }
+
+#endif
+
+/* The same for BSTRs, with their types. */
+OLEMEM_INLINE BSTR olemem_call_in_bstr(olemem_call *call, const char *name, BSTR text) {
+    olemem_call_in(call, OLEMEM_BSTR, name, text);
+    return text;
+}
+OLEMEM_INLINE BSTR *olemem_call_out_bstr(olemem_call *call, const char *name, BSTR *text) {
+    olemem_call_out(call, OLEMEM_BSTR, name, text);
+    return text;
+}
+OLEMEM_INLINE BSTR *olemem_call_inout_bstr(olemem_call *call, const char *name, BSTR *text) {
+    olemem_call_inout(call, OLEMEM_BSTR, name, text);
+    return text;
+}
+
+#ifndef OLEMEM_NO_AUDIT
+
+/* For the macros: ends a call that is abandoned unless it has ended when its scope is left. */
+OLEMEM_INLINE olemem_call *olemem_call_taken_(olemem_call **call) {
+    olemem_call *taken = *call;
+    *call = NULL;
+    return taken;
+}
+OLEMEM_INLINE void olemem_call_left_(olemem_call **call) {
+    olemem_call_abandon(olemem_call_taken_(call));
+}
+#ifdef __cplusplus
+template <typename T> inline T *olemem_call_ended_with_(olemem_call **call, UINT what, T *value) {
+    return static_cast<T *>(olemem_call_end_with(olemem_call_taken_(call), what, value));
+}
+template <typename T>
+inline T *olemem_call_in_(olemem_call *call, UINT what, const char *name, T *value) {
+    olemem_call_in(call, what, name, value);
+    return value;
+}
+template <typename T>
+inline T *olemem_call_out_(olemem_call *call, UINT what, const char *name, T *variable) {
+    olemem_call_out(call, what, name, variable);
+    return variable;
+}
+template <typename T>
+inline T *olemem_call_inout_(olemem_call *call, UINT what, const char *name, T *variable) {
+    olemem_call_inout(call, what, name, variable);
+    return variable;
+}
+template <typename T>
+inline T *olemem_call_buffer_(olemem_call *call, const char *name, T *start, size_t bytes) {
+    return static_cast<T *>(olemem_call_buffer(call, name, start, bytes));
+}
+#define OLEMEM_SAME_TYPE_(value, given) given
+#else
+/* A void pointer is any other in C, once its type is said. An array is the pointer to its start. */
+#define OLEMEM_SAME_TYPE_(value, given) ((__typeof__(1 ? (value) : (value)))given)
+#define olemem_call_ended_with_(call, what, value)                                                 \
+    OLEMEM_SAME_TYPE_(value, olemem_call_end_with(olemem_call_taken_(call), what, value))
+#define olemem_call_in_ olemem_call_in
+#define olemem_call_out_ olemem_call_out
+#define olemem_call_inout_ olemem_call_inout
+#define olemem_call_buffer_ olemem_call_buffer
+#endif
+
+#define OLEMEM_BEGIN_(method, object)                                                              \
+    olemem_call *olemem_here __attribute__((cleanup(olemem_call_left_))) =                         \
+        olemem_call_begin(method, object)
+
+/* A call that returns an HRESULT: that is its value. */
+#define OLEMEM_CALL(method, object, ...)                                                           \
+    __extension__({                                                                                \
+        OLEMEM_BEGIN_(method, object);                                                             \
+        const HRESULT olemem_result = (__VA_ARGS__);                                               \
+        olemem_call_end(olemem_call_taken_(&olemem_here), olemem_result);                          \
+    })
+/* One that returns something of another type, and cannot fail. */
+#define OLEMEM_CALL_(type, method, object, ...)                                                    \
+    __extension__({                                                                                \
+        OLEMEM_BEGIN_(method, object);                                                             \
+        type olemem_result = (__VA_ARGS__);                                                        \
+        olemem_call_end(olemem_call_taken_(&olemem_here), 0);                                      \
+        olemem_result;                                                                             \
+    })
+/* One that returns nothing. */
+#define OLEMEM_CALL_VOID(method, object, ...)                                                      \
+    __extension__({                                                                                \
+        OLEMEM_BEGIN_(method, object);                                                             \
+        (__VA_ARGS__);                                                                             \
+        (void)olemem_call_end(olemem_call_taken_(&olemem_here), 0);                                \
+    })
+/* One that returns a resource, OLEMEM_BSTR for example, which is the caller's. */
+#define OLEMEM_CALL_RETURNING(what, method, object, ...)                                           \
+    __extension__({                                                                                \
+        OLEMEM_BEGIN_(method, object);                                                             \
+        __typeof__(__VA_ARGS__) olemem_result = (__VA_ARGS__);                                     \
+        olemem_call_ended_with_(&olemem_here, what, olemem_result);                                \
+    })
+
+/* Within a call: the parameters. */
+#define OLEMEM_IN_(what, name, value)                                                              \
+    OLEMEM_SAME_TYPE_(value, olemem_call_in_(olemem_here, what, name, value))
+#define OLEMEM_OUT_(what, name, variable)                                                          \
+    OLEMEM_SAME_TYPE_(variable, olemem_call_out_(olemem_here, what, name, variable))
+#define OLEMEM_INOUT_(what, name, variable)                                                        \
+    OLEMEM_SAME_TYPE_(variable, olemem_call_inout_(olemem_here, what, name, variable))
+#define OLEMEM_IN_BSTR(name, value) olemem_call_in_bstr(olemem_here, name, value)
+#define OLEMEM_OUT_BSTR(name, variable) olemem_call_out_bstr(olemem_here, name, variable)
+#define OLEMEM_INOUT_BSTR(name, variable) olemem_call_inout_bstr(olemem_here, name, variable)
+/* A buffer of the caller's, and how many bytes it has. */
+#define OLEMEM_BUFFER(name, start, bytes)                                                          \
+    OLEMEM_SAME_TYPE_(start, olemem_call_buffer_(olemem_here, name, start, bytes))
+/* Waivers for the call: OLEMEM_CALL(method, object, OLEMEM_ALLOW(waivers), the call). */
+#define OLEMEM_ALLOW(waivers) olemem_call_allow(olemem_here, waivers)
+
+#else
+
+#define OLEMEM_CALL(method, object, ...) (__VA_ARGS__)
+#define OLEMEM_CALL_(type, method, object, ...) (__VA_ARGS__)
+#define OLEMEM_CALL_VOID(method, object, ...) (__VA_ARGS__)
+#define OLEMEM_CALL_RETURNING(what, method, object, ...) (__VA_ARGS__)
+#define OLEMEM_IN_(what, name, value) (value)
+#define OLEMEM_OUT_(what, name, variable) (variable)
+#define OLEMEM_INOUT_(what, name, variable) (variable)
+#define OLEMEM_IN_BSTR(name, value) (value)
+#define OLEMEM_OUT_BSTR(name, variable) (variable)
+#define OLEMEM_INOUT_BSTR(name, variable) (variable)
+#define OLEMEM_BUFFER(name, start, bytes) (start)
+#define OLEMEM_ALLOW(waivers) (void)0
+
+#endif
+
+#define OLEMEM_IN_STRING(name, value) OLEMEM_IN_(OLEMEM_STRING, name, value)
+#define OLEMEM_OUT_STRING(name, variable) OLEMEM_OUT_(OLEMEM_STRING, name, variable)
+#define OLEMEM_INOUT_STRING(name, variable) OLEMEM_INOUT_(OLEMEM_STRING, name, variable)
+#define OLEMEM_IN_BLOCK(name, value) OLEMEM_IN_(OLEMEM_BLOCK, name, value)
+#define OLEMEM_OUT_BLOCK(name, variable) OLEMEM_OUT_(OLEMEM_BLOCK, name, variable)
+#define OLEMEM_INOUT_BLOCK(name, variable) OLEMEM_INOUT_(OLEMEM_BLOCK, name, variable)
+#define OLEMEM_IN_INTERFACE(name, value) OLEMEM_IN_(OLEMEM_INTERFACE, name, value)
+#define OLEMEM_OUT_INTERFACE(name, variable) OLEMEM_OUT_(OLEMEM_INTERFACE, name, variable)
+#define OLEMEM_INOUT_INTERFACE(name, variable) OLEMEM_INOUT_(OLEMEM_INTERFACE, name, variable)
+
 /* ------------------------------------------------------------------------------ atomic counts */
 
 /*
@@ -1543,7 +1891,7 @@ inline ULONG InterlockedDecrement(ULONG volatile *Addend) {
 
 /* ------------------------------------------------------------------------------- C++17 and later
  *
- * An owner for BSTRs, text in and out, and sessions that end by themselves. Not needed for COM code,
+ * An owner for BSTRs, text in and out, sessions that end by themselves, and calls. Not needed for COM code,
  * and nothing here is Windows'.
  *
  * Where memory runs out olemem::bstr throws std::bad_alloc. Without exceptions (-fno-exceptions) the
@@ -1965,6 +2313,144 @@ class failing {
     }
 
     olemem_fault id_;
+};
+
+/*
+ * An annotated call: see the section above. What is declared gives what the method is called with.
+ *
+ *     HRESULT hr = olemem::call("IBrowser::Rename", browser).invoke([&](auto &call) {
+ *         return browser->Rename(call.in("name", name), call.inout("title", title));
+ *     });
+ *
+ * `name` and `title` are BSTRs and their addresses, or olemem::bstr. A call whose lambda throws is
+ * judged as one that failed. It belongs to its thread and its scope.
+ */
+class call {
+  public:
+    explicit call(const char *method, const void *object = nullptr) noexcept
+        : call_(olemem_call_begin(method, object)) {}
+    call(const call &) = delete;
+    call &operator=(const call &) = delete;
+    ~call() { olemem_call_abandon(call_); }
+
+    /* A BSTR. */
+    BSTR in(const char *name, BSTR text) noexcept { return olemem_call_in_bstr(call_, name, text); }
+    BSTR in(const char *name, const bstr &text) noexcept { return in(name, text.get()); }
+    BSTR *out(const char *name, BSTR *text) noexcept {
+        return olemem_call_out_bstr(call_, name, text);
+    }
+    /* What it held is freed first: not by put(), which the callee would be blamed for. */
+    BSTR *out(const char *name, bstr &text) noexcept {
+        olemem_call_free_bstr(call_, text.release());
+        return out(name, text.inout());
+    }
+    BSTR *inout(const char *name, BSTR *text) noexcept {
+        return olemem_call_inout_bstr(call_, name, text);
+    }
+    BSTR *inout(const char *name, bstr &text) noexcept { return inout(name, text.inout()); }
+
+    /* LPWSTR and LPSTR. */
+    template <typename T> T *in_string(const char *name, T *text) noexcept {
+        return declare_in(OLEMEM_STRING, name, text);
+    }
+    template <typename T> T **out_string(const char *name, T **text) noexcept {
+        return declare_out(OLEMEM_STRING, name, text);
+    }
+    template <typename T> T **inout_string(const char *name, T **text) noexcept {
+        return declare_inout(OLEMEM_STRING, name, text);
+    }
+    /* Other task memory. */
+    template <typename T> T *in_block(const char *name, T *block) noexcept {
+        return declare_in(OLEMEM_BLOCK, name, block);
+    }
+    template <typename T> T **out_block(const char *name, T **block) noexcept {
+        return declare_out(OLEMEM_BLOCK, name, block);
+    }
+    template <typename T> T **inout_block(const char *name, T **block) noexcept {
+        return declare_inout(OLEMEM_BLOCK, name, block);
+    }
+    /* Interface pointers. */
+    template <typename T> T *in_interface(const char *name, T *object) noexcept {
+        return declare_in(OLEMEM_INTERFACE, name, object);
+    }
+    template <typename T> T **out_interface(const char *name, T **object) noexcept {
+        return declare_out(OLEMEM_INTERFACE, name, object);
+    }
+    template <typename T> T **inout_interface(const char *name, T **object) noexcept {
+        return declare_inout(OLEMEM_INTERFACE, name, object);
+    }
+    /* Anything, with what is special about it: OLEMEM_BSTR | OLEMEM_MEMBER. */
+    template <typename T> T *declare_in(UINT what, const char *name, T *value) noexcept {
+        olemem_call_in(call_, what, name, value);
+        return value;
+    }
+    template <typename T> T **declare_out(UINT what, const char *name, T **variable) noexcept {
+        olemem_call_out(call_, what, name, variable);
+        return variable;
+    }
+    template <typename T> T **declare_inout(UINT what, const char *name, T **variable) noexcept {
+        olemem_call_inout(call_, what, name, variable);
+        return variable;
+    }
+    /* A buffer of the caller's of so many elements. The method is called with another one. */
+    template <typename T> T *buffer(const char *name, T *start, std::size_t count) noexcept {
+        static_assert(std::is_trivially_copyable_v<T>, "a buffer is copied byte by byte");
+        return static_cast<T *>(olemem_call_buffer(call_, name, start, count * sizeof(T)));
+    }
+    /* Arrays, as olemem_call_out_array and olemem_call_array have them. */
+    template <typename T>
+    T ***out_array(UINT what, const char *name, T ***variable, const ULONG *count) noexcept {
+        olemem_call_out_array(call_, what, name, variable, count);
+        return variable;
+    }
+    template <typename T>
+    T **array(UINT what, const char *name, T **start, ULONG capacity, ULONG entering,
+              const ULONG *count) noexcept {
+        olemem_call_array(call_, what, name, start, capacity, entering, count);
+        return start;
+    }
+    /* Waives rules. */
+    call &allow(UINT waivers) noexcept {
+        olemem_call_allow(call_, waivers);
+        return *this;
+    }
+
+    /* Makes the call: `method` is called with this object, or with nothing. What it returns is the
+     * result; an HRESULT says whether it failed, anything else that it did not. */
+    template <typename F> auto invoke(F &&method) {
+        using result = decltype(run(method));
+        if constexpr (std::is_void_v<result>) {
+            run(method);
+            end(0);
+        } else if constexpr (std::is_same_v<result, HRESULT>) {
+            return end(run(method));
+        } else {
+            result value = run(method);
+            end(0);
+            return value;
+        }
+    }
+    /* The same for a method that returns a resource, OLEMEM_BSTR for example. */
+    template <typename F> auto invoke_returning(UINT what, F &&method) {
+        using result = decltype(run(method));
+        static_assert(std::is_pointer_v<result>, "a resource is a pointer");
+        const result value = run(method);
+        return static_cast<result>(
+            olemem_call_end_with(std::exchange(call_, nullptr), what, value));
+    }
+
+  private:
+    template <typename F> decltype(auto) run(F &method) {
+        if constexpr (std::is_invocable_v<F &, call &>)
+            return method(*this);
+        else
+            return method();
+    }
+    HRESULT end(HRESULT result) noexcept {
+        return olemem_call_end(std::exchange(call_, nullptr), result);
+    }
+
+    olemem_call *call_;
 };
 
 } // namespace olemem

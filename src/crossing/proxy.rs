@@ -1,0 +1,236 @@
+//! Proxies that judge: objects that stand before others, forward each call to them, and have the audit judge it on both sides.
+//!
+//! [`checked_interface!`](crate::checked_interface) makes one from an interface's methods with their directions, as IDL has them.
+//! Neither the caller nor the callee is touched.
+//!
+//! ```
+//! use std::ffi::c_void;
+//!
+//! use olemem::audit::{Kind, Session};
+//! use olemem::com::{Object, UnknownVtbl};
+//! use olemem::{Bstr, HResult, checked_interface, raw};
+//!
+//! checked_interface! {
+//!     /// What a browser's status bar has.
+//!     interface IStatus("6f1a3b52-5c1e-4f7e-9d7a-0d6f3c0f2b11"): IUnknown {
+//!         fn put_Text([in] text: BSTR) -> HRESULT;
+//!         fn get_Text([out, retval] text: *mut BSTR) -> HRESULT;
+//!     }
+//! }
+//! # #[repr(C)]
+//! # struct StatusVtbl {
+//! #     unknown: UnknownVtbl,
+//! #     put_text: unsafe extern "system" fn(*mut c_void, *mut u16) -> HResult,
+//! #     get_text: unsafe extern "system" fn(*mut c_void, *mut *mut u16) -> HResult,
+//! # }
+//! # unsafe extern "system" fn query_interface(this: *mut c_void, _: *const olemem::Guid, out: *mut *mut c_void) -> HResult {
+//! #     unsafe { out.write(this) };
+//! #     HResult::S_OK
+//! # }
+//! # unsafe extern "system" fn count(_: *mut c_void) -> u32 { 1 }
+//! # unsafe extern "system" fn put_text(_: *mut c_void, text: *mut u16) -> HResult {
+//! #     unsafe { raw::free(text) };
+//! #     HResult::S_OK
+//! # }
+//! # unsafe extern "system" fn get_text(_: *mut c_void, text: *mut *mut u16) -> HResult {
+//! #     unsafe { text.write(Bstr::from("Ready").into_raw().cast_mut()) };
+//! #     HResult::S_OK
+//! # }
+//! # static VTBL: StatusVtbl = StatusVtbl {
+//! #     unknown: UnknownVtbl { query_interface, add_ref: count, release: count },
+//! #     put_text,
+//! #     get_text,
+//! # };
+//! # let mut status = Object { vtbl: &VTBL };
+//! # let status: *mut c_void = (&raw mut status).cast();
+//!
+//! let session = Session::begin();
+//! // SAFETY: `status` is an interface pointer of a live object: any that has these methods, in Rust, C or C++.
+//! let checked = unsafe { IStatus::wrap(status) }.unwrap();
+//! let object = olemem::crossing::Reference::as_raw(&checked);
+//!
+//! // Somebody calls it as any object. This one frees what it is lent.
+//! let text = Bstr::from("text");
+//! // SAFETY: a live object, and a string.
+//! let vtbl = unsafe { (*object).vtbl };
+//! let _ = unsafe { (vtbl.put_Text)(object.cast(), text.as_raw().cast_mut()) };
+//! drop((text, checked));
+//!
+//! let report = session.finish();
+//! report.assert_kinds([Kind::InFreedByCallee]);
+//! assert_eq!(report.violations()[0].call.as_ref().unwrap().method, "IStatus::put_Text");
+//! ```
+//!
+//! # What it is declared with
+//!
+//! | attribute | the parameter is |
+//! | --- | --- |
+//! | `[in]` | any type; a resource is lent for the call |
+//! | `[out]`, `[out, retval]` | a pointer to a variable that the callee sets |
+//! | `[out, allocate(dont_free)]` | the same, and what is in it stays the callee's (R53) |
+//! | `[in, out]` | a pointer to a variable whose value the callee may replace |
+//! | `[in, size_is(n)]`, `[out, size_is(n)]`, `[in, out, size_is(n)]` | a buffer of the caller's with `n` elements, `n` being any expression over other parameters |
+//! | the same, of resources | `n` elements, each of them \[in\], \[out\] or \[in,out\] |
+//! | `[out, size_is(n), length_is(*count)]` | an array of the caller's: room for `n`, and `*count` elements when the call has succeeded; as without `length_is` if `count` is NULL |
+//! | `[in, out, size_is(n), length_is(*count)]` | the same, with `*count` elements before the call as well |
+//! | `[out, size_is(, *count)]` | a variable for an array that the callee allocates, of `*count` elements |
+//!
+//! Types are those of [`types::Wire`]. Before `fn`, `[allow(may_fail_with_outs)]` and `[allow(calls_back)]` waive rules as
+//! [`Crossing`](crate::audit::Crossing) does. A base that was declared itself stands in place of `IUnknown`, and there may be several
+//! interfaces in one macro. The number of parameters has no bound but the compiler's.
+//!
+//! # What a proxy is
+//!
+//! * One object. `IUnknown` is one pointer (R49), and wrapping an object twice gives the same proxy. `QueryInterface` asks the
+//!   real object; interfaces that are [known](know) come as further pointers to the proxy, all others are the real object's own,
+//!   unjudged, and lead away from the proxy. An interface of another identity is told (R49).
+//! * Counted. The real object is released when the last reference to the proxy is. Who releases too often, leaks or calls
+//!   what is gone is told as it is of a [`CountingObject`](crate::audit::CountingObject), and does no harm in an open session.
+//! * Two-sided. A proxy that is a parameter is unwrapped. Another object that is passed as a declared interface, or as
+//!   `IUnknown`, is wrapped for whoever gets it: a callback is judged as well, and so is who keeps the reference.
+//! * Arrays and buffers cross as they are: interfaces in them are judged, and neither wrapped nor unwrapped.
+//! * Without a session it forwards, and judges nothing.
+//! * An `extern "system"` function that panics, or throws a C++ exception, aborts, as it does without a proxy.
+
+use core::ffi::c_void;
+
+use super::Reference;
+use crate::com::{Guid, IID_UNKNOWN, Object, UnknownVtbl};
+
+mod declare;
+mod judged;
+mod object;
+pub mod types;
+
+#[doc(hidden)]
+pub use judged::{Extent, Judged};
+pub use types::Wire;
+use types::{IUnknown, Interfacing};
+
+/// An interface that was declared by [`checked_interface!`](crate::checked_interface), which implements it.
+///
+/// # Safety
+///
+/// * `Vtbl` is `repr(C)` and begins with an [`UnknownVtbl`], which in `PROXY` is that of [`IUnknown`]. Its functions
+///   expect an interface pointer of a proxy.
+/// * `description` describes it.
+pub unsafe trait Interface: Wire + 'static {
+    /// The vtable: a field a method, by its name, behind the one of the base.
+    type Vtbl: Copy + 'static;
+    /// The vtable of proxies.
+    const PROXY: Self::Vtbl;
+
+    /// What it is.
+    fn description() -> &'static Description;
+}
+
+/// What an interface is.
+#[derive(Debug)]
+pub struct Description {
+    iid: Guid,
+    base: Option<Interfacing>,
+    vtbl: *const c_void,
+}
+
+// SAFETY: the pointer is one to a static, which is never written.
+unsafe impl Sync for Description {}
+
+impl Description {
+    /// Of an interface. Used by the macro.
+    ///
+    /// # Safety
+    ///
+    /// * `vtbl` is a vtable of proxies that no other interface has.
+    #[doc(hidden)]
+    #[must_use]
+    pub const unsafe fn new<V: 'static>(iid: Guid, base: Interfacing, vtbl: &'static V) -> Self {
+        Self {
+            iid,
+            base: Some(base),
+            vtbl: core::ptr::from_ref(vtbl).cast(),
+        }
+    }
+}
+
+// SAFETY: the vtable of `IUnknown` itself.
+unsafe impl Interface for IUnknown {
+    type Vtbl = UnknownVtbl;
+    const PROXY: UnknownVtbl = object::FACET;
+
+    fn description() -> &'static Description {
+        static DESCRIPTION: Description = Description {
+            iid: IID_UNKNOWN,
+            base: None,
+            vtbl: core::ptr::null(),
+        };
+        &DESCRIPTION
+    }
+}
+
+/// A proxy before an object, as [`checked_interface!`](crate::checked_interface) gives it by the name `wrap`.
+///
+/// # Safety
+///
+/// * `object` is null or an interface pointer of a live object, whose vtable is that of `I`.
+#[doc(hidden)]
+#[must_use]
+pub unsafe fn wrap<I: Interface>(object: *mut c_void) -> Option<Reference<I::Vtbl>> {
+    // SAFETY: the caller's promise.
+    let proxy = unsafe { judged::proxy_of::<I>(object) };
+    // SAFETY: null, or an interface pointer with a reference that is this one's.
+    unsafe { Reference::from_raw(proxy.cast::<Object<I::Vtbl>>()) }
+}
+
+/// Makes an interface known, so that `QueryInterface` of any proxy gives a pointer to the proxy for it. Those that are wrapped are,
+/// and their bases.
+///
+/// # Examples
+///
+/// ```
+/// olemem::checked_interface! {
+///     interface IPrint("0b4c1f5e-7a52-4b5f-8a4e-2f8f3f0b0c01"): IUnknown {
+///         fn Print([in] pages: u32) -> HRESULT;
+///     }
+/// }
+/// olemem::crossing::proxy::know::<IPrint>();
+/// ```
+pub fn know<I: Interface>() {
+    object::know(I::description());
+}
+
+/// How many elements a number says: none if it is negative. Used by the macro.
+#[doc(hidden)]
+pub fn elements(count: impl TryInto<usize>) -> usize {
+    count.try_into().unwrap_or(0)
+}
+
+/// An identifier from its text, with or without braces. Used by the macro.
+#[doc(hidden)]
+#[must_use]
+#[track_caller]
+pub const fn guid(text: &str) -> Guid {
+    let bytes = text.as_bytes();
+    let (mut at, mut digits, mut value) = (0, 0, 0_u128);
+    while at < bytes.len() {
+        let digit = match bytes[at] {
+            byte @ b'0'..=b'9' => byte - b'0',
+            byte @ b'a'..=b'f' => byte - b'a' + 10,
+            byte @ b'A'..=b'F' => byte - b'A' + 10,
+            b'-' if digits == 8 || digits == 12 || digits == 16 || digits == 20 => {
+                at += 1;
+                continue;
+            }
+            _ => {
+                panic!("an interface's identifier looks like 6f1a3b52-5c1e-4f7e-9d7a-0d6f3c0f2b11")
+            }
+        };
+        value = value << 4 | digit as u128;
+        digits += 1;
+        at += 1;
+    }
+    assert!(
+        digits == 32 && bytes.len() == 36,
+        "an interface's identifier looks like 6f1a3b52-5c1e-4f7e-9d7a-0d6f3c0f2b11"
+    );
+    Guid::from_u128(value)
+}

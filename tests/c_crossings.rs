@@ -1,0 +1,142 @@
+//! Annotated calls as C and C++ programs make them: what is told of each, word by word; and that nothing is left of them where
+//! the audit is not wanted.
+#![cfg(all(unix, feature = "export", feature = "audit", not(miri)))]
+
+#[path = "support/cc.rs"]
+mod cc;
+#[path = "support/sanitizer.rs"]
+mod sanitizer;
+#[path = "support/tools.rs"]
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use cc::Language::{C, Cxx};
+use cc::{Compiler, compilers, text};
+use sanitizer::{ASAN_FLAGS, Sanitizer};
+
+/// The features of an installed library.
+const FEATURES: &str = "export,audit";
+
+/// What is told of the cases that both languages have.
+const TOLD: &str = include_str!("c/crossing.txt");
+
+const OF_C: &str = "== unknown\n";
+
+const OF_CXX: &str = "\
+== macros
+error[inout-leaked]: an [in,out] value was replaced, and a BSTR that it was is never freed
+  call IBrowser::Rename, parameter title
+  block 2: BSTR, 6 bytes, \"old\"
+  rule: R8, R9
+  help: free the old value when a new one is assigned
+
+";
+
+const OF_EXCEPTIONS: &str = "\
+== thrown
+error[in-freed-by-callee]: the callee freed a BSTR that it was lent as [in]
+  call IBrowser::put_Text, parameter text
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R1
+  help: leave what is [in] to the caller; to keep or change a string, make a copy of one's own
+
+error[in-freed-by-callee]: the callee freed a BSTR that it was lent as [in]
+  call IBrowser::put_Title, parameter title
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R1
+  help: leave what is [in] to the caller; to keep or change a string, make a copy of one's own
+
+";
+
+/// Ways of building the language's program.
+fn ways(compiler: &Compiler) -> &'static [&'static [&'static str]] {
+    match compiler.language {
+        C => &[&["-O0"], &["-O2"]],
+        Cxx => &[
+            &["-O0"],
+            &["-O2", "-std=c++20", "-Wold-style-cast"],
+            &["-O2", "-fno-exceptions", "-fno-rtti"],
+        ],
+    }
+}
+
+fn build(compiler: &Compiler, dir: &Path, flags: &[&str]) -> PathBuf {
+    // A warning that the header's own constants give is no business of its users'.
+    let system = format!("-isystem{}", tools::include().display());
+    let mut flags = flags.to_vec();
+    if flags.contains(&"-Wold-style-cast") {
+        flags.push(&system);
+    }
+    compiler.build_with(dir, "crossing", &flags, FEATURES)
+}
+
+/// The run's story is the one expected.
+#[track_caller]
+fn tells(compiler: &Compiler, with_exceptions: bool, output: &Output) {
+    let said = text(&output.stdout);
+    let (told, counted) = said.rsplit_once("ok ").expect("a count of the checks");
+    assert!(counted.ends_with(" checks\n"), "{said}");
+    let own = match (compiler.language, with_exceptions) {
+        (C, _) => OF_C.to_owned(),
+        (Cxx, false) => OF_CXX.to_owned(),
+        (Cxx, true) => [OF_CXX, OF_EXCEPTIONS].concat(),
+    };
+    assert_eq!(told, [TOLD, &own].concat(), "{compiler:?}");
+}
+
+#[test]
+fn each_case_is_told_word_by_word() {
+    let dir = tools::scratch("c-crossings");
+    for compiler in compilers() {
+        for way in ways(&compiler) {
+            let output = tools::run_ok(&mut Command::new(build(&compiler, &dir, way)));
+            tells(&compiler, !way.contains(&"-fno-exceptions"), &output);
+            assert_eq!(text(&output.stderr), "", "{compiler:?} {way:?}");
+        }
+    }
+}
+
+#[test]
+fn the_stories_are_the_same_under_address_sanitizer() {
+    let dir = tools::scratch("c-crossings-asan");
+    for compiler in compilers() {
+        if let Some(sanitizer) = Sanitizer::of(&compiler, &dir) {
+            let program = compiler.build_with(&dir, "crossing", ASAN_FLAGS, FEATURES);
+            let mut command = sanitizer.run(&program);
+            tells(&compiler, true, &tools::run_ok(&mut command));
+        }
+    }
+}
+
+/// The bare calls, no symbol of the audit's, and not a warning.
+#[test]
+fn without_the_audit_nothing_is_left() {
+    let dir = tools::scratch("c-crossings-none");
+    let Some(nm) = tools::tool(&["nm", "llvm-nm"]) else {
+        return;
+    };
+    for compiler in compilers() {
+        let flags = ["-O0", "-DOLEMEM_NO_AUDIT", "-Wunused"];
+        let program = compiler.build_with(&dir, "crossing", &flags, FEATURES);
+        let output = tools::run_ok(Command::new(&program).arg("kept"));
+        assert!(text(&output.stdout).starts_with("ok "), "{compiler:?}");
+
+        let object = dir.join(format!("crossing-{}.o", compiler.name));
+        cc::silent(
+            compiler
+                .command()
+                .args([compiler.language.standard(), "-c"])
+                .args(flags)
+                .arg(cc::source("crossing", compiler.language))
+                .arg("-o")
+                .arg(&object),
+        );
+        let output = tools::run_ok(Command::new(&nm).arg("-u").arg(&object));
+        let asked = text(&output.stdout);
+        assert!(asked.contains("olemem_session_begin"), "{asked}");
+        assert!(!asked.contains("olemem_call"), "{asked}");
+        assert!(!asked.contains("olemem_literal"), "{asked}");
+    }
+}

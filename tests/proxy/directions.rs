@@ -1,0 +1,447 @@
+//! Each direction, kept and broken: neither the caller nor the callee says anything of the audit.
+
+use std::ptr;
+
+use olemem::audit::Kind;
+use olemem::crossing::Reference;
+use olemem::{Bstr, HResult, raw};
+
+use crate::component::{Good, IBrowser, IBrowser2, Made, Methods, browser, call, lent, let_go};
+use crate::support::{
+    OK, Raw, assert_kept, assert_told, free, free_task, judged, load, store, string, task,
+};
+
+/// A proxy before a browser, which goes with the proxy.
+macro_rules! checked {
+    ($methods:expr) => {{
+        let made: Made = browser($methods);
+        // SAFETY: a live browser.
+        let checked = unsafe { IBrowser::wrap(made.object) }.expect("it is not null");
+        let_go(made.object);
+        checked
+    }};
+}
+
+#[test]
+fn kept() {
+    assert_kept(&judged(|_| {
+        let browser = checked!(Good);
+        let name = Bstr::from("olemem");
+        assert_eq!(call!(browser, put_Text, lent(&name)), OK);
+        assert_eq!(call!(browser, put_Text, ptr::null_mut()), OK);
+        let mut text = ptr::null_mut();
+        assert_eq!(call!(browser, get_Text, &raw mut text), OK);
+        free(text);
+        let mut title = string("old");
+        assert_eq!(call!(browser, Rename, lent(&name), &raw mut title), OK);
+        free(title);
+        let mut path = ptr::null_mut();
+        assert_eq!(call!(browser, get_Path, &raw mut path), OK);
+        free_task(path.cast());
+        let mut buffer = [0_u16; 4];
+        assert_eq!(call!(browser, get_Name, buffer.as_mut_ptr(), 4), OK);
+        assert_eq!(buffer, [u16::from(b'n'); 4]);
+        let (mut titles, mut count) = (ptr::null_mut(), 0);
+        assert_eq!(
+            call!(browser, get_Titles, &raw mut titles, &raw mut count),
+            OK
+        );
+        assert_eq!(count, 2);
+        assert_eq!(call!(browser, DropLast, titles, &raw mut count), OK);
+        assert_eq!(count, 1);
+        assert_eq!(call!(browser, put_All, titles, count), OK);
+        free(load(titles));
+        free_task(titles.cast());
+        let (mut paths, mut fetched) = ([ptr::null_mut(); 2], 0);
+        let result = call!(browser, Next, 2, paths.as_mut_ptr(), &raw mut fetched);
+        assert_eq!((result, fetched), (OK, 2));
+        let mut one = ptr::null_mut();
+        assert_eq!(call!(browser, Next, 1, &raw mut one, ptr::null_mut()), OK);
+        for path in [one, paths[0], paths[1]] {
+            free_task(path.cast());
+        }
+        free(call!(browser, Own));
+        assert_eq!(call!(browser, Tabs, 7, 2.0), 7);
+        call!(browser, Close);
+    }));
+}
+
+/// Where nothing is judged everything is forwarded.
+#[test]
+fn kept_without_a_session() {
+    let browser = checked!(Good);
+    let mut text: Raw = ptr::without_provenance_mut(16);
+    assert_eq!(call!(browser, get_Text, &raw mut text), OK);
+    free(text);
+    let mut buffer = [0_u16; 2];
+    assert_eq!(call!(browser, get_Name, buffer.as_mut_ptr(), 2), OK);
+    assert_eq!(buffer, [u16::from(b'n'); 2]);
+    assert_eq!(call!(browser, Tabs, 7, 2.0), 7);
+}
+
+#[test]
+fn broken_in() {
+    struct Frees;
+    impl Methods for Frees {
+        fn put_text(&self, text: Raw) -> HResult {
+            free(text);
+            OK
+        }
+    }
+    assert_told(
+        &judged(|_| {
+            let browser = checked!(Frees);
+            let text = Bstr::from("Ready");
+            assert_eq!(call!(browser, put_Text, lent(&text)), OK);
+            assert_eq!(text, "Ready");
+        }),
+        "\
+error[in-freed-by-callee]: the callee freed a BSTR that it was lent as [in]
+  call IBrowser::put_Text, parameter text
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R1
+  help: leave what is [in] to the caller; to keep or change a string, make a copy of one's own",
+    );
+}
+
+/// The caller's mistake.
+#[test]
+fn broken_in_by_the_caller() {
+    assert_told(
+        &judged(|_| {
+            let browser = checked!(Good);
+            let mut units = [u16::from(b'h'), u16::from(b'i'), 0];
+            assert_eq!(call!(browser, put_Text, units.as_mut_ptr()), OK);
+        }),
+        "\
+error[in-not-a-bstr]: what is passed as a BSTR is no block at all
+  call IBrowser::put_Text, parameter text
+  rule: R3
+  help: pass NULL or what SysAllocString* gave, for [in] as well; a static literal of a BSTR's shape has to be registered",
+    );
+}
+
+/// Two objects of one interface are two parties.
+#[test]
+fn broken_in_kept_by_the_object_that_was_lent_it() {
+    struct Keeps(std::cell::Cell<Raw>);
+    impl Methods for Keeps {
+        fn put_text(&self, text: Raw) -> HResult {
+            self.0.set(text);
+            OK
+        }
+        fn get_text(&self, text: *mut Raw) -> HResult {
+            store(text, self.0.get());
+            OK
+        }
+    }
+    impl Keeps {
+        fn new() -> Self {
+            Self(std::cell::Cell::new(ptr::null_mut()))
+        }
+    }
+    let report = judged(|_| {
+        let (first, second) = (checked!(Keeps::new()), checked!(Good));
+        let text = Bstr::from("Ready");
+        assert_eq!(call!(first, put_Text, lent(&text)), OK);
+        assert_eq!(call!(second, put_Text, lent(&text)), OK);
+        let mut kept = ptr::null_mut();
+        assert_eq!(call!(first, get_Text, &raw mut kept), OK);
+    });
+    assert_told(
+        &report,
+        "\
+error[in-retained-by-callee]: the callee handed out a BSTR that it was lent as [in] in an earlier call
+  call IBrowser::get_Text, parameter text
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R1, R12
+  help: to keep an incoming string, store a copy",
+    );
+}
+
+#[test]
+fn broken_out() {
+    struct Fails;
+    impl Methods for Fails {
+        fn get_text(&self, text: *mut Raw) -> HResult {
+            store(text, string("half"));
+            HResult::E_FAIL
+        }
+        fn get_path(&self, path: *mut Raw) -> HResult {
+            store(path, string("/"));
+            OK
+        }
+    }
+    let report = judged(|_| {
+        let browser = checked!(Fails);
+        let mut text = ptr::null_mut();
+        assert_eq!(call!(browser, get_Text, &raw mut text), HResult::E_FAIL);
+        let mut path = ptr::null_mut();
+        assert_eq!(call!(browser, get_Path, &raw mut path), OK);
+        assert!(path.is_null(), "nobody could free it");
+    });
+    report.assert_kinds([Kind::OutSetOnFailure, Kind::OutWrongFamily]);
+}
+
+#[test]
+fn broken_out_not_set() {
+    struct Forgets;
+    impl Methods for Forgets {
+        fn get_text(&self, _: *mut Raw) -> HResult {
+            OK
+        }
+    }
+    let report = judged(|_| {
+        let browser = checked!(Forgets);
+        let mut text = ptr::null_mut();
+        assert_eq!(call!(browser, get_Text, &raw mut text), OK);
+        assert!(text.is_null());
+    });
+    report.assert_kinds([Kind::OutNotSet]);
+}
+
+/// The caller's mistake: what the variable held is lost.
+#[test]
+fn broken_out_by_the_caller() {
+    let mut lost = ptr::null_mut();
+    let report = judged(|_| {
+        let browser = checked!(Good);
+        lost = string("lost");
+        let mut text = lost;
+        assert_eq!(call!(browser, get_Text, &raw mut text), OK);
+        free(text);
+    });
+    report.assert_kinds([Kind::OutOwnedAtEntry]);
+    free(lost);
+}
+
+#[test]
+fn waived() {
+    struct Keeps(Bstr);
+    impl Methods for Keeps {
+        fn borrow(&self, text: *mut Raw) -> HResult {
+            store(text, lent(&self.0));
+            OK
+        }
+    }
+    assert_kept(&judged(|_| {
+        let browser = checked!(Keeps(Bstr::from("own")));
+        let text = Bstr::from("text");
+        let mut rest = ptr::null_mut();
+        assert_eq!(
+            call!(browser, Find, lent(&text), &raw mut rest),
+            HResult::E_FAIL
+        );
+        free(rest);
+        let mut borrowed = ptr::null_mut();
+        for _ in 0..2 {
+            assert_eq!(call!(browser, Borrow, &raw mut borrowed), OK);
+        }
+        assert!(!borrowed.is_null());
+    }));
+}
+
+#[test]
+fn broken_in_out() {
+    struct Leaks;
+    impl Methods for Leaks {
+        fn rename(&self, _: Raw, title: *mut Raw) -> HResult {
+            store(title, string("new"));
+            OK
+        }
+    }
+    let mut old = ptr::null_mut();
+    let report = judged(|_| {
+        let browser = checked!(Leaks);
+        old = string("old");
+        let mut title = old;
+        assert_eq!(call!(browser, Rename, ptr::null_mut(), &raw mut title), OK);
+        free(title);
+    });
+    report.assert_kinds([Kind::InoutLeaked]);
+    free(old);
+}
+
+/// The caller's mistake.
+#[test]
+fn broken_in_out_by_an_alias() {
+    let report = judged(|_| {
+        let browser = checked!(Good);
+        let mut title = string("both");
+        assert_eq!(call!(browser, Rename, title, &raw mut title), OK);
+        free(title);
+    });
+    report.assert_kinds([Kind::AliasedParameters]);
+}
+
+#[test]
+fn broken_buffer() {
+    struct OneMore;
+    impl Methods for OneMore {
+        fn get_name(&self, buffer: *mut u16, units: u32) -> HResult {
+            Good.get_name(buffer, units + 1)
+        }
+    }
+    let report = judged(|_| {
+        let browser = checked!(OneMore);
+        let mut buffer = [0_u16; 4];
+        assert_eq!(call!(browser, get_Name, buffer.as_mut_ptr(), 4), OK);
+    });
+    report.assert_kinds([Kind::BufferOverrun]);
+}
+
+#[test]
+fn broken_arrays() {
+    struct Careless;
+    impl Methods for Careless {
+        fn get_titles(&self, titles: *mut *mut Raw, count: *mut u32) -> HResult {
+            let array = task(size_of::<Raw>()).cast::<Raw>();
+            store(array, task(8).cast());
+            store(titles, array);
+            store(count, 1);
+            OK
+        }
+        fn drop_last(&self, _: *mut Raw, count: *mut u32) -> HResult {
+            store(count, load(count) - 1);
+            OK
+        }
+        fn next(&self, _: u32, texts: *mut Raw, _: *mut u32) -> HResult {
+            store(texts, string("of the wrong family"));
+            OK
+        }
+    }
+    let mut left = ptr::null_mut();
+    let report = judged(|_| {
+        let browser = checked!(Careless);
+        let (mut titles, mut count) = (ptr::null_mut(), 0);
+        assert_eq!(
+            call!(browser, get_Titles, &raw mut titles, &raw mut count),
+            OK
+        );
+        free_task(load(titles).cast());
+        free_task(titles.cast());
+
+        left = string("left behind");
+        let mut titles = [string("kept"), left];
+        let mut count = 2;
+        assert_eq!(
+            call!(browser, DropLast, titles.as_mut_ptr(), &raw mut count),
+            OK
+        );
+        free(titles[0]);
+
+        let mut path = ptr::null_mut();
+        assert_eq!(call!(browser, Next, 1, &raw mut path, ptr::null_mut()), OK);
+        assert!(path.is_null());
+    });
+    report.assert_kinds([
+        Kind::ElementInvalid,
+        Kind::OutWrongFamily,
+        Kind::ElementLeaked,
+    ]);
+    free(left);
+}
+
+/// Each element is the caller's.
+#[test]
+fn broken_elements() {
+    struct Frees;
+    impl Methods for Frees {
+        fn put_all(&self, texts: *mut Raw, _: u32) -> HResult {
+            free(load(texts.wrapping_add(1)));
+            OK
+        }
+    }
+    let report = judged(|_| {
+        let browser = checked!(Frees);
+        let texts = [Bstr::from("one"), Bstr::from("two")];
+        let mut raw = [lent(&texts[0]), lent(&texts[1])];
+        assert_eq!(call!(browser, put_All, raw.as_mut_ptr(), 2), OK);
+    });
+    report.assert_kinds([Kind::InFreedByCallee]);
+    let call = report.violations()[0].call.as_ref().expect("a call");
+    assert_eq!(call.parameter.as_deref(), Some("texts[1]"));
+}
+
+#[test]
+fn broken_returned() {
+    struct Shares(Raw);
+    impl Methods for Shares {
+        fn own(&self) -> Raw {
+            self.0
+        }
+    }
+    let report = judged(|_| {
+        let text = string("shared");
+        let browser = checked!(Shares(text));
+        for _ in 0..2 {
+            assert_eq!(call!(browser, Own), text);
+        }
+        free(text);
+    });
+    report.assert_kinds([Kind::OutNotACopy]);
+    let call = report.violations()[0].call.as_ref().expect("a call");
+    assert_eq!(call.parameter.as_deref(), Some("return value"));
+}
+
+/// What is inherited is judged by the name of the interface that declares it.
+#[test]
+fn broken_in_a_derived_interface() {
+    struct Frees;
+    impl Methods for Frees {
+        fn put_text(&self, text: Raw) -> HResult {
+            free(text);
+            OK
+        }
+    }
+    let report = judged(|_| {
+        let made = browser(Frees);
+        // SAFETY: a live browser, of both interfaces.
+        let checked = unsafe { IBrowser2::wrap(made.object) }.expect("it is not null");
+        let_go(made.object);
+        let (text, title) = (Bstr::from("text"), Bstr::from("title"));
+        assert_eq!(call!(checked, base.put_Text, lent(&text)), OK);
+        assert_eq!(call!(checked, put_Title, lent(&title)), OK);
+    });
+    report.assert_kinds([Kind::InFreedByCallee, Kind::InFreedByCallee]);
+    let methods: Vec<_> = report
+        .violations()
+        .iter()
+        .filter_map(|found| found.call.as_ref())
+        .map(|call| call.method.as_str())
+        .collect();
+    assert_eq!(methods, ["IBrowser::put_Text", "IBrowser2::put_Title"]);
+}
+
+/// A call within a call is its own, through the same proxy too.
+#[test]
+fn broken_within_a_call() {
+    struct Outer(std::cell::OnceCell<Reference<Vtbl>>);
+    type Vtbl = <IBrowser as olemem::crossing::proxy::Interface>::Vtbl;
+    impl Methods for Outer {
+        fn put_text(&self, text: Raw) -> HResult {
+            let inner = self.0.get().expect("it was set");
+            // SAFETY: lent to this call.
+            let copy = unsafe { raw::alloc(text) };
+            // The inner call breaks a rule with a string of the outer one's.
+            let result = call!(inner, put_Text, copy);
+            free(copy);
+            result
+        }
+    }
+    struct Frees;
+    impl Methods for Frees {
+        fn put_text(&self, text: Raw) -> HResult {
+            free(text);
+            OK
+        }
+    }
+    let report = judged(|_| {
+        let cell = std::cell::OnceCell::new();
+        assert!(cell.set(checked!(Frees)).is_ok());
+        let browser = checked!(Outer(cell));
+        let text = Bstr::from("text");
+        assert_eq!(call!(browser, put_Text, lent(&text)), OK);
+    });
+    report.assert_kinds([Kind::InFreedByCallee]);
+}

@@ -1,0 +1,153 @@
+//! The transmitted form: what is written, what is read back, and what is refused (V190 to V209, in Rust).
+
+#[path = "wire/malformed.rs"]
+mod malformed;
+#[path = "wire/ndr64.rs"]
+mod ndr64;
+#[path = "wire/nested.rs"]
+mod nested;
+
+use olemem::Bstr;
+use olemem::layout::ByteOrder;
+use olemem::wire::{NoRoom, Syntax, TransmittedBstr};
+use quickcheck::quickcheck;
+
+/// 13 units.
+const TEXT: &str = "marshal test1";
+
+fn encoded(bstr: TransmittedBstr<'_>, start: usize) -> Vec<u8> {
+    let end = bstr
+        .end(start, Syntax::Ndr)
+        .expect("the tests' strings are short");
+    let mut buffer = vec![0xEE; end];
+    assert_eq!(bstr.encode(&mut buffer, start, Syntax::Ndr), Ok(end));
+    buffer.split_off(start.next_multiple_of(4))
+}
+
+fn decoded(bytes: &[u8]) -> (TransmittedBstr<'_>, usize) {
+    TransmittedBstr::decode(bytes, 0, Syntax::Ndr).expect("well-formed")
+}
+
+#[test]
+fn v190_and_v191_sizes_are_cumulative() {
+    let text = Bstr::from(TEXT);
+    assert_eq!(text.transmitted().end(1, Syntax::Ndr), Some(42));
+    assert_eq!(text.transmitted().end(0, Syntax::Ndr), Some(38));
+}
+
+#[test]
+fn v192_text_is_written_little_endian() {
+    let text = Bstr::from(TEXT);
+    let mut expected = vec![0x0D, 0, 0, 0, 0x1A, 0, 0, 0, 0x0D, 0, 0, 0];
+    expected.extend(TEXT.bytes().flat_map(|letter| [letter, 0]));
+    assert_eq!(encoded(text.transmitted(), 0), expected);
+    assert_eq!(encoded(text.transmitted(), 1), expected);
+}
+
+#[test]
+fn v193_and_text_comes_back() {
+    let text = Bstr::from(TEXT);
+    let bytes = encoded(text.transmitted(), 0);
+    let (bstr, end) = decoded(&bytes);
+    assert_eq!(end, 38);
+    assert_eq!(Bstr::try_from(bstr), Ok(text));
+}
+
+#[test]
+fn v194_to_v196_null_stays_null() {
+    let null = Bstr::new();
+    assert_eq!(null.transmitted().end(0, Syntax::Ndr), Some(12));
+    let bytes = encoded(null.transmitted(), 0);
+    assert_eq!(bytes, [0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]);
+    let (bstr, end) = decoded(&bytes);
+    assert_eq!(end, 12);
+    assert!(bstr.is_null());
+    assert!(Bstr::try_from(bstr).is_ok_and(|bstr| bstr.is_null()));
+}
+
+#[test]
+fn v197_to_v199_an_odd_length_survives() {
+    let odd = TransmittedBstr::from_bytes(b"abc").expect("short");
+    assert_eq!(odd.end(0, Syntax::Ndr), Some(16));
+    let bytes = encoded(odd, 0);
+    assert_eq!(bytes, *b"\x02\0\0\0\x03\0\0\0\x02\0\0\0abc\0");
+    // The byte behind it is whatever was there.
+    let (bstr, end) = decoded(b"\x02\0\0\0\x03\0\0\0\x02\0\0\0abcd");
+    assert_eq!((bstr.as_bytes(), end), (&b"abc"[..], 16));
+    assert_eq!(encoded(bstr, 0), *b"\x02\0\0\0\x03\0\0\0\x02\0\0\0abcd");
+    let bstr = Bstr::try_from(bstr).expect("there is memory");
+    assert_eq!(bstr.byte_len().get(), 3);
+}
+
+#[test]
+fn v200_empty_stays_empty() {
+    let empty = Bstr::empty();
+    assert_eq!(empty.transmitted().end(0, Syntax::Ndr), Some(12));
+    let bytes = encoded(empty.transmitted(), 0);
+    assert_eq!(bytes, [0; 12]);
+    let (bstr, _) = decoded(&bytes);
+    assert!(!bstr.is_null());
+    let bstr = Bstr::try_from(bstr).expect("there is memory");
+    assert!(!bstr.is_null() && bstr.is_empty());
+}
+
+#[test]
+fn a_buffer_that_is_too_short_is_left_alone() {
+    let text = TransmittedBstr::from_bytes(b"t\0e\0x\0t\0").expect("short");
+    for len in 0..22 {
+        let mut buffer = vec![0xEE; len];
+        let needed = Some(22 + 2);
+        assert_eq!(
+            text.encode(&mut buffer, 3, Syntax::Ndr),
+            Err(NoRoom { needed })
+        );
+        assert!(buffer.iter().all(|byte| *byte == 0xEE));
+    }
+    let nowhere = text.encode(&mut [], usize::MAX - 5, Syntax::Ndr);
+    assert_eq!(nowhere, Err(NoRoom { needed: None }));
+}
+
+#[test]
+fn what_is_shown_is_the_text() {
+    let text = TransmittedBstr::from_bytes(b"a\0\"\0\x3D\xD8").expect("short");
+    assert_eq!(
+        format!("{text:?}"),
+        "TransmittedBstr(\"a\\\"\u{FFFD}\", 6 bytes)"
+    );
+    assert_eq!(
+        format!("{:?}", TransmittedBstr::NULL),
+        "TransmittedBstr(null)"
+    );
+    assert_eq!(text.order(), ByteOrder::Little);
+}
+
+quickcheck! {
+    fn whatever_is_written_is_read(payload: Option<Vec<u8>>, start: u8, behind: Vec<u8>) -> bool {
+        let start = usize::from(start);
+        let bstr = match &payload {
+            None => TransmittedBstr::NULL,
+            Some(payload) => TransmittedBstr::from_bytes(payload).expect("short"),
+        };
+        let end = bstr.end(start, Syntax::Ndr).expect("short");
+        let mut buffer = vec![0xEE; end];
+        let written = bstr.encode(&mut buffer, start, Syntax::Ndr);
+        buffer.extend(behind);
+        let read = TransmittedBstr::decode(&buffer, start, Syntax::Ndr);
+        written == Ok(end)
+            && read == Ok((bstr, end))
+            && buffer[..start].iter().all(|byte| *byte == 0xEE)
+            && Bstr::try_from(bstr).is_ok_and(|it| it.is_null() == payload.is_none() && it.as_bytes().len() == bstr.as_bytes().len())
+    }
+
+    fn any_bytes_are_read_or_refused(bytes: Vec<u8>, start: u8) -> bool {
+        match TransmittedBstr::decode(&bytes, start.into(), Syntax::Ndr) {
+            Ok((bstr, end)) => {
+                let mut again = bytes.clone();
+                end <= bytes.len()
+                    && bstr.encode(&mut again, start.into(), Syntax::Ndr) == Ok(end)
+                    && again == bytes
+            }
+            Err(error) => error.offset <= bytes.len().max(usize::from(start).next_multiple_of(4)),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What no BSTR was marshalled as: one error a cause (`semantics.md` 5.8, V205 to V209).
+
+use olemem::HResult;
+use olemem::layout::PointerWidth;
+use olemem::wire::{Malformed, Syntax, TransmittedBstr, WireError};
+
+fn block(max_count: u32, bytes: u32, units: u32, data: &[u8]) -> Vec<u8> {
+    let mut block: Vec<u8> = [max_count, bytes, units]
+        .into_iter()
+        .flat_map(u32::to_le_bytes)
+        .collect();
+    block.extend(data);
+    block
+}
+
+#[track_caller]
+fn refused(bytes: &[u8], offset: usize, told: &str) -> Malformed {
+    let error = TransmittedBstr::decode(bytes, 0, Syntax::Ndr).expect_err("malformed");
+    assert_eq!(error.to_string(), format!("at byte {offset}: {told}"));
+    error.cause
+}
+
+#[test]
+fn fewer_bytes_than_a_header() {
+    let whole = block(0, 0, 0, &[]);
+    for len in 0..12 {
+        let cause = refused(&whole[..len], 0, "the bytes end within the header");
+        assert_eq!(cause, Malformed::HeaderTruncated);
+        // The same bytes where they do not begin at an aligned place, and beyond the end.
+        let mut moved = vec![0; 4];
+        moved.extend(&whole[..len]);
+        for start in [1, 4, 100] {
+            let error = TransmittedBstr::decode(&moved, start, Syntax::Ndr);
+            let offset = start.next_multiple_of(4);
+            let cause = Malformed::HeaderTruncated;
+            assert_eq!(error, Err(WireError { offset, cause }));
+        }
+    }
+    let error = TransmittedBstr::decode(&whole, usize::MAX, Syntax::Ndr);
+    assert!(error.is_err_and(|error| error.cause == Malformed::HeaderTruncated));
+}
+
+#[test]
+fn v205_two_counts() {
+    refused(
+        &block(3, 4, 2, b"abcd"),
+        0,
+        "the array counts 3 units, the BSTR 2",
+    );
+}
+
+#[test]
+fn v206_and_data_that_ends_early() {
+    for (len, left) in [(4, 3), (4, 0), (5, 5)] {
+        let data = &b"abcdef"[..left];
+        let units = u32::div_ceil(len, 2);
+        refused(
+            &block(units, len, units, data),
+            12,
+            &format!("the BSTR has {len} bytes, of which {left} are there"),
+        );
+    }
+}
+
+#[test]
+fn v207_an_odd_length_is_none() {
+    let bytes = block(3, 5, 3, b"abcdef");
+    let (bstr, end) = TransmittedBstr::decode(&bytes, 0, Syntax::Ndr).expect("well-formed");
+    assert_eq!((bstr.as_bytes(), end), (&b"abcde"[..], 18));
+}
+
+#[test]
+fn v208_bytes_that_are_other_units() {
+    for (bytes, units) in [(5, 2), (4, 3), (0, 1), (1, 0), (u32::MAX - 1, 0)] {
+        refused(
+            &block(units, bytes, units, &[0; 8]),
+            0,
+            &format!("{bytes} bytes do not take {units} units"),
+        );
+    }
+}
+
+#[test]
+fn v209_null_with_data() {
+    refused(
+        &block(1, u32::MAX, 1, b"ab"),
+        0,
+        "the null BSTR is said to have 1 units",
+    );
+}
+
+#[test]
+fn a_length_that_no_bstr_has() {
+    let len = PointerWidth::NATIVE.max_bytes().get() + 1;
+    let units = len.div_ceil(2);
+    let cause = refused(
+        &block(units, len, units, &[]),
+        0,
+        &format!("{len} bytes are more than a BSTR holds"),
+    );
+    assert!(matches!(cause, Malformed::TooLong(error) if error.requested() == len as usize));
+    let error = WireError { offset: 0, cause };
+    assert_eq!(HResult::from(error), HResult::E_OUTOFMEMORY);
+    // The longest that there can be is only not there.
+    let len = len - 1;
+    let units = len.div_ceil(2);
+    refused(
+        &block(units, len, units, &[]),
+        12,
+        &format!("the BSTR has {len} bytes, of which 0 are there"),
+    );
+}
+
+#[test]
+fn the_code_is_that_of_bad_stub_data() {
+    let error = TransmittedBstr::decode(&[], 0, Syntax::Ndr).expect_err("malformed");
+    assert_eq!(HResult::from(error).to_bits(), 0x8007_06F7);
+    assert_eq!(
+        HResult::from(error).name(),
+        Some("HRESULT_FROM_WIN32(RPC_X_BAD_STUB_DATA)")
+    );
+}

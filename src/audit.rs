@@ -55,6 +55,8 @@ mod frame;
 mod frame_pointers;
 mod guard;
 mod guide;
+#[cfg(all(unix, not(miri)))]
+mod hand_on;
 mod identity;
 mod judge;
 mod ledger;

@@ -14,6 +14,8 @@ pub(crate) mod allocator;
 pub(crate) mod aside;
 #[cfg(any(not(windows), miri))]
 mod backing;
+#[cfg(all(unix, not(miri)))]
+mod beginning;
 pub(crate) mod block;
 pub(crate) mod caller;
 #[cfg(any(not(windows), miri))]

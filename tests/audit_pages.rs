@@ -225,7 +225,6 @@ fn other_mistakes_are_told_as_ever() {
         Kind::DoubleFree,
         Kind::UseAfterFree,
         Kind::FamilyMismatch,
-        Kind::Leak,
     ]);
     free(lost);
 }

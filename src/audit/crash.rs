@@ -134,7 +134,8 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
         live.live_bytes += entry.size as u64;
     });
     let Some(book) = books.session(session) else {
-        return Ok(());
+        // The report was in the making.
+        return out.write_str("busy\n");
     };
     let counts = book.counts.since(book.inherited);
     writeln!(

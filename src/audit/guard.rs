@@ -179,6 +179,18 @@ impl Shape {
         unsafe { self.guard_behind(self.own_end()) };
     }
 
+    /// Makes guard bytes again of all that were written, those before the block included.
+    ///
+    /// # Safety
+    ///
+    /// * The block is dressed, and nobody but a stray pointer uses its guards.
+    pub(super) unsafe fn mend(&self) {
+        // SAFETY: the heap's block begins with its guard.
+        unsafe { fill(self.real, self.front, GUARD) };
+        // SAFETY: the caller's promise.
+        unsafe { self.guard() };
+    }
+
     /// Writes before the block's own bytes.
     ///
     /// # Safety

@@ -66,7 +66,15 @@ impl Books {
             Place::Nowhere => (Kind::ForeignFree, Detail::As(family)),
         };
         let record = Record::new(kind, deed, detail, facts());
-        if self.tell(session, record, at) || known.is_some() {
+        let is_told = self.tell(session, record, at);
+        if is_told
+            && matches!(deed, Deed::Free | Deed::Realloc)
+            && let Some(entry) = known.and_then(|key| self.get_mut(key))
+        {
+            // Whoever did it thinks that the block is gone.
+            entry.is_refused = true;
+        }
+        if is_told || known.is_some() {
             Judgement::Bad
         } else {
             Judgement::Nobodys
@@ -136,14 +144,14 @@ impl Books {
         }
         if before.is_some() || behind.is_some() {
             // SAFETY: nobody but a stray pointer uses the guards. What was told is not told again.
-            unsafe { shape.guard() };
+            unsafe { shape.mend() };
             return;
         }
         if is_lent && self.inspect_prefix(key, deed, at) {
             // SAFETY: it was made a BSTR.
             let prefix = unsafe { shape.prefix() };
             // SAFETY: the prefix is no more than what the block was made for.
-            if !unsafe { shape.is_terminated(prefix) } {
+            if !unsafe { shape.is_terminated(prefix) } && !entry.was_unterminated {
                 found(self, Kind::TerminatorOverwritten, Detail::Nothing);
             }
         }

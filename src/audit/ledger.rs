@@ -259,6 +259,8 @@ impl Books {
         for entry in self.entries.values_mut() {
             if entry.state == State::Quarantined {
                 entry.session = 0;
+            } else if entry.is_live() {
+                entry.forgive();
             }
         }
     }
@@ -400,7 +402,9 @@ impl Books {
         entry.session = 0;
         entry.is_ignored = false;
         entry.is_blamed = false;
+        entry.is_refused = false;
         entry.is_prefix_told = false;
+        entry.was_unterminated = false;
         entry.allocated_at = allocated_at;
         if let Some(book) = self.session(session) {
             book.counts.comes(entry.size);
@@ -482,11 +486,15 @@ impl Books {
         self.own(id).map(|(_, entry)| entry).for_each(show);
     }
 
-    /// The live blocks of a session that are its own, in the order of their numbers.
-    pub(super) fn live_in(&self, id: SessionId) -> Vec<usize, System> {
+    /// The live blocks of a session that are its own, in the order of their numbers. Where there is no memory for the
+    /// list there is none, and they count as violations that could not be kept.
+    pub(super) fn live_in(&mut self, id: SessionId) -> Vec<usize, System> {
         let mut live = Vec::new_in(System);
-        if live.try_reserve(self.entries.len()).is_ok() {
+        let count = self.own(id).count();
+        if live.try_reserve(count).is_ok() {
             live.extend(self.own(id).map(|(key, _)| *key));
+        } else if let Some(book) = self.session(id) {
+            book.dropped += count as u64;
         }
         live.sort_unstable_by_key(|key| self.get(*key).map(|entry| entry.id));
         live

@@ -342,6 +342,7 @@ impl Overseer for Audit {
         if let Some(entry) = books.get_mut(key(block.addr())) {
             entry.len = Some(len);
             entry.is_prefix_told = false;
+            entry.was_unterminated = false;
             // SAFETY: the block is new to its holder, who has not got it yet.
             unsafe { entry.shape().guard() };
         }

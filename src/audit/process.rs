@@ -16,7 +16,7 @@
 use core::ffi::{CStr, c_int};
 use core::fmt::Write;
 use std::fs;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process;
@@ -27,7 +27,7 @@ use super::crash;
 use super::crossing;
 use super::guard::Guard;
 use super::ledger::{Failed, SessionId, books, cover_process};
-use super::report::Report;
+use super::report::{Report, plural};
 use super::rules::Severity;
 use super::session;
 use super::settings::{Format, Settings, as_path};
@@ -41,6 +41,7 @@ use crate::task::mode::Step;
 
 mod at_exit;
 mod path;
+mod reserve;
 mod standard_error;
 mod watcher;
 
@@ -65,6 +66,8 @@ static WATCHED: OnceLock<Option<Watched>> = OnceLock::new();
 /// The process that has left a note, and the one that has reported; children of a fork find their parent's number.
 static NOTED: AtomicU32 = AtomicU32::new(0);
 static REPORTED: AtomicU32 = AtomicU32::new(0);
+/// The process whose report is made and handed on.
+static DELIVERED: AtomicU32 = AtomicU32::new(0);
 
 fn watched() -> Option<&'static Watched> {
     WATCHED.get()?.as_ref()
@@ -112,6 +115,7 @@ fn begin(settings: Settings) -> Option<Watched> {
         books().teller = Some(tell_failure);
     }
     cover_process(session);
+    reserve::keep();
     watched.note();
     Some(watched)
 }
@@ -214,24 +218,21 @@ fn program(name: &mut [u8; 4096]) -> &[u8] {
 /// The process ends: what was found is told.
 fn finish() {
     let Some(watched) = watched() else {
+        tell_open_sessions();
         return;
     };
     if REPORTED.swap(process::id(), Ordering::Relaxed) == process::id() {
         return;
     }
     cover_process(0);
-    // In the order in which they may have been taken, whichever that was.
+    reserve::give_back();
+    let errors = watched.report();
+    DELIVERED.store(process::id(), Ordering::Relaxed);
+    // Not before: where there is no memory for the report after all, the abort leaves a record. In the order in which
+    // they may have been taken, whichever that was.
     trespass::give_back();
     signals::give_back();
     trespass::give_back();
-    let Some(report) = session::end_of_process(watched.session) else {
-        return;
-    };
-    let is_fork = process::id() != watched.first;
-    if is_fork && !report.has_recorded() && report.violations().is_empty() {
-        return;
-    }
-    let errors = watched.deliver(report);
     if errors > 0 && watched.settings.exit_code != 0 {
         // SAFETY: a null stream means all of them.
         unsafe { libc::fflush(core::ptr::null_mut()) };
@@ -240,7 +241,34 @@ fn finish() {
     }
 }
 
+/// What sessions have found that nobody ended is lost, which is told.
+fn tell_open_sessions() {
+    let Some((sessions, violations, live)) = session::left_open() else {
+        return;
+    };
+    if violations + live > 0 {
+        complain(format_args!(
+            "{} left open when the process ended, with {} and {}: end a session to have its report",
+            plural(sessions as u64, "session"),
+            plural(violations as u64, "violation"),
+            plural(live as u64, "live block")
+        ));
+    }
+}
+
 impl Watched {
+    /// Makes the report, hands it on, and tells how many errors there are.
+    fn report(&self) -> usize {
+        let Some(report) = session::end_of_process(self.session, reserve::room_for) else {
+            return 0;
+        };
+        let is_fork = process::id() != self.first;
+        if is_fork && !report.has_recorded() && report.violations().is_empty() {
+            return 0;
+        }
+        self.deliver(report)
+    }
+
     /// Hands a report on, and tells how many errors there are.
     fn deliver(&self, mut report: Report) -> usize {
         if let Some(path) = self.in_records("json") {
@@ -251,7 +279,7 @@ impl Watched {
             let unfinished = PathBuf::from(path).with_extension("unfinished");
             let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, path));
             if let Err(error) = written {
-                complain(format_args!("{}: {error}", path.display()));
+                self.say(&format!("olemem: {}: {error}\n", path.display()));
             }
             return report.count(Severity::Error);
         }
@@ -268,8 +296,8 @@ impl Watched {
             match fs::write(path, &text) {
                 Ok(()) => true,
                 Err(error) => {
-                    complain(format_args!(
-                        "report={}: {error}; the report follows",
+                    self.say(&format!(
+                        "olemem: report={}: {error}; the report follows\n",
                         path.display()
                     ));
                     false
@@ -277,17 +305,22 @@ impl Watched {
             }
         });
         if !is_written {
-            let is_told = self.standard_error.is_some_and(|kept| kept.write(&text));
-            if !is_told && self.standard_error.is_none() {
-                // Nothing sensible is left to do if standard error is closed.
-                let _ = io::stderr().write_all(text.as_bytes());
-            }
+            self.say(&text);
         }
         if suppressed > 0 {
             let plural = if suppressed == 1 { "" } else { "s" };
-            complain(format_args!("{suppressed} violation{plural} suppressed"));
+            self.say(&format!(
+                "olemem: {suppressed} violation{plural} suppressed\n"
+            ));
         }
         report.count(Severity::Error)
+    }
+
+    /// Writes to what was standard error when the process began, and to nothing else.
+    fn say(&self, text: &str) {
+        if let Some(kept) = self.standard_error {
+            kept.write(text);
+        }
     }
 
     /// What is to be suppressed, which is nothing if the file cannot be read.
@@ -298,8 +331,8 @@ impl Watched {
         let text = fs::read_to_string(path).map_err(|error| error.to_string());
         let known = text.and_then(|text| Suppressions::parse(&text).map_err(|bad| bad.to_string()));
         known.unwrap_or_else(|why| {
-            complain(format_args!(
-                "suppress={}: {why}; nothing is suppressed",
+            self.say(&format!(
+                "olemem: suppress={}: {why}; nothing is suppressed\n",
                 path.display()
             ));
             Suppressions::default()
@@ -324,8 +357,7 @@ fn crashed(signal: c_int) {
     let Some(watched) = watched() else {
         return;
     };
-    // Where all was said the paths' memory is not asked for: the alternate stack of a thread of Rust's may be too small.
-    if REPORTED.load(Ordering::Relaxed) != process::id() {
+    if DELIVERED.load(Ordering::Relaxed) != process::id() {
         leave_record(watched, signal);
     }
 }
@@ -336,7 +368,14 @@ fn leave_record(watched: &Watched, signal: c_int) {
     let path = watched
         .in_records("crash")
         .or_else(|| watched.report_path());
-    let file = path.map_or(libc::STDERR_FILENO, |path| path.create());
+    let has_path = path.is_some();
+    let file = match path {
+        Some(path) => path.create(),
+        None => {
+            let kept = watched.standard_error.and_then(|kept| kept.number());
+            kept.unwrap_or(-1)
+        }
+    };
     if file < 0 {
         return;
     }
@@ -344,7 +383,7 @@ fn leave_record(watched: &Watched, signal: c_int) {
     let name = program(&mut name);
     let process = process::id().cast_signed();
     crash::write(file, process, signal, name, watched.session);
-    if file != libc::STDERR_FILENO {
+    if has_path {
         // SAFETY: it was opened above.
         unsafe { libc::close(file) };
     }

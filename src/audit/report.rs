@@ -1,6 +1,7 @@
 //! What a session found, as data and as text.
 
 use core::fmt;
+use std::collections::HashMap;
 
 use super::frame::{self, Frame};
 use super::ledger::{Counts, Deed, Detail, Facts, Record, SessionBook};
@@ -196,24 +197,26 @@ impl Report {
             stacks,
             failed_at,
         } = closed;
+        // Of one site there may be many, and to find the names takes long.
+        let mut known: HashMap<Stack, Vec<Frame>> = HashMap::new();
+        let mut frames = |stack: &Stack| -> Vec<Frame> {
+            let found = known.entry(*stack).or_insert_with(|| resolve(stack));
+            found.clone()
+        };
         let found = book.records.iter().copied().zip(stacks);
-        let found = found.map(|(record, stacks)| (record, stacks.each_ref().map(resolve)));
+        let found = found.map(|(record, stacks)| (record, stacks.each_ref().map(&mut frames)));
+        let found = found.collect();
         let failures = book.failures.iter().zip(failed_at);
         let failures = failures.map(|(failed, at)| Failure {
             number: failed.fault.number,
             family: failed.family,
             bytes: failed.size,
-            at: resolve(&at),
+            at: frames(&at),
             planner: failed.fault.planner,
         });
         Self {
             failures: failures.collect(),
-            ..Self::of(
-                book.counts,
-                book.options.budget,
-                book.dropped,
-                found.collect(),
-            )
+            ..Self::of(book.counts, book.options.budget, book.dropped, found)
         }
     }
 
@@ -263,6 +266,16 @@ impl Report {
             .violations
             .sort_by_key(|violation| violation.kind == Kind::Leak);
         whole
+    }
+
+    /// Adds what another session of the process found.
+    #[cfg(all(unix, not(miri)))]
+    pub(super) fn take_over(&mut self, other: Self) {
+        self.violations.extend(other.violations);
+        self.violations
+            .sort_by_key(|violation| violation.kind == Kind::Leak);
+        self.dropped += other.dropped;
+        self.failures.extend(other.failures);
     }
 
     /// Adds a violation of another process.

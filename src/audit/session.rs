@@ -11,6 +11,8 @@ use super::current::{current, enter};
 #[cfg(all(unix, not(miri)))]
 use super::guard::Guard;
 use super::judge::facts;
+#[cfg(all(unix, not(miri)))]
+use super::ledger::books_at_rest;
 use super::ledger::{
     Deed, Detail, Facts, Failed, Record, SessionBook, SessionId, State, books, key,
 };
@@ -208,6 +210,11 @@ impl Drop for Session {
 
 /// Ends a session; `None` if it is over, or never was.
 pub(super) fn close(id: SessionId) -> Option<Closed> {
+    close_keeping(id, |found| found)
+}
+
+/// Ends a session, and keeps as many of its violations as is said, the first ones.
+fn close_keeping(id: SessionId, most: impl FnOnce(usize) -> usize) -> Option<Closed> {
     let mut books = books();
     let reads = books.session(id)?.options.reads_at_end;
     for key in books.live_in(id) {
@@ -233,7 +240,7 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
             books.record(id, record);
         }
         // That it was never freed is a mistake of its own: to take the pins back would not mend it.
-        if !is_freed && !entry.is_ignored && !entry.is_blamed {
+        if !is_freed && !entry.is_ignored && !entry.is_blamed && !entry.is_refused {
             let block = Some(facts());
             let record = books.leak(&entry);
             books.record(id, Record { block, ..record });
@@ -244,7 +251,10 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
         books.record(id, record);
     }
     let outer = books.session(id).map_or(0, |book| book.outer);
-    let book = books.close(id)?;
+    let mut book = books.close(id)?;
+    let found = book.records.len();
+    book.records.truncate(most(found));
+    book.dropped += (found - book.records.len()) as u64;
     if current() == id {
         enter(outer);
     }
@@ -293,9 +303,15 @@ pub(super) fn begin_for_process(options: Options, seat: &'static hook::Seat) -> 
     Some(id)
 }
 
-/// Ends it. In a forked child only what the child did itself is reported.
+/// Ends it, and keeps as many violations as is said. In a forked child only what the child did itself is reported.
+///
+/// Sessions that the program left open end as well: what they found is in the report, behind the process's own.
 #[cfg(all(unix, not(miri)))]
-pub(super) fn end_of_process(id: SessionId) -> Option<Report> {
+pub(super) fn end_of_process(id: SessionId, most: fn(usize) -> usize) -> Option<Report> {
+    let mut left = Vec::new();
+    while let Some(other) = open_beside(id) {
+        left.extend(close_keeping(other, most).map(|closed| Report::new(Some(closed))));
+    }
     let (mut live, mut live_bytes) = (0, 0);
     books().each_live(id, |entry| {
         live += 1;
@@ -303,7 +319,7 @@ pub(super) fn end_of_process(id: SessionId) -> Option<Report> {
     });
     // What sessions of the program's own saw was seen, too.
     let seen = books().seen;
-    let mut closed = close(id)?;
+    let mut closed = close_keeping(id, most)?;
     let mut counts = closed.book.counts.since(closed.book.inherited);
     counts.operations += seen;
     closed.book.counts = super::ledger::Counts {
@@ -311,7 +327,35 @@ pub(super) fn end_of_process(id: SessionId) -> Option<Report> {
         live_bytes,
         ..counts
     };
-    Some(Report::new(Some(closed)))
+    let mut report = Report::new(Some(closed));
+    for other in left {
+        report.take_over(other);
+    }
+    Some(report)
+}
+
+/// A session that is open, and is another one.
+#[cfg(all(unix, not(miri)))]
+fn open_beside(id: SessionId) -> Option<SessionId> {
+    let books = books();
+    books
+        .sessions
+        .iter()
+        .map(|book| book.id)
+        .find(|other| *other != id)
+}
+
+/// What the open sessions hold: how many they are, the violations so far, and the live blocks. `None` if somebody is at
+/// work on the books.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn left_open() -> Option<(usize, usize, usize)> {
+    let books = books_at_rest()?;
+    let (mut violations, mut live) = (0, 0);
+    for book in &books.sessions {
+        violations += book.records.len();
+        books.each_live(book.id, |entry| live += usize::from(!entry.is_ignored));
+    }
+    Some((books.sessions.len(), violations, live))
 }
 
 /// What was found in an open session, but for the first few.

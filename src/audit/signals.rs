@@ -9,10 +9,11 @@ use core::mem::{MaybeUninit, transmute};
 use core::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::hand_on::hand_on;
 use super::other_stack;
 
 /// Those that tell of a mistake, and those that end a process by default and may be meant.
-const SIGNALS: [(c_int, Meant); 7] = [
+const SIGNALS: &[(c_int, Meant)] = &[
     (libc::SIGSEGV, Meant::Never),
     (libc::SIGBUS, Meant::Never),
     (libc::SIGABRT, Meant::Never),
@@ -20,6 +21,27 @@ const SIGNALS: [(c_int, Meant); 7] = [
     (libc::SIGFPE, Meant::Never),
     (libc::SIGTERM, Meant::Perhaps),
     (libc::SIGINT, Meant::Perhaps),
+    (libc::SIGHUP, Meant::Perhaps),
+    (libc::SIGQUIT, Meant::Perhaps),
+    (libc::SIGPIPE, Meant::Perhaps),
+    (libc::SIGALRM, Meant::Perhaps),
+    (libc::SIGVTALRM, Meant::Perhaps),
+    (libc::SIGPROF, Meant::Perhaps),
+    (libc::SIGUSR1, Meant::Perhaps),
+    (libc::SIGUSR2, Meant::Perhaps),
+    (libc::SIGXCPU, Meant::Perhaps),
+    (libc::SIGXFSZ, Meant::Perhaps),
+    (libc::SIGTRAP, Meant::Perhaps),
+    (libc::SIGSYS, Meant::Perhaps),
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    (libc::SIGIO, Meant::Perhaps),
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    (libc::SIGPWR, Meant::Perhaps),
+    #[cfg(all(
+        any(target_os = "linux", target_os = "android"),
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    (libc::SIGSTKFLT, Meant::Perhaps),
 ];
 
 /// Whether the program may live on after the signal.
@@ -56,7 +78,7 @@ static OTHER_STACK: OtherStack = OtherStack(UnsafeCell::new([0; STACK]));
 pub(super) fn watch(deed: fn(c_int)) {
     DEED.store(deed as usize, Ordering::Release);
     give_stack();
-    for (index, (signal, meant)) in SIGNALS.into_iter().enumerate() {
+    for (index, &(signal, meant)) in SIGNALS.iter().enumerate() {
         // SAFETY: zeros are a `sigaction` with no flags, an empty mask, and the default.
         let mut now: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
         // SAFETY: the place is there, and no new handler is given.
@@ -103,7 +125,7 @@ fn give_stack() {
 /// Gives the signals back, and this thread's stack for them: the code that handles them may be about to go, where a
 /// library is closed.
 pub(super) fn give_back() {
-    for (index, (signal, _)) in SIGNALS.into_iter().enumerate() {
+    for (index, &(signal, _)) in SIGNALS.iter().enumerate() {
         // SAFETY: zeros are a `sigaction` with no flags, an empty mask, and the default.
         let mut now: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
         // SAFETY: the place is there, and nothing is changed.
@@ -138,42 +160,7 @@ extern "C" fn handler(signal: c_int, info: *mut libc::siginfo_t, context: *mut c
         let before = BEFORE.0.get().cast::<libc::sigaction>().wrapping_add(index);
         // SAFETY: the handler is called for signals whose place was written before.
         let before = unsafe { &*before };
-        go_on(signal, before, info, context);
-    }
-}
-
-/// Does what would have been done without us.
-fn go_on(
-    signal: c_int,
-    before: &libc::sigaction,
-    info: *mut libc::siginfo_t,
-    context: *mut c_void,
-) {
-    match before.sa_sigaction {
-        libc::SIG_DFL => {
-            // SAFETY: what was there is there again.
-            unsafe { libc::sigaction(signal, before, ptr::null_mut()) };
-            // It comes when this handler returns.
-            // SAFETY: a signal may be sent at any time.
-            unsafe { libc::raise(signal) };
-        }
-        libc::SIG_IGN => {}
-        other => {
-            let other: *const () = ptr::with_exposed_provenance(other);
-            if before.sa_flags & libc::SA_SIGINFO != 0 {
-                // SAFETY: so it was registered.
-                let other = unsafe {
-                    transmute::<*const (), extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void)>(
-                        other,
-                    )
-                };
-                other(signal, info, context);
-            } else {
-                // SAFETY: so it was registered.
-                let other = unsafe { transmute::<*const (), extern "C" fn(c_int)>(other) };
-                other(signal);
-            }
-        }
+        hand_on(signal, before, info, context);
     }
 }
 

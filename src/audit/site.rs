@@ -36,7 +36,7 @@ const DEPTH: usize = 24;
 const FEW: usize = 6;
 
 /// One stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Stack {
     /// The return addresses, complemented.
     frames: [usize; DEPTH],

@@ -1,9 +1,21 @@
 //! What becomes of an access to a page that may not be touched: it is reported as the kind that it is, and then the
 //! program ends as it would have.
 //!
-//! The handler runs on the thread that made the access, mostly in the program's own code. It writes the story to
-//! standard error, gives the signal back to whoever had it before, and lets the access happen again. A signal that was
-//! sent is handed on. Where `olemem check` tells what the process leaves, the story is the command's to tell.
+//! ```text
+//!  an access ─► handle ── a block's page? no ──────────────────────────────► whoever had the signal before
+//!                  │ yes                                                        ▲
+//!                  ├─ on the stack for signals ─► once more, on the thread's own │
+//!                  └─ on the thread's own ──────► the story ─────────────────────┘
+//! ```
+//!
+//! * The handler runs on the thread that made the access, mostly in the program's own code. It writes the story to
+//!   standard error, and hands the signal on. Where `olemem check` tells what the process leaves, the story is the
+//!   command's to tell.
+//! * Faults that are none of the audit's are handed on as well, and the audit goes on watching: a program may have
+//!   some that it expects, and leave their handler by a jump.
+//! * A thread whose stack ran out has none but the one for signals, so that is where the handler begins. Telling a
+//!   story needs more: the access is let happen again then, and this time its handler comes on the thread's own stack,
+//!   in which there is room, since what was touched is a block.
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
@@ -13,6 +25,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use super::hand_on::hand_on;
 use super::ledger::{Books, Deed, Detail, Facts, Place, Record, SessionId, books_at_rest};
 use super::report::Report;
 use super::rules::Kind;
@@ -43,37 +56,48 @@ pub(super) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         for (index, signal) in SIGNALS.into_iter().enumerate() {
-            install(index, signal);
+            // SAFETY: this is done once, before anybody reads it.
+            let before = unsafe { &mut (&mut *BEFORE.0.get())[index] };
+            // SAFETY: the place is there, and nothing is changed.
+            unsafe { libc::sigaction(signal, ptr::null(), before.as_mut_ptr()) };
+            install(signal, libc::SA_ONSTACK);
         }
     });
 }
 
-fn install(index: usize, signal: i32) {
+/// Has the handler called on the stack for signals, if the thread has one, or on the thread's own.
+fn install(signal: i32, stack: i32) {
     // SAFETY: all zeros is a valid value: no flags, no signals masked.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut c_void) = handle;
     action.sa_sigaction = handler as libc::sighandler_t;
-    // On the thread's own stack: telling the story needs more than the alternate ones have. A stack that ran out
-    // then ends the program without a word of whoever else had the signal.
-    action.sa_flags = libc::SA_SIGINFO;
-    // SAFETY: this is done once, before anybody reads it.
-    let before = unsafe { &mut (&mut *BEFORE.0.get())[index] };
-    // SAFETY: the handler keeps to its signature; the old action has room.
-    unsafe { libc::sigaction(signal, &raw const action, before.as_mut_ptr()) };
+    action.sa_flags = libc::SA_SIGINFO | stack;
+    // SAFETY: the mask is there.
+    unsafe { libc::sigfillset(&raw mut action.sa_mask) };
+    // SAFETY: the handler keeps to its signature.
+    unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
 }
 
 extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the system gives the handler what is known of the signal.
-    let info = unsafe { &*info };
+    let known = unsafe { &*info };
     // One that somebody sent comes at any moment, and has no address.
-    let is_sent = info.si_code <= 0;
+    let is_sent = known.si_code <= 0;
+    let mut is_told = false;
     if !is_sent {
         // SAFETY: a fault has an address.
-        let address = unsafe { info.si_addr() }.addr();
-        if let Some(report) = judge(address, is_write(context)) {
-            for violation in &report {
-                eprintln!("{violation}");
+        let address = unsafe { known.si_addr() }.addr();
+        if is_a_blocks(address) {
+            if is_on_other_stack() {
+                return install(signal, 0);
             }
+            if let Some(report) = judge(address, is_write(context)) {
+                for violation in &report {
+                    eprintln!("{violation}");
+                }
+            }
+            install(signal, libc::SA_ONSTACK);
+            is_told = true;
         }
     }
     let Some(index) = SIGNALS.iter().position(|known| *known == signal) else {
@@ -81,12 +105,33 @@ extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut c_vo
     };
     // SAFETY: written before the handler was installed.
     let before = unsafe { &(&*BEFORE.0.get())[index] };
-    // The access happens again when this returns, and is then somebody else's business.
-    // SAFETY: what the system gave as the action before.
-    unsafe { libc::sigaction(signal, before.as_ptr(), ptr::null_mut()) };
-    if is_sent {
-        // SAFETY: it comes when this returns, for it is blocked until then.
-        unsafe { libc::raise(signal) };
+    // SAFETY: as above.
+    let action = unsafe { before.assume_init_ref() };
+    hand_on(signal, action, info, context);
+    if is_told {
+        // Whoever had it came back, and the access happens again: it was told once.
+        // SAFETY: what the system gave as the action before.
+        unsafe { libc::sigaction(signal, action, ptr::null_mut()) };
+    }
+}
+
+/// Whether this is the stack for signals.
+fn is_on_other_stack() -> bool {
+    // SAFETY: zeros are a stack of nothing.
+    let mut there: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: the place is there, and nothing is changed.
+    let asked = unsafe { libc::sigaltstack(ptr::null(), &raw mut there) };
+    asked == 0 && there.ss_flags & libc::SS_ONSTACK != 0
+}
+
+/// Whether an address lies in the pages of a block.
+fn is_a_blocks(address: usize) -> bool {
+    let Some(books) = books() else {
+        return false;
+    };
+    match books.inside(address) {
+        Place::Inside(key, _) => books.get(key).is_some_and(|entry| entry.shape().is_paged),
+        _ => false,
     }
 }
 

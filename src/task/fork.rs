@@ -21,6 +21,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crate::task::aside;
+use crate::task::beginning;
 use crate::task::lock::Kept;
 use crate::task::process_heap::HEAP;
 use crate::task::store::KeptHeap;
@@ -62,6 +63,8 @@ fn others() -> Option<&'static Also> {
 
 /// All locks that the child must find free, in the order in which they are taken.
 struct Locks {
+    /// Of what comes before the first allocation.
+    beginning: Kept<'static>,
     /// Of what is set aside.
     aside: Kept<'static>,
     /// Of what is known of spyed blocks.
@@ -72,11 +75,13 @@ struct Locks {
 
 impl Locks {
     fn keep() -> Self {
+        let beginning = beginning::lock().keep();
         let aside = aside::lock().keep();
         if let Some(others) = others() {
             (others.keep)();
         }
         Self {
+            beginning,
             aside,
             #[cfg(any(feature = "export", feature = "audit"))]
             seat: seat::lock().keep(),
@@ -92,6 +97,7 @@ impl Locks {
             (others.release)(false);
         }
         self.aside.release();
+        self.beginning.release();
     }
 
     fn release_in_child(self) {
@@ -102,6 +108,7 @@ impl Locks {
             (others.release)(true);
         }
         self.aside.release_in_child();
+        self.beginning.release_in_child();
     }
 }
 

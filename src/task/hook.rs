@@ -386,6 +386,8 @@ pub(crate) fn copying(source: *const u8, bytes: usize) -> usize {
 #[inline(never)]
 #[track_caller]
 pub(crate) fn null_out(function: &'static str) {
+    // No door of the heap was passed: this may be the first that is heard of the process.
+    mode::get();
     if let Some(overseer) = overseer() {
         Caller::here().enter(|| overseer.null_out(function));
     }

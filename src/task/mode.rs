@@ -128,11 +128,15 @@ pub(crate) fn get() -> Mode {
 #[inline(never)]
 fn look_around() -> Mode {
     let wishes = environment::wishes();
-    wishes.begin_check();
     let mut found = wishes.cache;
-    if let Some(plan) = wishes.faults() {
-        fault_plan::set_for_process(plan);
-        found = found.and(Mode::FAILING);
+    {
+        #[cfg(all(unix, not(miri)))]
+        let _beginning = super::beginning::lock();
+        wishes.begin_check();
+        if let Some(plan) = wishes.faults() {
+            fault_plan::set_for_process(plan);
+            found = found.and(Mode::FAILING);
+        }
     }
     if wishes.pass_through.unwrap_or_else(checker::is_present) {
         found = found.and(Mode::PASS_THROUGH);

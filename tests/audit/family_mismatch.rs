@@ -115,3 +115,59 @@ error[family-mismatch]: a BSTR is freed as task memory
     );
     free(text);
 }
+
+/// Whoever frees it wrongly thinks that it is gone: that it leaks is no second mistake.
+#[test]
+fn broken_and_never_freed_rightly_is_one_mistake() {
+    let mut left = Vec::new();
+    let mut report = watched(|| {
+        let text = string("text");
+        free_task(text.cast());
+        left.push(text);
+    });
+    report.assert_kinds([Kind::FamilyMismatch]);
+    report = watched(|| {
+        let text = string("text");
+        // SAFETY: the audit judges the address, and touches nothing.
+        let new = unsafe { heap::realloc(text.cast(), 100, Family::Task) };
+        assert!(new.is_null());
+        left.push(text);
+    });
+    report.assert_kinds([Kind::FamilyMismatch]);
+    left.into_iter().for_each(free);
+
+    let mut left = core::ptr::null_mut();
+    let report = watched(|| {
+        let block = task(100);
+        free(block.cast());
+        left = block;
+    });
+    report.assert_kinds([Kind::FamilyMismatch]);
+    free_task(left);
+}
+
+/// The right free comes after the wrong one, and then one too many.
+#[test]
+fn broken_hides_no_later_mistake() {
+    let report = watched(|| {
+        let text = string("text");
+        free_task(text.cast());
+        free_task(text.cast());
+        free(text);
+        free(text);
+    });
+    report.assert_kinds([Kind::FamilyMismatch, Kind::FamilyMismatch, Kind::DoubleFree]);
+}
+
+/// Who asks for a size does not think that the block is gone.
+#[test]
+fn broken_question_about_a_leak() {
+    let mut left = core::ptr::null_mut();
+    let report = watched(|| {
+        left = string("text");
+        // SAFETY: any address will do.
+        assert_eq!(unsafe { heap::size_of(left.cast()) }, None);
+    });
+    report.assert_kinds([Kind::FamilyMismatch, Kind::Leak]);
+    free(left);
+}

@@ -107,3 +107,14 @@ error[interior-free]: a pointer 7 bytes behind the start of a block is freed as 
     );
     free_task(block);
 }
+
+#[test]
+fn broken_and_never_freed_rightly_is_one_mistake() {
+    let mut left = core::ptr::null_mut();
+    let report = watched(|| {
+        left = string("text");
+        free(left.wrapping_add(1));
+    });
+    report.assert_kinds([Kind::InteriorFree]);
+    free(left);
+}

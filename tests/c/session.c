@@ -131,19 +131,19 @@ static void violations(void) {
     CHECK(VarBstrCat(NULL, NULL, NULL) == E_INVALIDARG);
     report = olemem_session_end(session);
     CHECK(!olemem_report_is_clean(report));
-    CHECK(olemem_report_count(report, "leak") == 2);
+    /* The text was freed wrongly, and that it is still there is no second mistake. */
+    CHECK(olemem_report_count(report, "leak") == 1);
     CHECK(olemem_report_count(report, "double-free") == 1);
     CHECK(olemem_report_count(report, "family-mismatch") == 1);
     CHECK(olemem_report_count(report, "null-out-pointer") == 1);
-    CHECK(olemem_report_count(report, NULL) == 5);
-    CHECK(olemem_report_errors(report) == 5 && olemem_report_warnings(report) == 0);
+    CHECK(olemem_report_count(report, NULL) == 4);
+    CHECK(olemem_report_errors(report) == 4 && olemem_report_warnings(report) == 0);
     /* As found; leaks last. */
     CHECK(is(olemem_report_kind(report, 0), "double-free"));
     CHECK(is(olemem_report_kind(report, 1), "family-mismatch"));
     CHECK(is(olemem_report_kind(report, 2), "null-out-pointer"));
     CHECK(is(olemem_report_kind(report, 3), "leak"));
-    CHECK(is(olemem_report_kind(report, 4), "leak"));
-    CHECK(olemem_report_kind(report, 5) == NULL);
+    CHECK(olemem_report_kind(report, 4) == NULL);
     CHECK(olemem_report_kind(report, (size_t)-1) == NULL);
     /* No kind has this name, and the comparison with any count fails. */
     CHECK(olemem_report_count(report, "leek") == (size_t)-1);

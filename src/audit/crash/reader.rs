@@ -1,5 +1,6 @@
 //! Reading what a process left.
 
+use std::collections::HashMap;
 use std::io;
 
 use super::{DEEDS, FAMILIES, FIRST_LINE, LINE, form, named};
@@ -36,7 +37,7 @@ impl Crash {
 }
 
 /// What is known of a stack.
-#[derive(Default)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 struct Stack {
     addresses: Vec<usize>,
     /// File and line of the innermost frame.
@@ -66,7 +67,12 @@ impl Reader {
         for line in head.lines().filter(|line| !line.is_empty()) {
             self.line(line)?;
         }
+        // Of one site there may be many blocks, and to find the names takes long.
+        let mut known: HashMap<Stack, Vec<Frame>> = HashMap::new();
         let mut frames = |stack: &Stack| {
+            if let Some(frames) = known.get(stack) {
+                return frames.clone();
+            }
             let mut frames = Vec::new();
             for address in &stack.addresses {
                 frames.extend(resolve(maps, *address));
@@ -75,6 +81,7 @@ impl Reader {
             if let Some((file, line)) = &stack.line {
                 frame::name_first(&mut frames, file, *line);
             }
+            known.insert(stack.clone(), frames.clone());
             frames
         };
         self.live.sort_by_key(|(facts, _)| facts.id);

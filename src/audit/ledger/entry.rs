@@ -52,8 +52,12 @@ pub(crate) struct Entry {
     pub(crate) is_ignored: bool,
     /// A call was reported for it, and nothing that follows from that is.
     pub(crate) is_blamed: bool,
-    /// Its prefix was reported.
+    /// A free or a reallocation of it was told and swallowed: that it is never freed may follow from that.
+    pub(crate) is_refused: bool,
+    /// Its prefix was reported, or is the parent's to report.
     pub(crate) is_prefix_told: bool,
+    /// Its terminator was gone when the process was forked: that is the parent's to report.
+    pub(crate) was_unterminated: bool,
     /// The beginning of a BSTR's text when it was made, as far as olemem wrote it.
     pub(crate) preview: [u8; PREVIEW],
     pub(crate) previewed: usize,
@@ -83,7 +87,9 @@ impl Entry {
             replaced: None,
             is_ignored: false,
             is_blamed: false,
+            is_refused: false,
             is_prefix_told: false,
+            was_unterminated: false,
             preview: [0; PREVIEW],
             previewed: 0,
             allocated_at,
@@ -119,6 +125,27 @@ impl Entry {
 
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.state, State::Live | State::Deferred)
+    }
+
+    /// In the child of a fork, which has one thread: what is wrong with a live block already is not to be found there.
+    #[cfg(all(unix, not(miri)))]
+    pub(crate) fn forgive(&mut self) {
+        let shape = self.shape();
+        // SAFETY: the block is dressed, and nobody else is there to write to it.
+        let before = unsafe { shape.damage_before() };
+        // SAFETY: as above.
+        let behind = unsafe { shape.damage_behind() };
+        if before.is_some() || behind.is_some() {
+            // SAFETY: nobody but a stray pointer uses the guards.
+            unsafe { shape.mend() };
+        }
+        if let Some(made) = self.len {
+            // SAFETY: as above; it was made a BSTR.
+            let prefix = unsafe { shape.prefix() };
+            self.is_prefix_told |= prefix > made;
+            // SAFETY: the length is no more than what the block was made for.
+            self.was_unterminated |= !unsafe { shape.is_terminated(prefix.min(made)) };
+        }
     }
 
     /// Offset of what its holder's pointer addresses from its start.

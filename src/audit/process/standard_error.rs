@@ -7,8 +7,9 @@ use std::io::Write;
 use std::mem::ManuallyDrop;
 use std::os::fd::FromRawFd;
 
-/// Out of the way of programs that count on the lowest free number, and below the usual limit.
-const NUMBER: libc::c_int = 1000;
+/// Out of the way of programs that count on the lowest free number, and below the usual limit; where the limit is
+/// lower, below that.
+const NUMBERS: [libc::c_int; 6] = [1000, 500, 250, 120, 60, 30];
 
 /// A descriptor, and the file that it was for.
 #[derive(Clone, Copy, Debug)]
@@ -18,26 +19,32 @@ pub(super) struct StandardError {
 }
 
 impl StandardError {
-    /// Keeps a descriptor of its own, which programs that are executed do not inherit. `None` if there is none to be had.
+    /// Keeps a descriptor of its own, which programs that are executed do not inherit, if one is to be had; else it
+    /// remembers which file it was. `None` if there is no standard error.
     pub(super) fn keep() -> Option<Self> {
-        // SAFETY: it asks for a number.
-        let number = unsafe { libc::fcntl(2, libc::F_DUPFD_CLOEXEC, NUMBER) };
-        if number < 0 {
-            return None;
-        }
-        let file = file(number)?;
+        let file = file(2)?;
+        let own = NUMBERS.into_iter().find_map(|least| {
+            // SAFETY: it asks for a number.
+            let number = unsafe { libc::fcntl(2, libc::F_DUPFD_CLOEXEC, least) };
+            (number >= 0).then_some(number)
+        });
+        let number = own.unwrap_or(2);
         Some(Self { number, file })
     }
 
-    /// Writes there, by its own number or by 2, whichever is still for the same file; `false` if neither is.
-    pub(super) fn write(&self, text: &str) -> bool {
+    /// Its own number, or 2, whichever is still for the same file; `None` if neither is. A handler of a signal may ask.
+    pub(super) fn number(&self) -> Option<libc::c_int> {
         let same = |number: &libc::c_int| file(*number) == Some(self.file);
-        let Some(number) = [self.number, 2].into_iter().find(same) else {
-            return false;
-        };
-        // SAFETY: it is open, for it was just asked; and it is not closed here.
-        let mut file = ManuallyDrop::new(unsafe { File::from_raw_fd(number) });
-        file.write_all(text.as_bytes()).is_ok()
+        [self.number, 2].into_iter().find(same)
+    }
+
+    /// Writes there, as far as it can be done: nobody else is left to be told.
+    pub(super) fn write(&self, text: &str) {
+        if let Some(number) = self.number() {
+            // SAFETY: it is open, for it was just asked; and it is not closed here.
+            let mut file = ManuallyDrop::new(unsafe { File::from_raw_fd(number) });
+            let _ = file.write_all(text.as_bytes());
+        }
     }
 }
 

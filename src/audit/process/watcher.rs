@@ -4,7 +4,7 @@ use core::cell::Cell;
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{NOTED, REPORTED, Watched, watched};
+use super::{DELIVERED, NOTED, REPORTED, Watched, watched};
 use crate::audit::current::is_of_sweep;
 use crate::audit::ledger::books;
 use crate::audit::overseer::Audit;
@@ -42,6 +42,7 @@ fn look(watched: &Watched) {
             // One thread's will do.
             if REPORTED.swap(process::id(), Ordering::Relaxed) != process::id() {
                 watched.deliver(report);
+                DELIVERED.store(process::id(), Ordering::Relaxed);
             }
             process::abort();
         }

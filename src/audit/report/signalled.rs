@@ -36,9 +36,11 @@ pub struct Signalled {
 /// A signal's name, where it is one of those that programs die of.
 const fn signal_name(signal: i32) -> Option<&'static str> {
     Some(match signal {
+        1 => "SIGHUP",
         2 => "SIGINT",
         3 => "SIGQUIT",
         4 => "SIGILL",
+        5 => "SIGTRAP",
         6 => "SIGABRT",
         #[cfg(any(target_os = "linux", target_os = "android"))]
         7 => "SIGBUS",
@@ -46,10 +48,26 @@ const fn signal_name(signal: i32) -> Option<&'static str> {
         9 => "SIGKILL",
         #[cfg(target_vendor = "apple")]
         10 => "SIGBUS",
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        10 => "SIGUSR1",
         11 => "SIGSEGV",
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        12 => "SIGUSR2",
+        #[cfg(target_vendor = "apple")]
+        12 => "SIGSYS",
         13 => "SIGPIPE",
         14 => "SIGALRM",
         15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        26 => "SIGVTALRM",
+        27 => "SIGPROF",
+        #[cfg(target_vendor = "apple")]
+        30 => "SIGUSR1",
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        31 => "SIGSYS",
+        #[cfg(target_vendor = "apple")]
+        31 => "SIGUSR2",
         _ => return None,
     })
 }

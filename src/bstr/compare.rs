@@ -31,7 +31,7 @@ pub unsafe fn concat(left: *const u16, right: *const u16) -> *mut u16 {
 
 /// # Safety
 ///
-/// * As for [`concat`].
+/// * As for [`concat()`].
 unsafe fn concat_entered(left: *const u16, right: *const u16) -> *mut u16 {
     // SAFETY: the caller's promise is the precondition.
     let left_len = unsafe { raw::byte_len(left) };

@@ -23,5 +23,7 @@ olemem::checked_interface! {
 pub unsafe extern "C" fn checked_browser(browser: *mut c_void) -> *mut c_void {
     // SAFETY: the caller's promise.
     let checked = unsafe { IBrowser::wrap(browser) };
-    checked.map_or(ptr::null_mut(), |checked| Reference::into_raw(checked).cast())
+    checked.map_or(ptr::null_mut(), |checked| {
+        Reference::into_raw(checked).cast()
+    })
 }

@@ -94,6 +94,36 @@ fn a_cached_string_is_freed_twice() {
     }
 }
 
+/// What the cache takes and hands out is an operation as any other.
+#[test]
+fn what_goes_by_the_cache_is_counted() {
+    let _alone = alone();
+    for model in [Model::Windows, Model::Adversarial] {
+        cache::set(model);
+        let report = watched(|| {
+            let text = string("text");
+            free(text);
+            free(text);
+            free(text);
+            free(string("text"));
+        });
+        // Emptied here: that is the cache's own doing.
+        cache::set(Model::Off);
+        let counts = report.counts();
+        assert_eq!(
+            (counts.operations, counts.allocated, counts.freed),
+            (6, 2, 2),
+            "{model:?}"
+        );
+    }
+    cache::set(Model::Windows);
+    let report = watched(|| {
+        free(string("text"));
+        cache::set(Model::Off);
+    });
+    assert_eq!(report.counts().operations, 2);
+}
+
 /// By the allocator, which is refused without an audit.
 #[test]
 fn a_cached_string_is_freed_as_task_memory() {

@@ -823,6 +823,96 @@ fn what_the_environment_says_besides_goes_on() {
     tools::line_with(&said, "olemem: 0 errors");
 }
 
+/// The options are for what is not in the environment, or goes before it.
+#[test]
+fn an_option_goes_before_the_environment() {
+    let leak_of = |options: &[&str], environment: &str| {
+        let options = [options, &["--format", "json"]].concat();
+        let output = tools::run(check(&options, &["leak"])?.env("OLEMEM", environment));
+        ends(&output, 99);
+        let report = parsed(&text(&output.stdout));
+        Some(report["violations"][0]["allocated_at"].clone())
+    };
+    let nothing = serde_json::json!([]);
+    let Some(places) = leak_of(&[], "backtrace=off") else {
+        return;
+    };
+    assert_eq!(places, nothing);
+    let places = leak_of(&["--backtrace", "full"], "backtrace=off").expect("as above");
+    assert_ne!(places, nothing);
+
+    // With pages the stray write ends the program, with guard bytes it is found later.
+    let mut command = check(&[], &["stray"]).expect("as above");
+    let output = tools::run(command.env("OLEMEM", "guard=page"));
+    if cfg!(target_os = "linux") {
+        ends(&output, 128 + 11);
+    }
+    let mut command = check(&["--guard", "bytes"], &["stray"]).expect("as above");
+    let output = tools::run(command.env("OLEMEM", "guard=page"));
+    ends(&output, 99);
+}
+
+#[test]
+fn suppressions_may_be_named_in_the_environment() {
+    let known = scratch("known-by-environment", "leak\n");
+    let environment = format!("suppress={}", known.to_str().expect("a plain path"));
+    let Some(mut command) = check(&[], &["leak"]) else {
+        return;
+    };
+    let output = tools::run(command.env("OLEMEM", &environment));
+    ends(&output, 0);
+    let said = text(&output.stderr);
+    assert!(!said.contains("error[leak]"), "{said}");
+    tools::line_with(&said, "olemem: 1 violation suppressed");
+    // The option's file, not this one.
+    let other = scratch("known-by-option", "overrun\n");
+    let other = other.to_str().expect("a plain path");
+    let mut command = check(&["--suppress", other], &["leak"]).expect("as above");
+    ends(&tools::run(command.env("OLEMEM", &environment)), 99);
+    let mut command = check(&[], &["leak"]).expect("as above");
+    let output = tools::run(command.env("OLEMEM", "suppress=/nowhere"));
+    ends(&output, 2);
+}
+
+#[test]
+fn keys_that_change_nothing_are_told() {
+    let report = tools::scratch("not-followed").join("report");
+    let Some(mut command) = check(&[], &["clean"]) else {
+        return;
+    };
+    let environment = format!("format=json,report={}", report.display());
+    let output = tools::run(command.env("OLEMEM", environment));
+    ends(&output, 5);
+    let said = text(&output.stderr);
+    tools::line_with(
+        &said,
+        "olemem: report= in OLEMEM is not followed here: --output",
+    );
+    tools::line_with(
+        &said,
+        "olemem: format= in OLEMEM is not followed here: --format",
+    );
+    tools::line_with(&said, "olemem: 0 errors");
+    assert!(!report.exists());
+}
+
+#[test]
+fn a_quarantine_may_be_large() {
+    let Some(mut command) = check(&["--quarantine", "99999999999"], &["clean"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    ends(&output, 5);
+    // Nobody complains of it either.
+    assert_eq!(text(&output.stderr).lines().count(), 1);
+    let output = tools::run(&mut of(&["--quarantine", "99999999999G"], "true"));
+    ends(&output, 2);
+    tools::line_with(
+        &text(&output.stderr),
+        "that is more than there can be bytes",
+    );
+}
+
 #[test]
 fn no_records_stay_behind() {
     let folder = tools::scratch("check-records");

@@ -278,7 +278,8 @@ impl Shape {
         unsafe { at.cast::<[u8; 2]>().read() == [0; 2] }
     }
 
-    /// Copies the first bytes of the block's contents from an offset on, as many as there are and fit.
+    /// Copies the first bytes of the block's contents from an offset on, as many as there are and fit, but for units
+    /// at their end that nobody wrote. Tells how many.
     ///
     /// # Safety
     ///
@@ -288,7 +289,9 @@ impl Shape {
         let from = self.block().wrapping_add(offset);
         // SAFETY: as many bytes are in the block from there; the slice is this frame's.
         unsafe { ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), count) };
-        count
+        // What stands there since the block was dressed is nobody's text.
+        let written = bytes[..count].iter().rposition(|byte| *byte != FRESH);
+        written.map_or(0, |last| (last + 1).next_multiple_of(2).min(count))
     }
 }
 

@@ -241,9 +241,33 @@ impl Books {
         true
     }
 
-    /// Records that a pin was taken back where there is none. If the string took the place of a pinned one, the pin is
-    /// that one's, which keeps it: one mistake, however many pins.
+    /// Records that something was to be pinned that is no live BSTR.
+    pub(super) fn pin_refused(&mut self, key: usize, at: &Stack) {
+        let (id, session) = self.pinned(key);
+        if let Some(book) = self.session(session) {
+            book.refuses_pin(key, id);
+        }
+        self.tell_pin(key, Kind::PinOfNonBstr, Detail::Nothing, at);
+    }
+
+    /// The number of the block that a pin is for, 0 if there is none; and the session that it concerns.
+    fn pinned(&mut self, key: usize) -> (u64, SessionId) {
+        let (id, session) = self
+            .get(key)
+            .map_or((0, 0), |entry| (entry.id, entry.session));
+        (id, self.concerned(session))
+    }
+
+    /// Records that a pin was taken back where there is none. If it was refused when it was to be given, that was
+    /// told. If the string took the place of a pinned one, the pin is that one's, which keeps it: one mistake, however
+    /// many pins.
     pub(super) fn pin_too_few(&mut self, key: usize, at: &Stack) {
+        let (id, session) = self.pinned(key);
+        if let Some(book) = self.session(session)
+            && book.takes_refused_pin_back(key, id)
+        {
+            return;
+        }
         let replaced = self.get(key).and_then(|entry| entry.replaced);
         let mut detail = Detail::Nothing;
         if let Some((old, id)) = replaced

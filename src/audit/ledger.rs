@@ -98,6 +98,9 @@ pub(super) struct SessionBook {
     pub(super) failures: Vec<Failed, System>,
     /// What the parent had counted, before a fork: blocks with numbers up to its allocations are the parent's.
     pub(super) inherited: Counts,
+    /// Pins that were refused, and told, and may yet be taken back: the keys, and the numbers of the blocks, 0 where there
+    /// was none.
+    refused_pins: Vec<(usize, u64), System>,
     /// The oldest in quarantine, by the key; 0 if none is.
     oldest: usize,
     newest: usize,
@@ -128,6 +131,23 @@ pub(super) struct Books {
 }
 
 impl SessionBook {
+    /// Remembers a pin that was refused. Without memory for it, that it is taken back will be told as well.
+    pub(super) fn refuses_pin(&mut self, key: usize, id: u64) {
+        if self.refused_pins.try_reserve(1).is_ok() {
+            self.refused_pins.push((key, id));
+        }
+    }
+
+    /// Whether a pin that is taken back is one that was refused, which is the same mistake: once for each. The block may
+    /// have left the quarantine meanwhile.
+    pub(super) fn takes_refused_pin_back(&mut self, key: usize, id: u64) -> bool {
+        let is_it = |pin: &(usize, u64)| pin.0 == key && (pin.1 == id || id == 0);
+        let found = self.refused_pins.iter().position(is_it);
+        found
+            .map(|index| self.refused_pins.swap_remove(index))
+            .is_some()
+    }
+
     /// How many allocations failed by the session's own plan.
     pub(super) fn planned_failures(&self) -> u64 {
         self.faults.as_ref().map_or(0, Progress::failures)
@@ -167,6 +187,7 @@ impl Books {
             faults: options.faults.map(Progress::new),
             failures: Vec::new_in(System),
             inherited: Counts::default(),
+            refused_pins: Vec::new_in(System),
             oldest: 0,
             newest: 0,
             quarantined: 0,

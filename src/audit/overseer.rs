@@ -115,8 +115,10 @@ impl Overseer for Audit {
             moved.is_ignored = entry.is_ignored;
             moved.replaced = entry.replaced;
         }
+        // Without the guards in the slack of a BSTR, which would be taken for text.
+        let held = entry.shape().own_end().min(entry.size).min(size);
         // SAFETY: so many bytes are in both blocks, and the caller does not use the old one meanwhile.
-        unsafe { new.copy_from_nonoverlapping(block, entry.size.min(size)) };
+        unsafe { new.copy_from_nonoverlapping(block, held) };
         books.retire(key, &at);
         new
     }
@@ -124,15 +126,15 @@ impl Overseer for Audit {
     unsafe fn free(&self, block: *mut u8, family: Family) {
         let at = Stack::here();
         let mut books = books();
-        books.count();
         if let Place::Start(key) = books.place(block, family)
             && let Some(entry) = books.get(key)
             && entry.state == State::Cached
         {
-            // The cache lets go of it.
+            // The cache lets go of it, which is no operation of the program's.
             // SAFETY: what the cache lets go of is nobody's, and was in no quarantine.
             return unsafe { books.release(key) };
         }
+        books.count();
         match books.judge(block, family, Deed::Free, &at) {
             Judgement::Live(key) => {
                 if !books.is_anothers(key, Deed::Free, &at) {
@@ -181,6 +183,8 @@ impl Overseer for Audit {
         let mut books = books();
         match *event {
             BstrEvent::Cached { bstr, again } => {
+                // The heap's doors are passed by, here as below.
+                books.count();
                 let key = books.key_at(bstr);
                 if again {
                     books.refuse(key, Deed::Free, &at);
@@ -191,6 +195,7 @@ impl Overseer for Audit {
                 }
             }
             BstrEvent::Reused { bstr, .. } => {
+                books.count();
                 let allocated_at = books.sites.keep(&at);
                 let session = books.effective(current());
                 let key = books.key_at(bstr);
@@ -203,7 +208,7 @@ impl Overseer for Audit {
             } => {
                 let key = books.key_at(bstr);
                 if !is_live {
-                    books.tell_pin(key, Kind::PinOfNonBstr, Detail::Nothing, &at);
+                    books.pin_refused(key, &at);
                 } else if let Some(entry) = books.get_mut(key) {
                     entry.pins = pins;
                 }
@@ -357,6 +362,7 @@ impl Overseer for Audit {
     fn refused_cached(&self, block: *mut u8, family: Family) {
         let at = Stack::here();
         let mut books = books();
+        books.count();
         if !books.refuse(key(block.addr()), Deed::Free, &at) {
             let record = Record::new(Kind::DoubleFree, Deed::Free, Detail::As(family), None);
             books.tell(0, record, &at);

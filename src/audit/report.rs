@@ -4,7 +4,7 @@ use core::fmt;
 use std::collections::HashMap;
 
 use super::frame::{self, Frame};
-use super::ledger::{Counts, Deed, Detail, Facts, PREVIEW, Record, SessionBook};
+use super::ledger::{Counts, Deed, Detail, Facts, Record, SessionBook};
 use super::options::Budget;
 use super::rules::{Kind, Rule, Severity};
 #[cfg(all(unix, not(miri)))]
@@ -50,7 +50,8 @@ pub struct Block {
     /// Bytes that its holder thinks of: of a BSTR those that its length counts, but for one that was allocated before the
     /// session, of which it is all.
     pub bytes: usize,
-    /// The beginning of a BSTR's text, with escapes; nothing if it was freed, or is no BSTR.
+    /// The beginning of a BSTR's text as far as it was written, with escapes; nothing if it was freed, has an odd length
+    /// and so is no text, or is no BSTR.
     pub preview: Option<String>,
 }
 
@@ -135,7 +136,9 @@ impl Block {
             id: facts.id,
             family: facts.family,
             bytes: facts.bytes,
-            preview: (facts.is_bstr && facts.previewed > 0).then(|| preview(facts)),
+            // What has an odd length is no text.
+            preview: (facts.is_bstr && facts.previewed > 0 && facts.bytes.is_multiple_of(2))
+                .then(|| preview(facts)),
         }
     }
 }
@@ -152,7 +155,7 @@ fn preview(facts: &Facts) -> String {
             Err(lone) => text.push_str(&format!("\\u{{{:x}}}", lone.unpaired_surrogate())),
         }
     }
-    if facts.bytes > PREVIEW {
+    if facts.bytes > facts.previewed {
         text.push('…');
     }
     text

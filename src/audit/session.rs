@@ -223,30 +223,28 @@ fn close_keeping(id: SessionId, most: impl FnOnce(usize) -> usize) -> Option<Clo
         let Some(entry) = books.get(key) else {
             continue;
         };
-        if entry.is_ignored {
-            continue;
-        }
+        let facts = || {
+            if reads {
+                // SAFETY: in C nobody borrows what is live, and a test leaves it alone when it ends its session.
+                unsafe { Facts::of_lent(&entry) }
+            } else {
+                facts(&entry)
+            }
+        };
+        let is_freed = entry.state == State::Deferred;
         let pins = entry.pins.saturating_sub(entry.strayed);
-        if pins == 0 && entry.strayed > 0 && entry.state == State::Deferred {
-            // Told where they were taken back from another string.
-            continue;
-        }
-        let record = if pins > 0 || entry.state == State::Deferred {
+        // Pins that strayed were told where they were taken back from another string.
+        if pins > 0 || is_freed && entry.strayed == 0 {
             let detail = Detail::Pins(pins);
-            Record::new(Kind::UnbalancedPin, Deed::End, detail, None)
-        } else if entry.is_blamed || entry.is_refused {
-            continue;
-        } else {
-            books.leak(&entry)
-        };
-        let facts = if reads {
-            // SAFETY: in C nobody borrows what is live, and a test leaves it alone when it ends its session.
-            unsafe { Facts::of_lent(&entry) }
-        } else {
-            facts(&entry)
-        };
-        let block = Some(facts);
-        books.record(id, Record { block, ..record });
+            let record = Record::new(Kind::UnbalancedPin, Deed::End, detail, Some(facts()));
+            books.record(id, record);
+        }
+        // That it was never freed is a mistake of its own: to take the pins back would not mend it.
+        if !is_freed && !entry.is_ignored && !entry.is_blamed && !entry.is_refused {
+            let block = Some(facts());
+            let record = books.leak(&entry);
+            books.record(id, Record { block, ..record });
+        }
     }
     while let Some(object) = books.objects.next_leaked(id) {
         let record = counting::leak(object);
@@ -462,7 +460,7 @@ pub fn check<T>(code: impl FnOnce(&Session) -> T) -> T {
     }
 }
 
-/// Says that a block is meant to live on: it is not reported as leaked. Any pointer of olemem's, a BSTR or task
+/// Says that a block is meant to live on: it is not reported as leaked. Pins of it that are left are, all the same. Any pointer of olemem's, a BSTR or task
 /// memory; `false` if no audited, live block is there.
 ///
 /// # Examples

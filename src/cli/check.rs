@@ -11,7 +11,7 @@ use crate::output;
 use crate::symbols::Symbols;
 use crate::watching::{
     Colour, Deny, Environment, NOT_STARTED, Records, UNCOVERED, UNWRITABLE, create, ended_by,
-    not_started, suppressions,
+    not_started, suppressions, tell_what_is_not_followed,
 };
 
 mod found;
@@ -40,7 +40,9 @@ enum Backtrace {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Guard {
+    /// Guard bytes; what is meant if nothing is said
     Bytes,
+    /// Pages that may not be touched
     Page,
 }
 
@@ -68,15 +70,15 @@ pub(crate) struct Arguments {
     /// Where it goes, instead of standard error for text and standard output for the others
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// How much of the stack is kept with each allocation and free
-    #[arg(long, value_enum, default_value_t = Backtrace::Full)]
-    backtrace: Backtrace,
+    /// How much of the stack is kept with each allocation and free; full if nothing is said
+    #[arg(long, value_enum)]
+    backtrace: Option<Backtrace>,
     /// Bytes of freed blocks that are kept aside, with K, M or G; 1M if not given
     #[arg(long, value_name = "SIZE", value_parser = size)]
     quarantine: Option<String>,
-    /// What stands around each block: with page, a stray access ends the program there
-    #[arg(long, value_enum, default_value_t = Guard::Bytes)]
-    guard: Guard,
+    /// What stands around each block; with page, a stray access ends the program there
+    #[arg(long, value_enum)]
+    guard: Option<Guard>,
     /// Print the report of the first violation, and abort there
     #[arg(long)]
     halt_first: bool,
@@ -102,10 +104,19 @@ pub(crate) struct Arguments {
 
 /// A size as the audit reads it.
 fn size(text: &str) -> Result<String, String> {
-    let digits = text.strip_suffix(['K', 'M', 'G', 'k', 'm', 'g']);
-    match digits.unwrap_or(text).parse::<u32>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("a number is needed, with K, M or G behind it".to_owned()),
+    let units = [(['K', 'k'], 10), (['M', 'm'], 20), (['G', 'g'], 30)];
+    let scaled = units.iter().find_map(|(unit, shift)| {
+        let digits = text.strip_suffix(*unit)?;
+        Some((digits, 1_usize << shift))
+    });
+    let (digits, scale) = scaled.unwrap_or((text, 1));
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err("a number is needed, with K, M or G behind it".to_owned());
+    }
+    let bytes = digits.parse::<usize>().ok();
+    match bytes.and_then(|bytes| bytes.checked_mul(scale)) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("that is more than there can be bytes".to_owned()),
     }
 }
 
@@ -126,6 +137,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(environment) => environment,
         Err(status) => return status,
     };
+    tell_what_is_not_followed();
     records::outlive_interrupts();
     records::keep_signals();
     let program = &arguments.program[0];
@@ -166,13 +178,19 @@ impl Arguments {
     fn environment(&self) -> Result<OsString, ExitCode> {
         let mut value = Environment::new();
         value.add("check");
-        value.add(match self.backtrace {
-            Backtrace::Off => "backtrace=off",
-            Backtrace::Short => "backtrace=short",
-            Backtrace::Full => "backtrace=full",
-        });
-        if self.guard == Guard::Page {
-            value.add("guard=page");
+        // What is not given here is left to what is there.
+        if let Some(backtrace) = self.backtrace {
+            value.add(match backtrace {
+                Backtrace::Off => "backtrace=off",
+                Backtrace::Short => "backtrace=short",
+                Backtrace::Full => "backtrace=full",
+            });
+        }
+        if let Some(guard) = self.guard {
+            value.add(match guard {
+                Guard::Bytes => "guard=bytes",
+                Guard::Page => "guard=page",
+            });
         }
         if let Some(size) = &self.quarantine {
             value.add(format_args!("quarantine={size}"));

@@ -18,6 +18,7 @@ use olemem::audit::{Run, Severity, Wrong};
 
 use crate::watching::{
     Colour, Deny, Environment, UNCOVERED, UNWRITABLE, create, ended_by, suppressions,
+    tell_what_is_not_followed,
 };
 
 mod progress;
@@ -128,6 +129,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(output) => output,
         Err(status) => return status,
     };
+    tell_what_is_not_followed();
     let runner = Runner {
         arguments,
         known: &known,

@@ -1,9 +1,10 @@
 //! What `olemem check` and `olemem sweep` have in common: programs under process mode, and what becomes of a report.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -80,9 +81,10 @@ pub(crate) fn not_started(program: &OsString, error: &io::Error) -> ExitCode {
     ended_by(status, program.display(), error)
 }
 
-/// The violations that are known, if a file of them was named.
+/// The violations that are known, if a file of them was named: by the option or, without it, in `OLEMEM`.
 pub(crate) fn suppressions(path: Option<&Path>) -> Result<Suppressions, ExitCode> {
-    let Some(path) = path else {
+    let said = said("suppress").map(PathBuf::from);
+    let Some(path) = path.or(said.as_deref()) else {
         return Ok(Suppressions::default());
     };
     let unusable = |why: &dyn Display| output::unusable(path.display(), why);
@@ -96,6 +98,26 @@ pub(crate) fn create(path: Option<&Path>) -> Result<Option<File>, ExitCode> {
         File::create(path).map_err(|error| ended_by(UNWRITABLE, path.display(), error))
     });
     file.transpose()
+}
+
+/// What is in `OLEMEM` behind a key; the last word counts.
+fn said(key: &str) -> Option<OsString> {
+    let value = std::env::var_os("OLEMEM")?;
+    let words = value.as_bytes().split(|byte| *byte == b',');
+    let behind = |word: &[u8]| {
+        let said = word.strip_prefix(key.as_bytes())?.strip_prefix(b"=")?;
+        Some(OsStr::from_bytes(said).to_owned())
+    };
+    words.rev().find_map(behind).filter(|said| !said.is_empty())
+}
+
+/// Tells which keys in `OLEMEM` change nothing, since the command writes the report.
+pub(crate) fn tell_what_is_not_followed() {
+    for (key, option) in [("report", "--output"), ("format", "--format")] {
+        if said(key).is_some() {
+            eprintln!("olemem: {key}= in OLEMEM is not followed here: {option} is the way");
+        }
+    }
 }
 
 /// The value of `OLEMEM` for a program: what is there, and words behind it.

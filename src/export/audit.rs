@@ -33,7 +33,7 @@ pub struct SessionOptions {
 pub struct Counts {
     /// How large the caller's structure is.
     pub size: usize,
-    /// Calls that allocate, reallocate or free.
+    /// Calls that allocate, reallocate or free, bad ones among them; pins are none.
     pub operations: u64,
     /// Blocks that were allocated.
     pub allocated: u64,

@@ -2,7 +2,8 @@
 
 use crate::support::{assert_kept, assert_told, free, free_task, string, task, watched};
 use olemem::audit::{self, Kind, Session};
-use olemem::{Bstr, raw};
+use olemem::heap::{self, Family};
+use olemem::{Bstr, ByteLen, UnitLen, raw};
 
 #[test]
 fn kept() {
@@ -81,7 +82,7 @@ fn broken_with_odd_contents() {
         lost.push(string(&"long ".repeat(20)));
         let lone = [0x41_u16, 0xD800];
         // SAFETY: two units are there.
-        lost.push(unsafe { raw::alloc_units(lone.as_ptr(), olemem::UnitLen::new(2)) });
+        lost.push(unsafe { raw::alloc_units(lone.as_ptr(), UnitLen::new(2)) });
         lost.push(string(""));
     });
     let previews: Vec<_> = report
@@ -99,6 +100,50 @@ fn broken_with_odd_contents() {
         ]
     );
     lost.into_iter().for_each(free);
+}
+
+/// What nobody wrote is not shown, and neither is what can be no text.
+#[test]
+fn broken_with_contents_that_are_no_text() {
+    let mut lost = Vec::new();
+    let report = watched(|| {
+        // SAFETY: no source is needed.
+        lost.push(unsafe { raw::alloc_units(std::ptr::null(), UnitLen::new(4)) });
+        // SAFETY: as above.
+        lost.push(unsafe { raw::alloc_units(std::ptr::null(), UnitLen::new(40)) });
+        // SAFETY: five bytes are there.
+        lost.push(unsafe { raw::alloc_bytes(b"abcde".as_ptr(), ByteLen::new(5)) });
+        let mut grown = string("grown");
+        // SAFETY: the string is live, and nothing else uses it.
+        assert!(unsafe { raw::realloc_units(&raw mut grown, std::ptr::null(), UnitLen::new(12)) });
+        lost.push(grown);
+    });
+    let previews: Vec<_> = report
+        .violations()
+        .iter()
+        .map(|violation| violation.block.as_ref().expect("a block").preview.clone())
+        .collect();
+    // The old terminator goes along, as on Windows.
+    let grown = "grown\\0…".to_owned();
+    assert_eq!(previews, [None, None, None, Some(grown)]);
+    lost.into_iter().for_each(free);
+}
+
+/// A block of a BSTR that is none yet: another thread may be making it.
+#[test]
+fn broken_in_the_making() {
+    let mut lost = std::ptr::null_mut();
+    let report = watched(|| lost = heap::alloc(32, Family::Bstr));
+    assert_told(
+        &report,
+        "\
+error[leak]: a BSTR was never freed
+  block 1: BSTR, 32 bytes
+  rule: R1
+  help: whoever owns the block at the end frees it: SysFreeString for a BSTR, CoTaskMemFree for task memory",
+    );
+    // SAFETY: live, and its last use.
+    unsafe { heap::free(lost, Family::Bstr) };
 }
 
 /// What was there before the session is not its business, and may be freed in it.
@@ -162,9 +207,7 @@ fn is_not_told_of_what_is_ignored_and_grows() {
         kept = string("a global");
         assert!(audit::ignore(kept));
         // SAFETY: the string is live, and nothing else uses it.
-        assert!(unsafe {
-            raw::realloc_units(&raw mut kept, std::ptr::null(), olemem::UnitLen::new(90))
-        });
+        assert!(unsafe { raw::realloc_units(&raw mut kept, std::ptr::null(), UnitLen::new(90)) });
     });
     assert_kept(&report);
     free(kept);

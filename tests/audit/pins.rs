@@ -1,7 +1,7 @@
 //! R28: each pin is taken back once, and only a live BSTR is pinned.
 
 use crate::support::{Raw, assert_kept, assert_told, free, string, watched};
-use olemem::audit::Kind;
+use olemem::audit::{self, Kind};
 use olemem::{UnitLen, raw};
 
 fn unpin(bstr: *mut u16) {
@@ -87,6 +87,66 @@ fn broken_by_a_pin_of_something_else() {
     let units = [0_u16; 8];
     let report = watched(|| assert!(raw::pin(units.as_ptr()).is_err()));
     report.assert_kinds([Kind::PinOfNonBstr]);
+}
+
+/// What was refused is not taken back either: one mistake. A pin too many taken back is another.
+#[test]
+fn broken_by_a_refused_pin_that_is_taken_back() {
+    let units = [0_u16; 8];
+    for (unpins, kinds) in [
+        (1, &[Kind::PinOfNonBstr] as &[Kind]),
+        (2, &[Kind::PinOfNonBstr, Kind::UnbalancedPin]),
+    ] {
+        let report = watched(|| {
+            let text = string("text");
+            free(text);
+            assert!(raw::pin(text).is_err());
+            (0..unpins).for_each(|_| unpin(text));
+        });
+        report.assert_kinds(kinds.iter().copied());
+        let report = watched(|| {
+            assert!(raw::pin(units.as_ptr()).is_err());
+            (0..unpins).for_each(|_| unpin(units.as_ptr().cast_mut()));
+        });
+        report.assert_kinds(kinds.iter().copied());
+    }
+    // Neither is known any longer than its session.
+    watched(|| assert!(raw::pin(units.as_ptr()).is_err())).assert_kinds([Kind::PinOfNonBstr]);
+    watched(|| unpin(units.as_ptr().cast_mut())).assert_kinds([Kind::UnbalancedPin]);
+}
+
+/// A string that was never freed, and a pin that was never taken back: neither would mend the other.
+#[test]
+fn broken_by_a_pin_that_was_left_of_a_string_that_was_lost() {
+    let mut lost = std::ptr::null_mut();
+    let report = watched(|| {
+        lost = string("lost");
+        raw::pin(lost).expect("live");
+    });
+    report.assert_kinds([Kind::UnbalancedPin, Kind::Leak]);
+    free(lost);
+    unpin(lost);
+}
+
+/// A string that is meant to live on has its pins taken back all the same.
+#[test]
+fn broken_by_a_pin_that_was_left_of_a_string_that_lives_on() {
+    for is_freed in [false, true] {
+        let mut kept = std::ptr::null_mut();
+        let report = watched(|| {
+            kept = string("a global");
+            assert!(audit::ignore(kept));
+            raw::pin(kept).expect("live");
+            if is_freed {
+                free(kept);
+            }
+        });
+        report.assert_kinds([Kind::UnbalancedPin]);
+        if !is_freed {
+            free(kept);
+        }
+        unpin(kept);
+    }
 }
 
 /// A double free of a pinned string changes nothing on Windows, and is told when the pins are gone.

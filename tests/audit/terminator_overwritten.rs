@@ -1,7 +1,7 @@
 //! R23: the unit behind the counted ones is zero when the string is freed. A warning.
 
 use crate::support::{assert_kept, assert_told, free, poke, string, watched};
-use olemem::{ByteLen, raw};
+use olemem::{ByteLen, UnitLen, raw};
 
 /// Editing it and restoring it is legal, and so is shortening in place (L11).
 #[test]
@@ -87,4 +87,20 @@ fn broken_behind_an_odd_length() {
         free(text);
     });
     report.assert_kinds([olemem::audit::Kind::TerminatorOverwritten]);
+}
+
+/// The story shows what was written, and no more.
+#[test]
+fn broken_by_a_text_that_was_not_finished() {
+    let report = watched(|| {
+        // SAFETY: no source is needed.
+        let text = unsafe { raw::alloc_units(std::ptr::null(), UnitLen::new(4)) };
+        for (index, unit) in [(0, 0x48), (1, 0x69), (4, 0x58)] {
+            // SAFETY: two units of the four, and the terminator.
+            unsafe { text.wrapping_add(index).write(unit) };
+        }
+        free(text);
+    });
+    let block = report.violations()[0].block.clone().expect("a block");
+    assert_eq!((block.bytes, block.preview.as_deref()), (8, Some("Hi…")));
 }

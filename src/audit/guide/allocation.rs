@@ -66,7 +66,8 @@ pub(super) const R24: Guide = Guide {
     statement: "A BSTR is a pointer to the first unit of its string. A pointer further in is no BSTR: it has no \
                 length before it.",
     check: Check::Heap,
-    how: "A free of such a pointer is seen, and so is one that a call passes or hands out.",
+    how: "A free or a reallocation of such a pointer is seen, and so is one that a call passes or hands out. That its \
+          length is read is not: a BSTR of the program's own may stand within any block.",
     broken: kinds::INTERIOR_FREE.broken,
     kept: kinds::INTERIOR_FREE.kept,
     source: "Lippert; PVS-Studio V750",

@@ -3,13 +3,14 @@
 /// Numbers of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Calls that allocate, reallocate or free.
+    /// Calls that allocate, reallocate or free, bad ones among them. Pins, lengths that are read, and what is refused before the
+    /// heap is asked, as a string that is too long, are none; a free of a pinned string is one when its last pin goes.
     pub operations: u64,
     /// Blocks that were allocated, those of reallocations that moved included.
     pub allocated: u64,
     /// Blocks that were freed.
     pub freed: u64,
-    /// Allocations that failed.
+    /// Allocations that failed, for want of memory or by a plan.
     pub failed: u64,
     /// Blocks that are live.
     pub live: u64,

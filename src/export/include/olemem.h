@@ -1398,7 +1398,7 @@ typedef struct olemem_session_options {
 /* Set `size` to sizeof(olemem_counts). */
 typedef struct olemem_counts {
     size_t size;
-    /* Calls that allocate, reallocate or free. */
+    /* Calls that allocate, reallocate or free, bad ones among them; pins are none. */
     uint64_t operations;
     /* Blocks that came and went, those of reallocations that moved included. */
     uint64_t allocated;
@@ -1482,8 +1482,9 @@ EXTERN_C int olemem_report_counts(const olemem_report *report, olemem_counts *co
 EXTERN_C void olemem_report_release(olemem_report *report);
 
 /*
- * Says that a block is meant to live on, as one that a global owns: it is not reported as leaked. A
- * BSTR, or a block of task memory: 1; 0 for NULL and for any other address.
+ * Says that a block is meant to live on, as one that a global owns: it is not reported as leaked. Pins
+ * of it that are left are, all the same. A BSTR, or a block of task memory: 1; 0 for NULL and for any
+ * other address.
  */
 EXTERN_C int olemem_ignore(const void *pointer);
 

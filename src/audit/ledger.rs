@@ -43,6 +43,8 @@ use crate::task::table_memory::TableMemory;
 mod counts;
 mod crossed;
 mod entry;
+#[cfg(all(unix, not(miri)))]
+mod inherit;
 mod objects;
 mod record;
 mod scramble;
@@ -243,26 +245,6 @@ impl Books {
     /// Whether nobody needs an overseer any more.
     pub(super) fn is_idle(&self) -> bool {
         self.sessions.is_empty() && self.entries.is_empty()
-    }
-
-    /// In the child of a fork: what there is belongs to the parent.
-    #[cfg(all(unix, not(miri)))]
-    pub(super) fn inherit(&mut self) {
-        for book in &mut self.sessions {
-            book.inherited = book.counts;
-            book.records.clear();
-            book.failures.clear();
-            book.dropped = 0;
-            // What was freed is the parent's to judge; here it stays where it is.
-            (book.oldest, book.newest, book.quarantined) = (0, 0, 0);
-        }
-        for entry in self.entries.values_mut() {
-            if entry.state == State::Quarantined {
-                entry.session = 0;
-            } else if entry.is_live() {
-                entry.forgive();
-            }
-        }
     }
 
     /// Whether an allocation in a session is to fail, by whichever plan.
@@ -478,12 +460,6 @@ impl Books {
         self.entries.iter().filter(move |(_, entry)| {
             entry.session == id && entry.is_live() && entry.id > first_own
         })
-    }
-
-    /// Shows each of them. It asks for no memory.
-    #[cfg(all(unix, not(miri)))]
-    pub(super) fn each_live(&self, id: SessionId, show: impl FnMut(&Entry)) {
-        self.own(id).map(|(_, entry)| entry).for_each(show);
     }
 
     /// The live blocks of a session that are its own, in the order of their numbers. Where there is no memory for the

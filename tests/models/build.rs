@@ -67,6 +67,7 @@ const TASK: &[&str] = &[
     "depot.rs",
     "large.rs",
     "local.rs",
+    "order.rs",
     "registry.rs",
     "size_class.rs",
     "slab.rs",

@@ -1,4 +1,5 @@
 //! A BSTR's block, cut into its parts. Any bytes can be cut; what is missing is an empty or a short part.
+#![forbid(unsafe_code)]
 
 use super::{Finding, PresentedBstr, Shape, Start, Weight};
 use crate::layout::{PREFIX, terminator_bytes};

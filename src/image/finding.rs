@@ -1,4 +1,5 @@
 //! What is wrong with a BSTR, and what is only worth a word.
+#![forbid(unsafe_code)]
 
 use core::fmt;
 

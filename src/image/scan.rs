@@ -1,4 +1,5 @@
 //! BSTRs in a dump of memory, by their looks.
+#![forbid(unsafe_code)]
 
 use core::iter::FusedIterator;
 

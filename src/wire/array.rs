@@ -1,4 +1,5 @@
 //! Several BSTRs, one behind the other.
+#![forbid(unsafe_code)]
 
 use core::iter::FusedIterator;
 

@@ -1,4 +1,5 @@
 //! What is wrong with bytes from the wire, and with a buffer for them.
+#![forbid(unsafe_code)]
 
 use core::fmt;
 

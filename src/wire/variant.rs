@@ -1,4 +1,5 @@
 //! The BSTR inside a VARIANT.
+#![forbid(unsafe_code)]
 
 use super::{Malformed, Reader, Syntax, TransmittedBstr, WireError};
 

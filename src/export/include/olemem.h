@@ -80,6 +80,11 @@ template <typename To> struct olemem_cast_to {
 #else
 #define OLEMEM_CAST(type, value) ((type)(value))
 #endif
+#if defined(__cplusplus) && __cplusplus >= 201103L
+#define OLEMEM_NULL_ nullptr
+#else
+#define OLEMEM_NULL_ NULL
+#endif
 
 /* The compiler's own calling convention: there is one off Windows. (With -fms-extensions Clang knows
  * the words itself.) */
@@ -1677,7 +1682,7 @@ EXTERN_C void olemem_literal(const OLECHAR *text);
 
 OLEMEM_INLINE olemem_call *olemem_call_begin(const char *method, const void *object) {
     (void)method, (void)object;
-    return NULL;
+    return OLEMEM_NULL_;
 }
 OLEMEM_INLINE void *olemem_call_in(olemem_call *call, UINT what, const char *name,
                                    const void *value) {
@@ -1751,7 +1756,7 @@ OLEMEM_INLINE BSTR *olemem_call_inout_bstr(olemem_call *call, const char *name, 
 /* For the macros: ends a call that is abandoned unless it has ended when its scope is left. */
 OLEMEM_INLINE olemem_call *olemem_call_taken_(olemem_call **call) {
     olemem_call *taken = *call;
-    *call = NULL;
+    *call = OLEMEM_NULL_;
     return taken;
 }
 OLEMEM_INLINE void olemem_call_left_(olemem_call **call) {

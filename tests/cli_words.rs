@@ -540,6 +540,39 @@ Not well formed.
         assert_eq!(all.lines().count(), 1 + 1 + 2 + 4096 + 1 + 1 + 1);
     }
 
+    /// A dump with two strings in it, and much that is none.
+    #[test]
+    fn a_dump_is_searched_for_strings() {
+        let mut dump = vec![0xCC; 0x1F40];
+        for (start, text) in [(0x1F40, "Status text"), (0x2C60, "Ready")] {
+            dump.resize(start + 4, 0xCC);
+            let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            dump.extend(u32::try_from(units.len()).expect("short").to_le_bytes());
+            dump.extend(units);
+            dump.extend([0, 0]);
+        }
+        let found = fed(&["inspect", "--scan"], &dump);
+        assert_eq!(found.status.code(), Some(0));
+        assert_eq!(
+            text(&found.stdout),
+            "0x0000001f48 11 units  \"Status text\"\n\
+             0x0000002c68  5 units  \"Ready\"\n\
+             2 places looked like BSTRs.\n"
+        );
+        let behind = fed(&["inspect", "--scan", "--offset", "0x2000"], &dump);
+        assert_eq!(
+            text(&behind.stdout),
+            "0x0000002c68  5 units  \"Ready\"\n1 place looked like BSTRs.\n"
+        );
+        let longer = fed(&["inspect", "--scan", "--min-units", "12"], &dump);
+        assert_eq!(longer.status.code(), Some(1));
+        assert_eq!(text(&longer.stdout), "Nothing looks like a BSTR.\n");
+        let output = fed(&["inspect", "--scan", "--text"], &dump);
+        assert_eq!(output.status.code(), Some(2));
+        let output = fed(&["inspect", "--min-units", "3"], &dump);
+        assert_eq!(output.status.code(), Some(2));
+    }
+
     #[test]
     fn what_cannot_be_inspected_has_a_status_of_its_own() {
         // More is there than is read: fine if the string ends before.

@@ -49,7 +49,8 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
         xxd -p dump.bin | olemem inspect --hex-file -\n  \
         olemem inspect --scan core\n\n\
         Exit status: 0 if the bytes hold a well-formed BSTR (with --scan: one or more), 1 if\n\
-        something is wrong with them (with --scan: if there is none), 2 for a mistake in the arguments and for files that cannot be read."
+        something is wrong with them (with --scan: if there is none), 2 for a mistake in the\n\
+        arguments and for files that cannot be read."
 )]
 pub(crate) struct Arguments {
     /// The bytes as they are; - or nothing is standard input.

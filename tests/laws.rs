@@ -47,7 +47,7 @@ pub(crate) fn holds_for_any_sequence<W: World>() {
         }
     }
     let _balance = balanced();
-    let (tests, size) = if cfg!(miri) { (5, 10) } else { (150, 60) };
+    let (tests, size) = if cfg!(miri) { (4, 8) } else { (150, 60) };
     QuickCheck::new()
         .tests(tests)
         .rng(Gen::new(size))
@@ -65,7 +65,7 @@ pub(crate) fn holds_for_a_long_sequence<W: World>() {
         state ^= state >> 27;
         (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) as u32
     };
-    let count = if cfg!(miri) { 40 } else { 12_000 };
+    let count = if cfg!(miri) { 25 } else { 12_000 };
     let steps: Vec<_> = (0..count)
         .map(|_| Step::choose(&mut Choices(&mut next)))
         .collect();

@@ -220,7 +220,7 @@ impl Drop for Shown<'_> {
 /// A failed run leaves a spy and its blocks behind, so nothing can be shrunk.
 #[test]
 fn random_calls_are_as_the_model_says() {
-    let (runs, size) = if cfg!(miri) { (4, 30) } else { (500, 120) };
+    let (runs, size) = if cfg!(miri) { (3, 20) } else { (500, 120) };
     for margins in [Margins::default(), Margins::new(32, 5)] {
         let mut choices = Gen::new(size);
         for _ in 0..runs {

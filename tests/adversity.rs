@@ -99,7 +99,7 @@ fn a_null_pointer_for_a_result_is_told_in_the_first_call() {
 /// All that end a process by default, but for the real-time ones and SIGKILL.
 #[test]
 fn every_signal_that_ends_a_process_leaves_a_record() {
-    let mut signals = vec![
+    let signals = [
         libc::SIGHUP,
         libc::SIGINT,
         libc::SIGQUIT,
@@ -119,9 +119,13 @@ fn every_signal_that_ends_a_process_leaves_a_record() {
         libc::SIGVTALRM,
         libc::SIGPROF,
         libc::SIGSYS,
+        #[cfg(target_os = "linux")]
+        libc::SIGSTKFLT,
+        #[cfg(target_os = "linux")]
+        libc::SIGIO,
+        #[cfg(target_os = "linux")]
+        libc::SIGPWR,
     ];
-    #[cfg(target_os = "linux")]
-    signals.extend([libc::SIGSTKFLT, libc::SIGIO, libc::SIGPWR]);
     for signal in signals {
         let Some(output) = alone("check,backtrace=off", &["signal", &signal.to_string()]) else {
             return;

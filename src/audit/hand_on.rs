@@ -1,8 +1,44 @@
 //! A signal is handed on to whoever had it before.
 
 use core::ffi::{c_int, c_void};
-use core::mem::transmute;
+use core::mem::{MaybeUninit, transmute};
 use core::ptr;
+
+/// Bytes of a stack for signals on which another signal finds room: its registers alone take half of that.
+const ROOM: usize = 8 << 10;
+
+/// While a handler runs that may end in `abort`, on a stack with no room for another signal: the process ends at
+/// once then, as it would without us. What there was to tell was told at the first signal.
+struct PlainAbort(Option<libc::sigaction>);
+
+impl PlainAbort {
+    fn where_cramped(signal: c_int) -> Self {
+        // SAFETY: zeros are a stack of nothing.
+        let mut stack: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
+        // SAFETY: the place is there, and nothing is changed.
+        let asked = unsafe { libc::sigaltstack(ptr::null(), &raw mut stack) };
+        let is_there = asked == 0 && stack.ss_flags & libc::SS_ONSTACK != 0;
+        let left = (&raw const stack).addr().wrapping_sub(stack.ss_sp.addr());
+        if signal == libc::SIGABRT || !is_there || left >= ROOM {
+            return Self(None);
+        }
+        // SAFETY: zeros are a `sigaction` with no flags, an empty mask, and the default.
+        let default: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        let mut there = default;
+        // SAFETY: both are there.
+        let done = unsafe { libc::sigaction(libc::SIGABRT, &raw const default, &raw mut there) };
+        Self((done == 0).then_some(there))
+    }
+}
+
+impl Drop for PlainAbort {
+    fn drop(&mut self) {
+        if let Some(there) = &self.0 {
+            // SAFETY: it was there before.
+            unsafe { libc::sigaction(libc::SIGABRT, there, ptr::null_mut()) };
+        }
+    }
+}
 
 /// Does what would have been done without us. Called by a handler, as the last that it does.
 pub(super) fn hand_on(
@@ -22,6 +58,7 @@ pub(super) fn hand_on(
         libc::SIG_IGN => {}
         other => {
             let other: *const () = ptr::with_exposed_provenance(other);
+            let _abort = PlainAbort::where_cramped(signal);
             if before.sa_flags & libc::SA_SIGINFO != 0 {
                 // SAFETY: so it was registered.
                 let other = unsafe {

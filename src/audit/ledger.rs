@@ -595,10 +595,14 @@ impl Books {
     /// Where the audited block starts that the heap's block at an address is for: behind its guard, or, if it is from
     /// before the session and was freed, right there.
     fn start_in(&self, start: usize) -> Option<usize> {
-        let starts = [start.wrapping_add(FRONT), start];
-        starts
+        let is_of_it = |first: &usize| {
+            // What is 32 bytes on may be the next block.
+            let entry = self.entries.get(&key(*first));
+            entry.is_some_and(|entry| entry.real.reveal().addr() == start)
+        };
+        [start.wrapping_add(FRONT), start]
             .into_iter()
-            .find(|start| self.entries.contains_key(&key(*start)))
+            .find(is_of_it)
     }
 
     /// The size of the live block that starts at an address, if it is one that is not audited.

@@ -123,6 +123,23 @@ fn a_block_may_be_freed_by_any_thread() {
     assert_eq!(report.counts().allocated, 1);
 }
 
+/// Blocks from before lie side by side: one that was freed says nothing of the next.
+#[test]
+fn blocks_from_before_are_freed_one_after_the_other() {
+    for units in [1_usize, 3, 8, 11, 20] {
+        let texts: Vec<Bstr> = (0..40)
+            .map(|_| Bstr::from_wide(&vec![0x41; units]))
+            .collect();
+        let reversed: Vec<Bstr> = texts.iter().cloned().collect();
+        let report = watched(|| {
+            drop(Bstr::from("seen"));
+            drop(texts);
+            reversed.into_iter().rev().for_each(drop);
+        });
+        assert_kept(&report);
+    }
+}
+
 /// A session may end while safe code goes on: on another thread, behind a reference, in memory that was never written.
 /// Miri sees that nothing of it is touched.
 #[test]

@@ -1,4 +1,5 @@
 //! Annotated calls over the windows crate's interfaces: pointers cross as raw pointers, as in native code.
+#![cfg(miri)]
 
 use std::ffi::c_void;
 

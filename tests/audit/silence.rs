@@ -130,7 +130,7 @@ fn blocks_from_before_are_freed_one_after_the_other() {
         let texts: Vec<Bstr> = (0..40)
             .map(|_| Bstr::from_wide(&vec![0x41; units]))
             .collect();
-        let reversed: Vec<Bstr> = texts.iter().cloned().collect();
+        let reversed = texts.clone();
         let report = watched(|| {
             drop(Bstr::from("seen"));
             drop(texts);

@@ -621,24 +621,4 @@ olemem: 5 runs, 4 allocations failed in turn; 4 runs are broken: 0 errors, 0 war
             [Wrong::Crashed, Wrong::Broke(Kind::DoubleFree)]
         );
     }
-
-    /// With stacks, whose names this process finds.
-    #[test]
-    fn places_have_names() {
-        fn asks_for_memory() -> bool {
-            TaskBox::try_new(1_u8).is_ok()
-        }
-        for options in [Sweep::options(), Sweep::options().in_children()] {
-            let sweep = options.run(|_| asks_for_memory());
-            let at = &sweep.runs()[0].failures[0].at;
-            let function = at[0].function.as_deref().expect("a name");
-            assert!(function.contains("asks_for_memory"), "{sweep}");
-            assert!(
-                sweep
-                    .to_string()
-                    .contains("asks_for_memory at tests/sweep.rs:"),
-                "{sweep}"
-            );
-        }
-    }
 }

@@ -235,14 +235,28 @@ impl<V: 'static> CountingObject<V> {
         books().objects.known_as(id, address.addr());
     }
 
-    /// Releases a reference, and leaves the memory for [`bury`] to give back.
+    /// Releases a reference. With the last one the memory stays until [`done`](Self::done) says that it is needed no
+    /// more, and [`bury`] gives it back.
     ///
     /// # Safety
     ///
-    /// * As for [`peek`](Self::peek).
+    /// * `this` is an interface pointer of a counting object whose memory is there.
     pub(crate) unsafe fn take(this: *mut c_void) -> u32 {
         // SAFETY: the caller's promise.
-        unsafe { give_up(this) }
+        unsafe { give_up(this, true) }
+    }
+
+    /// Whoever took the last reference is done with the memory.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`take`](Self::take).
+    pub(crate) unsafe fn done(this: *mut c_void) {
+        // SAFETY: the caller's promise.
+        let id = unsafe { header(this) }.id;
+        if let Some(object) = books().objects.get(id) {
+            object.is_held = false;
+        }
     }
 }
 
@@ -364,19 +378,19 @@ unsafe extern "system" fn add_ref(this: *mut c_void) -> u32 {
 
 unsafe extern "system" fn release(this: *mut c_void) -> u32 {
     // SAFETY: an object's own vtable leads here.
-    let left = unsafe { give_up(this) };
+    let left = unsafe { give_up(this, false) };
     if left == 0 {
         bury();
     }
     left
 }
 
-/// Releases a reference. The memory stays.
+/// Releases a reference. The memory stays, and with the last reference it is held if that is asked for.
 ///
 /// # Safety
 ///
 /// * `this` is an interface pointer of a counting object whose memory is there.
-unsafe fn give_up(this: *mut c_void) -> u32 {
+unsafe fn give_up(this: *mut c_void, holds: bool) -> u32 {
     // SAFETY: the caller's promise.
     let id = unsafe { header(this) }.id;
     let at = Stack::here();
@@ -398,6 +412,7 @@ unsafe fn give_up(this: *mut c_void) -> u32 {
         return 0;
     }
     object.references -= 1;
+    object.is_held |= holds && object.references == 0;
     object.holds(party, -1);
     object.raise(crossing(), -1);
     object.references

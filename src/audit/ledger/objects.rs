@@ -32,6 +32,8 @@ pub(crate) struct Object {
     pub(crate) doubtful: Option<Call>,
     /// What follows from what was told is not told.
     pub(crate) is_blamed: bool,
+    /// Whoever released the last reference is not done with its memory.
+    pub(crate) is_held: bool,
     holders: Vec<(Party, i32), System>,
     /// What calls that are under way added, less what they released.
     raised: Vec<(CrossingId, i32), System>,
@@ -133,6 +135,7 @@ impl Objects {
                 rule: 43,
                 doubtful: None,
                 is_blamed: false,
+                is_held: false,
                 holders: Vec::new_in(System),
                 raised: Vec::new_in(System),
             };
@@ -190,7 +193,8 @@ impl Objects {
 
     /// An object that has no reference, and that no open session asks for: its memory, which is to be given back.
     pub(crate) fn take_dead(&mut self) -> Option<*mut u8> {
-        let is_dead = |object: &Object| object.session == 0 && object.references == 0;
+        let is_dead =
+            |object: &Object| object.session == 0 && object.references == 0 && !object.is_held;
         let index = self.all.iter().position(is_dead)?;
         let object = self.all.remove(index);
         self.aliases.retain(|(_, id)| *id != object.id);

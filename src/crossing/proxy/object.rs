@@ -317,7 +317,7 @@ pub(super) unsafe fn release_proxy(identity: *mut c_void) -> u32 {
     let mut registry = registry();
     // SAFETY: the caller's promise.
     let left = unsafe { CountingObject::<UnknownVtbl>::take(identity) };
-    // SAFETY: as above; memory is given back by `bury` alone.
+    // SAFETY: as above; with the last reference the memory is held.
     let proxy = unsafe { proxy(identity) };
     let gone = proxy.filter(|proxy| left == 0 && proxy.lent.load(Ordering::Relaxed) == 0);
     let mut real = Vec::new_in(System);
@@ -343,7 +343,12 @@ pub(super) unsafe fn release_proxy(identity: *mut c_void) -> u32 {
             unsafe { release(object) };
         }
     });
-    if gone.is_some() {
+    let is_gone = gone.is_some();
+    if left == 0 {
+        // SAFETY: the memory is there until this is said.
+        unsafe { CountingObject::<UnknownVtbl>::done(identity) };
+    }
+    if is_gone {
         bury();
     }
     left

@@ -7,19 +7,31 @@ use core::ptr;
 /// Bytes of a stack for signals on which another signal finds room: its registers alone take half of that.
 const ROOM: usize = 8 << 10;
 
+/// The other stack that this thread has for signals, in use or switched off; `None` if the system does not say.
+pub(super) fn signal_stack() -> Option<libc::stack_t> {
+    // SAFETY: zeros are a stack of nothing.
+    let mut there: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: the place is there, and nothing is changed.
+    let asked = unsafe { libc::sigaltstack(ptr::null(), &raw mut there) };
+    (asked == 0).then_some(there)
+}
+
+/// The same, if it is the one that this is called on.
+pub(super) fn signal_stack_in_use() -> Option<libc::stack_t> {
+    signal_stack().filter(|stack| stack.ss_flags & libc::SS_ONSTACK != 0)
+}
+
 /// While a handler runs that may end in `abort`, on a stack with no room for another signal: the process ends at
 /// once then, as it would without us. What there was to tell was told at the first signal.
 struct PlainAbort(Option<libc::sigaction>);
 
 impl PlainAbort {
     fn where_cramped(signal: c_int) -> Self {
-        // SAFETY: zeros are a stack of nothing.
-        let mut stack: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
-        // SAFETY: the place is there, and nothing is changed.
-        let asked = unsafe { libc::sigaltstack(ptr::null(), &raw mut stack) };
-        let is_there = asked == 0 && stack.ss_flags & libc::SS_ONSTACK != 0;
+        let Some(stack) = signal_stack_in_use() else {
+            return Self(None);
+        };
         let left = (&raw const stack).addr().wrapping_sub(stack.ss_sp.addr());
-        if signal == libc::SIGABRT || !is_there || left >= ROOM {
+        if signal == libc::SIGABRT || left >= ROOM {
             return Self(None);
         }
         // SAFETY: zeros are a `sigaction` with no flags, an empty mask, and the default.

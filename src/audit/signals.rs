@@ -9,7 +9,7 @@ use core::mem::{MaybeUninit, transmute};
 use core::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::hand_on::hand_on;
+use super::hand_on::{hand_on, signal_stack};
 use super::other_stack;
 
 /// Those that tell of a mistake, and those that end a process by default and may be meant.
@@ -106,20 +106,16 @@ pub(super) fn watch(deed: fn(c_int)) {
 
 /// Gives this thread another stack for signals, unless it has one.
 fn give_stack() {
-    // SAFETY: zeros are a stack of nothing.
-    let mut there: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
-    // SAFETY: the place is there, and nothing is changed.
-    let asked = unsafe { libc::sigaltstack(ptr::null(), &raw mut there) };
-    if asked != 0 || there.ss_flags & libc::SS_DISABLE == 0 {
+    if signal_stack().is_none_or(|stack| stack.ss_flags & libc::SS_DISABLE == 0) {
         return;
     }
-    there = libc::stack_t {
+    let ours = libc::stack_t {
         ss_sp: OTHER_STACK.0.get().cast::<c_void>(),
         ss_flags: 0,
         ss_size: STACK,
     };
     // SAFETY: the memory is nobody else's, for ever.
-    unsafe { libc::sigaltstack(&raw const there, ptr::null_mut()) };
+    unsafe { libc::sigaltstack(&raw const ours, ptr::null_mut()) };
 }
 
 /// Gives the signals back, and this thread's stack for them: the code that handles them may be about to go, where a
@@ -136,11 +132,9 @@ pub(super) fn give_back() {
             unsafe { libc::sigaction(signal, before, ptr::null_mut()) };
         }
     }
-    // SAFETY: zeros are a stack of nothing.
-    let mut there: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
-    // SAFETY: the place is there, and nothing is changed.
-    let asked = unsafe { libc::sigaltstack(ptr::null(), &raw mut there) };
-    if asked == 0 && there.ss_sp == OTHER_STACK.0.get().cast::<c_void>() {
+    if let Some(mut there) = signal_stack()
+        && there.ss_sp == OTHER_STACK.0.get().cast::<c_void>()
+    {
         there.ss_flags = libc::SS_DISABLE;
         // SAFETY: a thread may go without.
         unsafe { libc::sigaltstack(&raw const there, ptr::null_mut()) };

@@ -25,7 +25,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use super::hand_on::hand_on;
+use super::hand_on::{hand_on, signal_stack_in_use};
 use super::ledger::{Books, Deed, Detail, Facts, Place, Record, SessionId, books_at_rest};
 use super::report::Report;
 use super::rules::Kind;
@@ -88,7 +88,7 @@ extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut c_vo
         // SAFETY: a fault has an address.
         let address = unsafe { known.si_addr() }.addr();
         if is_a_blocks(address) {
-            if is_on_other_stack() {
+            if signal_stack_in_use().is_some() {
                 return install(signal, 0);
             }
             if let Some(report) = judge(address, is_write(context)) {
@@ -113,15 +113,6 @@ extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut c_vo
         // SAFETY: what the system gave as the action before.
         unsafe { libc::sigaction(signal, action, ptr::null_mut()) };
     }
-}
-
-/// Whether this is the stack for signals.
-fn is_on_other_stack() -> bool {
-    // SAFETY: zeros are a stack of nothing.
-    let mut there: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
-    // SAFETY: the place is there, and nothing is changed.
-    let asked = unsafe { libc::sigaltstack(ptr::null(), &raw mut there) };
-    asked == 0 && there.ss_flags & libc::SS_ONSTACK != 0
 }
 
 /// Whether an address lies in the pages of a block.

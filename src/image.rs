@@ -59,8 +59,7 @@ impl Shape {
 
     /// The whole units in some bytes.
     pub fn units(self, bytes: &[u8]) -> impl Iterator<Item = u16> {
-        let (units, _) = bytes.as_chunks();
-        units.iter().map(move |unit| self.order.unit(*unit))
+        self.order.units(bytes)
     }
 }
 
@@ -114,7 +113,6 @@ impl<'a> PresentedBstr<'a> {
 
     /// The whole units.
     pub fn units(self) -> impl Iterator<Item = u16> + 'a {
-        let (units, _) = self.payload.as_chunks();
-        units.iter().map(move |unit| self.order.unit(*unit))
+        self.order.units(self.payload)
     }
 }

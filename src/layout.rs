@@ -148,6 +148,12 @@ impl ByteOrder {
         }
     }
 
+    /// The whole units in some bytes.
+    pub fn units(self, bytes: &[u8]) -> impl Iterator<Item = u16> {
+        let (units, _) = bytes.as_chunks();
+        units.iter().map(move |unit| self.unit(*unit))
+    }
+
     /// The length that a prefix says.
     #[must_use]
     pub const fn length(self, prefix: [u8; PREFIX]) -> ByteLen {

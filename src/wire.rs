@@ -158,8 +158,7 @@ impl<'a> TransmittedBstr<'a> {
 
     /// The whole units.
     pub fn units(self) -> impl Iterator<Item = u16> + 'a {
-        let (units, _) = self.as_bytes().as_chunks();
-        units.iter().map(move |unit| self.order.unit(*unit))
+        self.order.units(self.as_bytes())
     }
 
     /// Units of the block, the last of an odd length rounded up.
@@ -196,17 +195,15 @@ impl<'a> TransmittedBstr<'a> {
             None => NULL,
         };
         let (header, data) = block.split_at_mut(syntax.header());
-        let mut left = header.iter_mut();
         let numbers = [
             Some(units),
             (syntax == Syntax::Ndr64).then_some(0),
             Some(said),
             Some(units),
         ];
-        for byte in numbers.into_iter().flatten().flat_map(u32::to_le_bytes) {
-            if let Some(place) = left.next() {
-                *place = byte;
-            }
+        let numbers = numbers.into_iter().flatten().flat_map(u32::to_le_bytes);
+        for (place, byte) in header.iter_mut().zip(numbers) {
+            *place = byte;
         }
         let (places, _) = data.as_chunks_mut::<2>();
         let (pairs, odd) = self.as_bytes().as_chunks::<2>();

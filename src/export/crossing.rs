@@ -67,6 +67,24 @@ fn parameter(what: u32, name: &str) -> Option<Parameter<'_>> {
     })
 }
 
+/// Declares a parameter of a call, if it is one that is known, and the call is judged.
+///
+/// # Safety
+///
+/// * `call` is NULL or one that has not ended; `name` is NULL or a string of bytes.
+unsafe fn declare(
+    call: *mut AnnotatedCall,
+    what: u32,
+    name: *const c_char,
+    declared: impl FnOnce(&mut Crossing, Parameter<'_>),
+) {
+    // SAFETY: the caller's promise.
+    let (call, name) = (unsafe { call.as_mut() }, unsafe { text(name) });
+    if let (Some(call), Some(parameter)) = (call, parameter(what, &name)) {
+        declared(&mut call.crossing, parameter);
+    }
+}
+
 /// Begins an annotated call in the session that this thread is in. NULL if it is in none, or if there is no memory.
 ///
 /// *Ownership:* the caller gives the call to [`olemem_call_end`], [`olemem_call_end_with`] or [`olemem_call_abandon`], on the same thread.
@@ -104,12 +122,12 @@ pub unsafe extern "system" fn olemem_call_in(
     name: *const c_char,
     value: *const c_void,
 ) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let (call, name) = (unsafe { call.as_mut() }, unsafe { text(name) });
-    if let (Some(call), Some(parameter)) = (call, parameter(what, &name)) {
+    let declared = |crossing: &mut Crossing, parameter: Parameter<'_>| {
         // SAFETY: the caller's promise.
-        unsafe { call.crossing.input(parameter, value) };
-    }
+        unsafe { crossing.input(parameter, value) };
+    };
+    // SAFETY: as above.
+    unsafe { declare(call, what, name, declared) };
     value.cast_mut()
 }
 
@@ -125,12 +143,12 @@ pub unsafe extern "system" fn olemem_call_out(
     name: *const c_char,
     variable: *mut c_void,
 ) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let (call, name) = (unsafe { call.as_mut() }, unsafe { text(name) });
-    if let (Some(call), Some(parameter)) = (call, parameter(what, &name)) {
+    let declared = |crossing: &mut Crossing, parameter: Parameter<'_>| {
         // SAFETY: the caller's promise.
-        unsafe { call.crossing.output(parameter, variable.cast()) };
-    }
+        unsafe { crossing.output(parameter, variable.cast()) };
+    };
+    // SAFETY: as above.
+    unsafe { declare(call, what, name, declared) };
     variable
 }
 
@@ -146,12 +164,12 @@ pub unsafe extern "system" fn olemem_call_inout(
     name: *const c_char,
     variable: *mut c_void,
 ) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let (call, name) = (unsafe { call.as_mut() }, unsafe { text(name) });
-    if let (Some(call), Some(parameter)) = (call, parameter(what, &name)) {
+    let declared = |crossing: &mut Crossing, parameter: Parameter<'_>| {
         // SAFETY: the caller's promise.
-        unsafe { call.crossing.in_out(parameter, variable.cast()) };
-    }
+        unsafe { crossing.in_out(parameter, variable.cast()) };
+    };
+    // SAFETY: as above.
+    unsafe { declare(call, what, name, declared) };
     variable
 }
 
@@ -189,15 +207,12 @@ pub unsafe extern "system" fn olemem_call_out_array(
     variable: *mut c_void,
     count: *const u32,
 ) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let (call, name) = (unsafe { call.as_mut() }, unsafe { text(name) });
-    if let (Some(call), Some(parameter)) = (call, parameter(what, &name)) {
+    let declared = |crossing: &mut Crossing, parameter: Parameter<'_>| {
         // SAFETY: the caller's promise.
-        unsafe {
-            call.crossing
-                .output_array(parameter, variable.cast(), count)
-        };
-    }
+        unsafe { crossing.output_array(parameter, variable.cast(), count) };
+    };
+    // SAFETY: as above.
+    unsafe { declare(call, what, name, declared) };
     variable
 }
 
@@ -217,15 +232,12 @@ pub unsafe extern "system" fn olemem_call_array(
     entering: u32,
     count: *const u32,
 ) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let (call, name) = (unsafe { call.as_mut() }, unsafe { text(name) });
-    if let (Some(call), Some(parameter)) = (call, parameter(what, &name)) {
+    let declared = |crossing: &mut Crossing, parameter: Parameter<'_>| {
         // SAFETY: the caller's promise.
-        unsafe {
-            call.crossing
-                .array(parameter, start.cast(), capacity, entering, count)
-        };
-    }
+        unsafe { crossing.array(parameter, start.cast(), capacity, entering, count) };
+    };
+    // SAFETY: as above.
+    unsafe { declare(call, what, name, declared) };
     start
 }
 

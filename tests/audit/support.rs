@@ -1,4 +1,5 @@
-//! What the tests of the kinds share.
+//! What the tests of the kinds share, and those of the calls with them.
+#![allow(dead_code, reason = "each test crate uses its own part")]
 
 use olemem::audit::{Backtrace, Report, Session};
 use olemem::heap::{self, Family};

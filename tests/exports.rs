@@ -499,10 +499,8 @@ fn without_the_feature_there_are_no_symbols() {
     };
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-export");
     tools::run_ok(
-        Command::new(env!("CARGO"))
+        tools::build_into(&mut Command::new(env!("CARGO")), &target)
             .current_dir(tools::root())
-            .env("CARGO_TARGET_DIR", &target)
-            .env_remove("RUSTFLAGS")
             .args(["rustc", "--quiet", "--lib", "--crate-type", "staticlib"]),
     );
     let found = symbols(&nm, visible(false), &target.join("debug/libolemem.a"));

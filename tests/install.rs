@@ -128,15 +128,13 @@ fn the_folders_can_be_chosen() {
 /// Configures and builds a CMake project.
 fn cmake(cmake: &Path, source: &Path, build: &Path, options: &[String]) -> Output {
     let configured = tools::run(
-        Command::new(cmake)
+        tools::build_into(&mut Command::new(cmake), &installed::build())
             .arg("-S")
             .arg(source)
             .arg("-B")
             .arg(build)
             .args(options)
-            .env("CARGO", env!("CARGO"))
-            .env("CARGO_TARGET_DIR", installed::build())
-            .env_remove("RUSTFLAGS"),
+            .env("CARGO", env!("CARGO")),
     );
     if configured.status.success() {
         tools::run_ok(Command::new(cmake).arg("--build").arg(build));

@@ -27,10 +27,8 @@ const OF_THE_SEAM: [&str; 8] = [
 fn names(nm: &Path, features: &str) -> (BTreeSet<String>, usize) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("symbols-{features}"));
     tools::run_ok(
-        Command::new(env!("CARGO"))
+        tools::build_into(&mut Command::new(env!("CARGO")), &target)
             .current_dir(tools::root())
-            .env("CARGO_TARGET_DIR", &target)
-            .env_remove("RUSTFLAGS")
             .args(["rustc", "--quiet", "--lib", "--release"])
             .args(["--features", features, "--crate-type", "lib"]),
     );

@@ -14,11 +14,9 @@ pub(crate) fn build() -> PathBuf {
 /// The script, in an environment with nothing of ours.
 pub(crate) fn script() -> Command {
     let mut command = Command::new("sh");
-    command
+    tools::build_into(&mut command, &build())
         .arg(tools::root().join("install.sh"))
         .env("CARGO", env!("CARGO"))
-        .env("CARGO_TARGET_DIR", build())
-        .env_remove("RUSTFLAGS")
         .env_remove("DESTDIR")
         .env_remove("SUDO");
     command

@@ -229,6 +229,8 @@ int main(int count, char **arguments) {
     } else if (strcmp(what, "null-out-string") == 0) {
         SysReAllocString(NULL, OLESTR("text"));
     } else if (strcmp(what, "signal") == 0) {
+        /* A background job of a shell, or what nohup started, has some ignored. */
+        signal(atoi(argument), SIG_DFL);
         kept = SysAllocString(OLESTR("held"));
         raise(atoi(argument));
     } else if (strcmp(what, "fault-and-overrun") == 0) {

@@ -166,7 +166,11 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
         if let Some(call) = record.call {
             writeln!(out, "method {}", call.method.as_str())?;
             if let Some(parameter) = call.parameter {
-                writeln!(out, "parameter {}", parameter.as_str())?;
+                write!(out, "parameter {}", parameter.as_str())?;
+                if let Some(index) = call.element {
+                    write!(out, "[{index}]")?;
+                }
+                writeln!(out)?;
             }
         }
         if let Some(facts) = &record.block {

@@ -62,6 +62,18 @@ struct Declared {
     watched: Watched,
 }
 
+impl Declared {
+    /// The sentinel in its variable.
+    fn planted(&self) -> Option<usize> {
+        match self.watched {
+            Watched::Out { planted, .. } | Watched::Interface(Direction::Out { planted, .. }) => {
+                planted
+            }
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Watched {
     /// \[in\].
@@ -189,6 +201,7 @@ impl Crossing {
             id: 0,
             session,
             outer: before,
+            method: name,
             party: this.party,
             frame,
             may_call_back: false,
@@ -250,6 +263,7 @@ impl Crossing {
         Call {
             method: self.method,
             parameter,
+            element: None,
         }
     }
 
@@ -337,6 +351,7 @@ impl Crossing {
                 )
             };
             self.tell(books, kind, self.call(name), words, standing.key());
+            self.blame_if_gone(books, standing);
         }
         let block = match standing {
             // SAFETY: live; the caller's promise.
@@ -378,18 +393,21 @@ impl Crossing {
             self.expect_free(books, key, (kind, kind.rules()), call, words);
         }
         let claim = Claim {
+            crossing: self.id,
             session: self.session,
             call,
             rules: Kind::OutReadByCallee.rules(),
             is_told: false,
         };
-        let planted = books.crossed.claim(claim);
+        // Without one nothing would be known of the variable.
+        let Some(index) = books.crossed.claim(claim) else {
+            return;
+        };
+        let planted = Some(index);
         let is_interface = parameter.what == What::Interface;
-        if let Some(index) = planted {
-            sentinel::plant(index, is_interface.then_some(&DECOY));
-            // SAFETY: the caller's promise.
-            unsafe { slot.write(sentinel::of(index).cast()) };
-        }
+        sentinel::plant(index, is_interface.then_some(&DECOY));
+        // SAFETY: the caller's promise.
+        unsafe { slot.write(sentinel::of(index).cast()) };
         let watched = if is_interface {
             Watched::Interface(Direction::Out {
                 slot,
@@ -444,6 +462,7 @@ impl Crossing {
                     )
                 };
                 self.tell(books, kind, self.call(name), words, standing.key());
+                self.blame_if_gone(books, standing);
                 is_told = true;
                 None
             }
@@ -599,6 +618,11 @@ impl Crossing {
         }
         self.judge(failed, has_returned);
         let mut books = books();
+        for declared in &self.declared {
+            if let Some(index) = declared.planted() {
+                books.crossed.release(index, self.id);
+            }
+        }
         books.crossed.close(self.id);
         books.objects.forget(self.id);
         drop(books);

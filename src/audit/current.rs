@@ -2,7 +2,8 @@
 
 use core::cell::Cell;
 #[cfg(all(unix, not(miri)))]
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::ledger::{CrossingId, SessionId, process_session};
 
@@ -11,7 +12,12 @@ thread_local! {
     static CURRENT: Cell<SessionId> = const { Cell::new(0) };
     /// The innermost annotated call that this thread is in; 0 if it is in none.
     static CROSSING: Cell<CrossingId> = const { Cell::new(0) };
+    /// This thread's number; 0 as long as nobody asked for it.
+    static THREAD: Cell<u32> = const { Cell::new(0) };
 }
+
+/// The last number that a thread was given.
+static LAST_THREAD: AtomicU32 = AtomicU32::new(0);
 
 /// The session of this thread; 0 if it is in none.
 pub(super) fn current() -> SessionId {
@@ -53,4 +59,15 @@ pub(super) fn crossing() -> CrossingId {
 pub(super) fn enter_crossing(crossing: CrossingId) {
     // A thread that is about to end is in none.
     let _ = CROSSING.try_with(|current| current.set(crossing));
+}
+
+/// A number of this thread's, which no other has; 0 if the thread is about to end.
+pub(super) fn thread() -> u32 {
+    let number = |own: &Cell<u32>| {
+        if own.get() == 0 {
+            own.set(LAST_THREAD.fetch_add(1, Ordering::Relaxed).wrapping_add(1));
+        }
+        own.get()
+    };
+    THREAD.try_with(number).unwrap_or(0)
 }

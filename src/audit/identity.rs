@@ -164,7 +164,16 @@ impl Query<'_> {
             return;
         };
         let parameter = parameter.and_then(|name| books.crossed.name(name));
-        let mut record = of_call(kind, Deed::Read, words, Call { method, parameter });
+        let mut record = of_call(
+            kind,
+            Deed::Read,
+            words,
+            Call {
+                method,
+                parameter,
+                element: None,
+            },
+        );
         record.rules = Rule::only(rule);
         books.tell(self.session.id(), record, &at);
     }

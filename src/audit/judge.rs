@@ -40,6 +40,12 @@ impl Books {
             // What follows from what was told is not told again.
             return Judgement::Bad;
         }
+        if let Some(entry) = entry.filter(|entry| !entry.is_live())
+            && let Some(record) = self.kept_too_long(&entry, deed)
+        {
+            self.tell(session, record, at);
+            return Judgement::Bad;
+        }
         let (kind, detail) = match place {
             _ if entry.is_some_and(|entry| !entry.is_live()) => (gone(deed), Detail::As(family)),
             Place::Plain => return Judgement::Plain,
@@ -89,6 +95,17 @@ impl Books {
             return false;
         }
         record.at = self.sites.keep(at);
+        if record.call.is_none()
+            && record.deed != Deed::End
+            && let Some(open) = self.crossed.open(crossing())
+            && open.session == session
+        {
+            record.call = Some(Call {
+                method: open.method,
+                parameter: None,
+                element: None,
+            });
+        }
         self.record(session, record);
         true
     }
@@ -230,13 +247,11 @@ impl Books {
         if entry.is_blamed {
             return true;
         }
-        let kind = gone(deed);
-        let record = Record::new(
-            kind,
-            deed,
-            Detail::As(entry.family),
-            Some(Facts::of_freed(&entry)),
-        );
+        let as_any = || {
+            let facts = Facts::of_freed(&entry);
+            Record::new(gone(deed), deed, Detail::As(entry.family), Some(facts))
+        };
+        let record = self.kept_too_long(&entry, deed).unwrap_or_else(as_any);
         self.tell(entry.session, record, at);
         true
     }
@@ -309,48 +324,91 @@ impl Books {
             return false;
         };
         let generation = entry.generation();
-        let mut record = if let Some(lent) = self.crossed.lent(generation) {
+        let mut record = if let Some((lent, is_within)) = self.crossed.lent(generation, crossing())
+        {
             if lent.is_in_out {
                 return false;
             }
             if core::mem::replace(&mut lent.is_told, true) {
                 return true;
             }
-            let words = match deed {
-                Deed::Realloc => "the callee reallocated {block} that it was lent as [in]",
-                _ => "the callee freed {block} that it was lent as [in]",
+            let words = match (deed, is_within) {
+                (Deed::Realloc, true) => "the callee reallocated {block} that it was lent as [in]",
+                (Deed::Realloc, false) => {
+                    "another thread reallocated {block} that the call was lent as [in]"
+                }
+                (_, true) => "the callee freed {block} that it was lent as [in]",
+                (_, false) => "another thread freed {block} that the call was lent as [in]",
             };
             let call = lent.call;
             of_call(Kind::InFreedByCallee, deed, words, call)
         } else {
-            let Some(open) = self.crossed.open(crossing()) else {
+            let Some(record) = self.of_earlier(&entry, deed) else {
                 return false;
             };
-            let Some(passage) = self.crossed.passage(generation) else {
-                return false;
-            };
-            let party = open.party;
-            let call = passage.call;
-            if passage.owner == Some(party) {
-                return false;
-            }
-            if passage.role == Role::Out && passage.handed_by == Some(party) {
-                let words = "the callee freed {block} that it had handed out in an earlier call";
-                of_call(Kind::OutFreedByCallee, deed, words, call)
-            } else if passage.lent_to.contains(&party) {
-                let words = "the callee freed {block} that it was lent as [in] in an earlier call";
-                let mut record = of_call(Kind::InRetainedByCallee, deed, words, call);
-                if self.crossed.may_call_back(open) {
-                    record.severity = Severity::Warning;
-                }
-                record
-            } else {
-                return false;
-            }
+            record
         };
         record.block = Some(Facts::of_live(&entry));
+        let is_certain = record.severity == Severity::Error;
         self.tell(entry.session, record, at);
-        true
+        if let Some(entry) = self.get_mut(key) {
+            if is_certain {
+                // Whoever did it thinks that the block is gone.
+                entry.is_refused = true;
+            } else {
+                // It may have been the caller's own code: it is done. If it was not, that the caller frees it is no mistake.
+                entry.is_blamed = true;
+            }
+        }
+        is_certain
+    }
+
+    /// What is wrong with freeing, or using, a block that has crossed: it is not the innermost callee's any more, or never
+    /// was. `None` if nothing is known to be.
+    fn of_earlier(&self, entry: &Entry, deed: Deed) -> Option<Record> {
+        let open = self.crossed.open(crossing())?;
+        let passage = self.crossed.passage(entry.generation())?;
+        let party = open.party;
+        if passage.owner == Some(party) {
+            return None;
+        }
+        let call = passage.call;
+        if passage.role == Role::Out && passage.handed_by == Some(party) {
+            let words = match deed {
+                Deed::Free => "the callee freed {block} that it had handed out in an earlier call",
+                Deed::Realloc => {
+                    "the callee reallocated {block} that it had handed out in an earlier call"
+                }
+                _ => return None,
+            };
+            return Some(of_call(Kind::OutFreedByCallee, deed, words, call));
+        }
+        if !passage.lent_to.contains(&party) {
+            return None;
+        }
+        let words = match deed {
+            Deed::Free => "the callee freed {block} that it was lent as [in] in an earlier call",
+            Deed::Realloc => {
+                "the callee reallocated {block} that it was lent as [in] in an earlier call"
+            }
+            _ => "the callee used {block} that it was lent as [in] in an earlier call",
+        };
+        let mut record = of_call(Kind::InRetainedByCallee, deed, words, call);
+        if self.crossed.may_call_back(open) {
+            record.severity = Severity::Warning;
+        }
+        Some(record)
+    }
+
+    /// A block that its owner has freed, and that a callee uses which had it in an earlier call.
+    fn kept_too_long(&self, entry: &Entry, deed: Deed) -> Option<Record> {
+        let mut record = self.of_earlier(entry, deed)?;
+        if record.severity != Severity::Error {
+            // Whoever it was, what was done is not to be told as less than it is.
+            return None;
+        }
+        record.block = Some(Facts::of_freed(entry));
+        Some(record)
     }
 
     /// What is told of a block that was never freed.
@@ -358,7 +416,7 @@ impl Books {
         let generation = entry.generation();
         let mut leak = Record::new(Kind::Leak, Deed::End, Detail::Nothing, None);
         let Some(passage) = self.crossed.passage(generation) else {
-            return match self.crossed.failed_in(generation) {
+            return match self.crossed.failed_in(generation, entry.thread) {
                 Some(call) => {
                     let words =
                         "the call failed, and {block} that was allocated in it was never freed";
@@ -376,7 +434,7 @@ impl Books {
         }
         match passage.role {
             Role::In => return leak,
-            Role::Element(array) if self.crossed.passage(array).is_none() => {
+            Role::Element(array) if !self.crossed.is_there(array) => {
                 let words = "the array was freed, and {block} that it held was not";
                 return Record {
                     rules: Rule::only(32),

@@ -435,7 +435,7 @@ impl Books {
         entry.freed_at = freed_at;
         let (session, size) = (entry.session, entry.size);
         let generation = entry.generation();
-        self.crossed.forget(generation);
+        self.crossed.freed(generation);
         if let Some(book) = self.session(session) {
             book.counts.goes(size);
         }
@@ -448,6 +448,7 @@ impl Books {
     /// * Nobody uses the block any more, and it is in no quarantine.
     pub(super) unsafe fn release(&mut self, key: usize) {
         if let Some(entry) = self.entries.remove(&key) {
+            self.crossed.forget(entry.generation());
             // SAFETY: the caller's promise.
             unsafe { self.give_back(&entry) };
         }
@@ -522,6 +523,7 @@ impl Books {
                     book.newest = 0;
                 }
             }
+            self.crossed.forget(entry.generation());
             // SAFETY: a block in quarantine was undressed or is bare, and only a stray pointer could write to it.
             if let Some(offset) = unsafe { entry.shape().written_after() } {
                 let offset = offset - entry.first().cast_signed();

@@ -15,7 +15,7 @@
 //! * The books' lock is taken inside the one of what the BSTR functions set aside, and outside the heap's. Nothing
 //!   but the heap's innermost doors is called while it is held.
 
-use super::current::current;
+use super::current::{crossing, current, thread};
 use super::guard::{Guard, Shape, total};
 use super::judge::{Judgement, facts};
 use super::ledger::{Books, Deed, Detail, Entry, Place, Record, SessionId, State, books, key};
@@ -497,7 +497,10 @@ fn enter_dressed(
 ) -> *mut u8 {
     if let Some(shape) = dressed {
         let allocated_at = books.sites.keep(at);
-        let entry = Entry::new(&shape, family, allocated_at);
+        let mut entry = Entry::new(&shape, family, allocated_at);
+        if crossing() != 0 {
+            entry.thread = thread();
+        }
         if books.enter(entry, session) {
             return shape.block();
         }

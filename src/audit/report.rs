@@ -120,7 +120,7 @@ impl Violation {
             rules: record.rules,
             call: record.call.map(|call| Call {
                 method: call.method.as_str().to_owned(),
-                parameter: call.parameter.map(|name| name.as_str().to_owned()),
+                parameter: call.spelled(),
             }),
             block: record.block.as_ref().map(Block::new),
             allocated_at,

@@ -2,7 +2,7 @@
 
 use crate::support::{assert_kept, assert_told, free, judged, load, store, string};
 use olemem::Bstr;
-use olemem::audit::{Parameter, Session};
+use olemem::audit::{Kind, Parameter, Session};
 
 /// Replaces a title by a name, after it freed the title.
 fn rename(audit: &Session, name: *mut u16, title: *mut *mut u16) {
@@ -106,4 +106,28 @@ fn kept_by_what_an_out_variable_holds() {
         free(name);
         free(text);
     }));
+}
+
+/// The callee frees it by the one, and leaves it in the other: one mistake.
+#[test]
+fn broken_and_freed() {
+    let report = judged(|audit| {
+        let (mut first, mut second) = (std::ptr::null_mut(), std::ptr::null_mut());
+        let text = string("Ready");
+        store(&raw mut first, text);
+        store(&raw mut second, text);
+        // SAFETY: variables of this frame's.
+        let call = unsafe {
+            audit
+                .call("IBrowser::Both")
+                .inout_raw(Parameter::bstr("first"), &raw mut first)
+        };
+        // SAFETY: as above.
+        let call = unsafe { call.inout_raw(Parameter::bstr("second"), &raw mut second) };
+        call.invoke(|first, _| {
+            free(load(first));
+            store(first, std::ptr::null_mut());
+        });
+    });
+    report.assert_kinds([Kind::AliasedParameters]);
 }

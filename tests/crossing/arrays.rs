@@ -1,7 +1,7 @@
 //! R32, R34: arrays of pointers. Each element is freed, then the array; what a smaller count leaves behind is, too.
 
 use crate::support::{
-    OK, Raw, assert_kept, assert_told, free, free_task, judged, load, store, string, task,
+    FAIL, OK, Raw, assert_kept, assert_told, free, free_task, judged, load, store, string, task,
 };
 use olemem::audit::{Kind, Parameter, Report};
 
@@ -230,4 +230,115 @@ error[element-leaked]: a BSTR was left behind by the array, and never freed
 fn broken_by_an_element_that_is_freed_and_left() {
     let report = shrunk(|titles, _| free(load(titles)));
     report.assert_kinds([Kind::ElementInvalid]);
+}
+
+/// A method that fills an array of the caller's with room for three, of which the first two are there.
+fn filled(callee: impl FnOnce(*mut Raw, *mut u32) -> olemem::HResult) -> (Report, [Raw; 3]) {
+    let mut titles = [std::ptr::null_mut(); 3];
+    let report = judged(|audit| {
+        titles[0] = string("a");
+        titles[1] = string("b");
+        let mut count = 2_u32;
+        let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+        let _result = audit
+            .call("IBrowser::Fill")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("titles"), start.cast(), 3, 2, number);
+            })
+            .invoke(|| callee(start, number));
+        for at in 0..3 {
+            free(load(start.wrapping_add(at)));
+        }
+    });
+    (report, titles)
+}
+
+/// A call that fails and leaves the elements as they were.
+#[test]
+fn kept_by_a_failure() {
+    let (report, _) = filled(|_, _| FAIL);
+    assert_kept(&report);
+}
+
+/// R14, R33: what it put there before it failed is gone.
+#[test]
+fn broken_by_a_failure_that_leaves_an_element() {
+    let (report, _) = filled(|titles, count| {
+        store(titles.wrapping_add(2), string("c"));
+        store(count, 3);
+        FAIL
+    });
+    assert_told(
+        &report,
+        "\
+error[out-set-on-failure]: the call failed, and a BSTR was left in the array
+  call IBrowser::Fill, parameter titles[2]
+  block 3: BSTR, 2 bytes, \"c\"
+  rule: R14
+  help: on failure free what was made so far and store NULL; a method that fails with data on purpose needs a waiver",
+    );
+}
+
+/// R17: an element that was there is there still, or NULL.
+#[test]
+fn broken_by_a_failure_that_frees_an_element() {
+    let (report, _) = filled(|titles, _| {
+        free(load(titles));
+        FAIL
+    });
+    assert_told(
+        &report,
+        "\
+error[element-invalid]: the call failed, and an element is a BSTR that it freed
+  call IBrowser::Fill, parameter titles[0]
+  block 1: BSTR, 2 bytes
+  rule: R32
+  help: fill every element up to the count with NULL or a block of the declared family",
+    );
+}
+
+#[test]
+fn broken_by_a_count_beyond_the_callers_room() {
+    let (report, _) = filled(|_, count| {
+        store(count, 7);
+        OK
+    });
+    report.assert_kinds([Kind::ElementInvalid]);
+    let message = &report.violations()[0].message;
+    assert_eq!(
+        message,
+        "the count says more elements than the array has room for"
+    );
+}
+
+#[test]
+fn broken_by_a_count_without_an_array() {
+    let report = listed(|| (std::ptr::null_mut(), 3), |_, _| ());
+    report.assert_kinds([Kind::ElementInvalid]);
+}
+
+/// An array that is handed out by a call that fails is one mistake, whatever is in it.
+#[test]
+fn broken_by_handing_it_out_and_failing() {
+    let mut lost = std::ptr::null_mut();
+    let report = judged(|audit| {
+        let (mut titles, mut count) = (std::ptr::null_mut::<Raw>(), 0_u32);
+        let (slot, number) = (&raw mut titles, &raw mut count);
+        let result = audit
+            .call("IBrowser::ListTitles")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.output_array(Parameter::bstr("titles"), slot.cast(), number);
+            })
+            .invoke(|| {
+                lost = handed_out(&[string("a"), string("b")], 2);
+                store(slot, lost);
+                store(number, 2);
+                FAIL
+            });
+        assert_eq!(result, Err(FAIL));
+    });
+    report.assert_kinds([Kind::OutSetOnFailure]);
+    free_all(lost, 2);
 }

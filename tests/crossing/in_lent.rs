@@ -158,8 +158,63 @@ fn broken_on_another_thread() {
                     other.join().expect("it ends");
                 });
         }),
-        FREED,
+        &FREED.replace(
+            "the callee freed a BSTR that it was lent",
+            "another thread freed a BSTR that the call was lent",
+        ),
     );
+}
+
+/// Two calls have the same string, and the callee of one frees it: the other is not blamed.
+#[test]
+fn broken_by_one_of_two_threads() {
+    use olemem::audit::{Crossing, Parameter};
+    use std::sync::Barrier;
+
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let joiner = audit.joiner();
+        audit
+            .call("IFirst::Guilty")
+            .in_bstr("text", &text)
+            .invoke(|lent| {
+                let (begun, freed) = (Barrier::new(2), Barrier::new(2));
+                std::thread::scope(|threads| {
+                    threads.spawn(|| {
+                        let _joined = joiner.join();
+                        let mut call = Crossing::begin("ISecond::Innocent");
+                        // SAFETY: the string outlives both calls.
+                        unsafe { call.input(Parameter::bstr("text"), text.as_raw().cast()) };
+                        begun.wait();
+                        freed.wait();
+                        call.end(false);
+                    });
+                    begun.wait();
+                    free(lent);
+                    freed.wait();
+                });
+            });
+    });
+    assert_told(
+        &report,
+        &FREED.replace("IBrowser::put_StatusText", "IFirst::Guilty"),
+    );
+}
+
+/// Whoever knows that the callee took it does not free it: one mistake.
+#[test]
+fn broken_with_the_callers_consent() {
+    let mut lost = std::ptr::null();
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        audit
+            .call("IBrowser::put_StatusText")
+            .in_bstr("text", &text)
+            .invoke(free);
+        lost = text.into_raw();
+    });
+    assert_told(&report, FREED);
+    free(lost.cast_mut());
 }
 
 /// A callee that fails, or panics, has freed it all the same.

@@ -113,16 +113,75 @@ fn kept_by_a_callback_that_frees_what_is_its_own() {
     }));
 }
 
-/// The caller freed it long before: a second free as any other.
+/// The caller freed its string, as it may: the callee that still has it is to blame.
 #[test]
 fn broken_after_the_caller_freed_it() {
+    let told = |how: &str, use_it: fn(*mut u16)| {
+        let report = judged(|audit| {
+            let text = Bstr::from("Ready");
+            let own = put(audit, &text);
+            drop(text);
+            audit.call("IBrowser::Quit").invoke(|| use_it(own));
+        });
+        assert_told(
+            &report,
+            &format!(
+                "\
+error[in-retained-by-callee]: the callee {how} a BSTR that it was lent as [in] in an earlier call
+  call IBrowser::put_StatusText, parameter text
+  block 1: BSTR, 10 bytes
+  rule: R1, R12
+  {HELP}"
+            ),
+        );
+    };
+    told("freed", free);
+    told("used", |text| {
+        // SAFETY: the audit knows that it was freed, and reads nothing.
+        assert_eq!(unsafe { olemem::raw::byte_len(text) }.get(), 0);
+    });
+}
+
+/// The same by code of no call's is a second free as any other; so is one by a callee that never had it.
+#[test]
+fn broken_by_somebody_else() {
+    let report = judged(|audit| {
+        let text = string("Ready");
+        put(audit, &Bstr::from("Ready"));
+        free(text);
+        free(text);
+        let text = string("Ready");
+        free(text);
+        audit.call("IBrowser::Quit").invoke(|| free(text));
+    });
+    let story = |call: &str, id: u32| {
+        format!(
+            "\
+error[double-free]: a BSTR that was freed before is freed again
+{call}  block {id}: BSTR, 10 bytes
+  rule: R21
+  help: free each block once; after handing ownership on, or freeing, set the variable to NULL
+"
+        )
+    };
+    let both = [story("", 1), story("  call IBrowser::Quit\n", 3)];
+    assert_told(&report, &both.join("\n"));
+}
+
+/// The caller's own code frees what it lent, where the callee calls it back: it is done, and no leak follows.
+#[test]
+fn a_warning_carries_the_free_out() {
     let report = judged(|audit| {
         let text = Bstr::from("Ready");
-        let own = put(audit, &text);
-        drop(text);
-        audit.call("IBrowser::Quit").invoke(|| free(own));
+        put(audit, &text);
+        let mut text = Some(text);
+        audit
+            .call("IBrowser::Navigate")
+            .calls_back()
+            .invoke(|| text = None);
     });
-    report.assert_kinds([Kind::DoubleFree]);
+    report.assert_kinds([Kind::InRetainedByCallee]);
+    assert_eq!(report.counts().live, 0);
 }
 
 /// It was given back to the callee for good, as an [in,out] value that is replaced.

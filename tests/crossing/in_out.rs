@@ -264,3 +264,24 @@ error[leak]: a BSTR was never freed
     );
     free(lost.cast_mut());
 }
+
+/// What was freed before the call is passed, and freed once more by the callee, which cannot know: one mistake.
+#[test]
+fn broken_at_entry_by_what_was_freed() {
+    let report = judged(|audit| {
+        let mut title = string("old");
+        free(title);
+        // SAFETY: a variable of this frame's, with an address whose block is gone.
+        let call = unsafe {
+            audit
+                .call("IBrowser::Rename")
+                .inout_raw(Parameter::bstr("title"), &raw mut title)
+        };
+        call.invoke(|title| {
+            free(load(title));
+            store(title, string("new"));
+        });
+        free(title);
+    });
+    report.assert_kinds([Kind::InoutInvalid]);
+}

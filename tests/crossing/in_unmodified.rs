@@ -2,7 +2,7 @@
 
 use crate::support::{assert_kept, assert_told, judged, load, store};
 use olemem::Bstr;
-use olemem::audit::Severity;
+use olemem::audit::{Kind, Severity};
 
 const STORY: &str = "\
 warning[in-modified-by-callee]: the callee wrote to a BSTR that it was lent as [in]
@@ -56,4 +56,18 @@ fn broken_prefix() {
         }),
         STORY,
     );
+}
+
+/// A prefix that is shortened leaves no terminator where the string then ends: one mistake.
+#[test]
+fn broken_by_a_shorter_length() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        audit
+            .call("IBrowser::put_StatusText")
+            .in_bstr("text", &text)
+            // SAFETY: the prefix is before the string. (It is not the callee's to write, which is the mistake.)
+            .invoke(|text| unsafe { text.cast::<u32>().wrapping_sub(1).write(2) });
+    });
+    report.assert_kinds([Kind::InModifiedByCallee]);
 }

@@ -374,6 +374,7 @@ fn broken_by_a_call_after_the_last_release() {
         &report,
         "\
 error[interface-used-after-destroy]: an object is called after its last reference was released
+  call ISited::Finish
   rule: R51
   help: keep a reference for as long as the pointer is used",
     );

@@ -1,6 +1,6 @@
 //! R13: to hand out a stored string a callee hands out a copy.
 
-use crate::support::{assert_kept, assert_told, free, judged, store, string};
+use crate::support::{assert_kept, assert_told, free, judged, load, store, string};
 use olemem::Bstr;
 use olemem::audit::{Kind, Session};
 
@@ -132,5 +132,114 @@ fn kept_by_what_stays_the_callees() {
             assert_eq!(text, own);
         }
         free(own);
+    }));
+}
+
+/// Strings that came from annotated calls, which a callee exchanges.
+#[test]
+fn kept_by_a_swap() {
+    assert_kept(&judged(|audit| {
+        let (mut first, mut second) = (get(audit, string("a")), get(audit, string("b")));
+        audit
+            .call("ISwap::Swap")
+            .inout_bstr("first", &mut first)
+            .inout_bstr("second", &mut second)
+            .invoke(|first, second| {
+                let old = load(first);
+                store(first, load(second));
+                store(second, old);
+            });
+        assert_eq!((&first, &second), (&Bstr::from("b"), &Bstr::from("a")));
+    }));
+}
+
+/// What is taken from an [in,out] may be handed out as [out], in whatever order the two are declared.
+#[test]
+fn kept_by_a_move() {
+    let take = |from: *mut *mut u16, to: *mut *mut u16| {
+        store(to, load(from));
+        store(from, std::ptr::null_mut());
+    };
+    assert_kept(&judged(|audit| {
+        let mut text = get(audit, string("Ready"));
+        let moved = audit
+            .call("IBrowser::Take")
+            .out_bstr("to")
+            .inout_bstr("from", &mut text)
+            .invoke(|to, from| take(from, to));
+        assert_eq!(moved, "Ready");
+        let mut text = moved;
+        let moved = audit
+            .call("IBrowser::Take")
+            .inout_bstr("from", &mut text)
+            .out_bstr("to")
+            .invoke(take);
+        assert_eq!(moved, "Ready");
+        // It is the caller's from now on, and so is its leak.
+        audit
+            .call("IBrowser::put_StatusText")
+            .in_bstr("text", &moved)
+            .invoke(|_| ());
+    }));
+}
+
+#[test]
+fn broken_by_leaving_it_in_the_other_variable() {
+    let report = judged(|audit| {
+        let mut text = string("Ready");
+        let copied = audit
+            .call("IBrowser::Take")
+            .out_bstr("to")
+            // SAFETY: a variable of this frame's.
+            .with(|call| unsafe {
+                call.in_out(
+                    olemem::audit::Parameter::bstr("from"),
+                    (&raw mut text).cast(),
+                );
+            })
+            .invoke(|to| store(to, text));
+        free(text);
+        let _freed_already = copied.into_raw();
+    });
+    assert_told(
+        &report,
+        &format!(
+            "\
+error[out-not-a-copy]: a BSTR was handed out that the [in,out] variable still has
+  call IBrowser::Take, parameter to
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R13
+  {HELP}"
+        ),
+    );
+}
+
+/// A string may come to an object by calls that are not annotated, or by another interface of the object: what one
+/// handed out another may hand out.
+#[test]
+fn kept_by_ways_that_nobody_watched() {
+    assert_kept(&judged(|audit| {
+        let own = get(audit, string("Ready")).into_raw().cast_mut();
+        let text = audit
+            .call("IOther::Detach")
+            .out_bstr("text")
+            .invoke(|text| store(text, own));
+        assert_eq!(text, "Ready");
+    }));
+    assert_kept(&judged(|audit| {
+        let (mut text, mut own) = (Bstr::from("mine"), string("its"));
+        audit
+            .call("IText::Exchange")
+            .inout_bstr("text", &mut text)
+            .invoke(|text| {
+                let old = load(text);
+                store(text, own);
+                own = old;
+            });
+        let detached = audit
+            .call("ITextStore::Detach")
+            .out_bstr("text")
+            .invoke(|text| store(text, own));
+        assert_eq!(detached, "mine");
     }));
 }

@@ -129,3 +129,60 @@ fn broken_in_two_variables() {
         [Some("second".to_owned()), Some("first".to_owned())]
     );
 }
+
+/// What is planted for a call stays that call's, however many others there are meanwhile.
+#[test]
+fn kept_by_more_calls_than_there_are_values() {
+    let report = judged(|audit| {
+        let outer = audit
+            .call("ISite::get_Host")
+            .out_interface::<olemem::com::UnknownVtbl>("host");
+        let host = outer.invoke(|host| {
+            for _ in 0..1100 {
+                let text = audit
+                    .call("IBrowser::get_StatusText")
+                    .out_bstr("text")
+                    .invoke(|text| store(text, std::ptr::null_mut()));
+                assert!(text.is_null());
+            }
+            store(host, std::ptr::null_mut());
+        });
+        assert!(host.is_none());
+    });
+    assert!(report.violations().is_empty(), "{report}");
+}
+
+/// More calls within calls than there are values to plant: the innermost go unwatched, and nothing wrong is told.
+#[test]
+fn kept_by_calls_within_calls() {
+    fn deeper(audit: &olemem::audit::Session, depth: u32) -> Bstr {
+        audit
+            .call("IBrowser::get_StatusText")
+            .out_bstr("text")
+            .invoke(|text| {
+                let inner = match depth {
+                    0 => Bstr::from("Ready"),
+                    _ => deeper(audit, depth - 1),
+                };
+                store(text, inner.into_raw().cast_mut());
+            })
+    }
+    let depth = if cfg!(miri) { 8 } else { 520 };
+    assert_kept(&judged(|audit| assert_eq!(deeper(audit, depth), "Ready")));
+}
+
+/// Reallocating what is in the variable, and leaving it there: one mistake.
+#[test]
+fn broken_by_a_reallocation_alone() {
+    let report = judged(|audit| {
+        let text = audit
+            .call("IBrowser::get_StatusText")
+            .out_bstr("text")
+            .invoke(|text| {
+                // SAFETY: the variable is the callee's; what is planted there is no block, which is told.
+                assert!(!unsafe { raw::realloc_units(text, std::ptr::null(), UnitLen::new(4)) });
+            });
+        assert!(text.is_null());
+    });
+    report.assert_kinds([Kind::OutReadByCallee]);
+}

@@ -69,3 +69,22 @@ fn objects_are_told_apart() {
     });
     report.assert_kinds([Kind::OutFreedByCallee]);
 }
+
+/// The caller has freed it, as it should; the callee frees it once more.
+#[test]
+fn broken_after_the_caller_freed_it() {
+    let report = judged(|audit| {
+        let own = string("Ready");
+        let text = audit
+            .call("IBrowser::get_StatusText")
+            .out_bstr("text")
+            .invoke(|text| store(text, own));
+        drop(text);
+        audit.call("IBrowser::Quit").invoke(|| free(own));
+    });
+    report.assert_kinds([Kind::OutFreedByCallee]);
+    assert_eq!(
+        report.violations()[0].message,
+        "the callee freed a BSTR that it had handed out in an earlier call"
+    );
+}

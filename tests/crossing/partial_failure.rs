@@ -1,7 +1,7 @@
 //! R33: what fails half-way releases what it made.
 
 use crate::support::{FAIL, OK, assert_kept, assert_told, free, judged, load, store, string};
-use olemem::audit::{Parameter, Report};
+use olemem::audit::{Kind, Parameter, Report};
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -89,4 +89,33 @@ error[orphaned-on-failure]: the call failed, and a BSTR that was allocated in it
   help: on failure free what the structure or array was given so far",
     );
     free(lost);
+}
+
+/// What another thread loses meanwhile is no fault of the call's.
+#[test]
+fn what_another_thread_leaks_is_its_own() {
+    let mut lost = 0;
+    let report = judged(|audit| {
+        let joiner = audit.joiner();
+        let mut title = std::ptr::null_mut::<std::ffi::c_void>();
+        let slot = &raw mut title;
+        let parameter = Parameter::bstr("page.title").member();
+        let result = audit
+            .call("IBrowser::GetPage")
+            // SAFETY: a variable of this frame's.
+            .with(|call| unsafe { call.output(parameter, slot) })
+            .invoke(|| {
+                std::thread::scope(|threads| {
+                    threads.spawn(|| {
+                        let _joined = joiner.join();
+                        lost = string("other").expose_provenance();
+                    });
+                });
+                store(slot, std::ptr::null_mut());
+                FAIL
+            });
+        assert_eq!(result, Err(FAIL));
+    });
+    report.assert_kinds([Kind::Leak]);
+    free(std::ptr::with_exposed_provenance_mut(lost));
 }

@@ -166,6 +166,7 @@ impl Reader {
                 self.found.last_mut()?.0.call = Some(Call {
                     method,
                     parameter: None,
+                    element: None,
                 });
             }
             "parameter" => {

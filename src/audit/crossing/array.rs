@@ -7,8 +7,8 @@ use allocator_api2::vec::Vec;
 
 use super::verdict::is_live;
 use super::{
-    Books, Crossing, Declared, Generation, Held, Kind, Name, Parameter, Standing, Watched, books,
-    hold, standing, unsound,
+    Books, Call, Crossing, Declared, Generation, Held, Kind, Name, Parameter, Standing, Watched,
+    books, hold, standing, unsound,
 };
 use crate::audit::ledger::Role;
 use crate::audit::rules::Rule;
@@ -91,11 +91,12 @@ impl Crossing {
                     }
                 }
                 standing => {
-                    let name = books.crossed.name(&numbered(parameter.name, index));
+                    let name = books.crossed.name(parameter.name);
                     let words = unsound!("an element", standing);
-                    let call = self.call(name);
+                    let call = self.call_of_element(name, index);
                     let key = standing.key();
                     self.tell(&mut books, Kind::ElementInvalid, call, words, key);
+                    self.blame_if_gone(&mut books, standing);
                 }
             }
         }
@@ -113,36 +114,51 @@ impl Crossing {
         }
     }
 
-    /// Looks at the elements of an array when the call has succeeded.
+    /// Looks at the elements of an array when the call has returned.
     pub(super) fn judge_elements(
         &self,
         books: &mut Books,
         declared: &Declared,
         elements: &Elements,
+        failed: bool,
     ) {
         // SAFETY: the promise of whoever declared it.
         let count = unsafe { elements.count.read() };
-        let (start, count, array) = match elements.place {
-            Storage::Callers(start, capacity) => (start, count.min(capacity), None),
+        let (start, room, array) = match elements.place {
+            Storage::Callers(start, capacity) => (start, capacity, None),
             Storage::Handed(slot) => {
                 // SAFETY: as above.
                 let start = unsafe { slot.read() };
-                let Standing::Live(key) = standing(books, start, super::What::Block) else {
-                    return;
+                let standing = standing(books, start, super::What::Block);
+                let entry = standing.key().and_then(|key| books.get(key));
+                let room = match standing {
+                    Standing::Live(_) => entry.map_or(u32::MAX, |entry| {
+                        u32::try_from(entry.size / size_of::<*mut c_void>()).unwrap_or(u32::MAX)
+                    }),
+                    Standing::Null => 0,
+                    // That was told.
+                    _ => return,
                 };
-                let entry = key.and_then(|key| books.get(key));
-                let room = entry.map_or(u32::MAX, |entry| {
-                    u32::try_from(entry.size / size_of::<*mut c_void>()).unwrap_or(u32::MAX)
-                });
-                if count > room {
-                    let words = "the count says more elements than the array has room for";
-                    let call = self.call(Some(declared.name));
-                    self.tell(books, Kind::ElementInvalid, call, words, key);
-                }
-                let array = entry.map(|entry| entry.generation());
-                (start.cast(), count.min(room), array)
+                let array = entry.map(|entry| (standing.key(), entry.generation()));
+                (start.cast(), room, array)
             }
         };
+        if count > room && !failed {
+            let words = "the count says more elements than the array has room for";
+            let key = array.and_then(|(key, _)| key);
+            let call = self.call(Some(declared.name));
+            self.tell(books, Kind::ElementInvalid, call, words, key);
+        }
+        let count = count.min(room);
+        if failed {
+            return match elements.place {
+                Storage::Callers(..) => self.judge_left(books, declared, elements, start, count),
+                // Of a block that is not audited nobody knows what was written to it.
+                Storage::Handed(_) if array.is_none() => {}
+                Storage::Handed(_) => self.blame_elements(books, declared, start, count),
+            };
+        }
+        let array = array.map(|(_, generation)| generation);
         let mut there = Vec::new_in(System);
         for index in 0..count {
             // SAFETY: within the array, and initialised.
@@ -170,6 +186,59 @@ impl Crossing {
         }
     }
 
+    /// The call failed: what it put into the caller's array has to be gone (R33), and what was there stays, or is NULL (R17).
+    fn judge_left(
+        &self,
+        books: &mut Books,
+        declared: &Declared,
+        elements: &Elements,
+        start: *mut *mut c_void,
+        count: u32,
+    ) {
+        for index in 0..count {
+            // SAFETY: within the array, and initialised.
+            let value = unsafe { element(start, index) };
+            let was_there = elements.before.iter().any(|old| old.pointer == value);
+            let call = self.call_of_element(Some(declared.name), index);
+            match standing(books, value, declared.what) {
+                Standing::Freed(key) if was_there => {
+                    let words = "the call failed, and an element is {block} that it freed";
+                    self.tell(books, Kind::ElementInvalid, call, words, Some(key));
+                    self.blame(books, Some(key));
+                }
+                Standing::Live(Some(key)) if !was_there && !self.may_fail_with_outs => {
+                    let is_new = books.get(key).is_some_and(|entry| entry.id > self.first);
+                    if is_new {
+                        let words = "the call failed, and {block} was left in the array";
+                        let kind = (Kind::OutSetOnFailure, Rule::only(14));
+                        self.tell_of(books, kind, call, words, Some(key));
+                        self.blame(books, Some(key));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The call failed, and that an array was handed out was told: what is in it is no mistake of its own.
+    fn blame_elements(
+        &self,
+        books: &mut Books,
+        declared: &Declared,
+        start: *mut *mut c_void,
+        count: u32,
+    ) {
+        if self.may_fail_with_outs {
+            return;
+        }
+        for index in 0..count {
+            // SAFETY: within the block, whose bytes the audit has filled.
+            let value = unsafe { element(start, index) };
+            let standing = standing(books, value, declared.what);
+            self.blame(books, standing.key());
+        }
+    }
+
     fn judge_element(
         &self,
         books: &mut Books,
@@ -178,28 +247,26 @@ impl Crossing {
         index: u32,
         array: Option<Generation>,
     ) {
-        let name = |books: &mut Books| -> Option<Name> {
-            books.crossed.name(&numbered(declared.name.as_str(), index))
-        };
+        let call = self.call_of_element(Some(declared.name), index);
         match standing(books, value, declared.what) {
             Standing::Null | Standing::Live(None) => {}
             Standing::Live(Some(key)) => {
-                let name = name(books);
                 let role = array.map_or(Role::Out, Role::Element);
-                self.receive(books, key, self.call(name), role);
+                self.receive(books, key, call, role);
             }
             standing => {
-                let name = name(books);
                 let words = unsound!("an element", standing);
-                self.tell(
-                    books,
-                    Kind::ElementInvalid,
-                    self.call(name),
-                    words,
-                    standing.key(),
-                );
+                self.tell(books, Kind::ElementInvalid, call, words, standing.key());
                 self.blame(books, standing.key());
             }
+        }
+    }
+
+    /// This call, and an element of one of its parameters.
+    fn call_of_element(&self, parameter: Option<Name>, index: u32) -> Call {
+        Call {
+            element: Some(index),
+            ..self.call(parameter)
         }
     }
 }
@@ -213,9 +280,4 @@ unsafe fn element(start: *mut *mut c_void, index: u32) -> *mut c_void {
     let at = start.wrapping_add(index as usize);
     // SAFETY: the caller's promise.
     unsafe { at.read() }
-}
-
-/// `titles[2]`.
-fn numbered(name: &str, index: u32) -> String {
-    format!("{name}[{index}]")
 }

@@ -7,6 +7,7 @@ use super::{
     Books, Call, Crossing, Declared, Deed, Direction, Facts, Generation, Held, Kind, Standing,
     Watched, What, books, hash, of_call, sentinel, standing, unsound,
 };
+use crate::audit::current::thread;
 use crate::audit::ledger::{Detail, Record, Role, State};
 use crate::audit::rules::{Rule, Severity};
 use crate::audit::site::Stack;
@@ -20,10 +21,22 @@ impl Crossing {
             // It ended within the call, and nobody knows its blocks any more.
             return self.give_back();
         }
-        // What was lent first: it says what may be handed out.
+        // What was lent and given up first: it says what may be handed out.
         for declared in &self.declared {
             match &declared.watched {
                 Watched::In { block: Some(held) } => self.judge_in(books, declared, held),
+                Watched::InOut {
+                    slot,
+                    before,
+                    block: Some(held),
+                    ..
+                } if !failed => {
+                    // SAFETY: the variable is there until the crossing has ended, by the promise of `in_out`.
+                    let value = unsafe { slot.read() };
+                    if value != *before {
+                        self.give_up(books, declared, held, value);
+                    }
+                }
                 Watched::Buffer(buffer) => {
                     if let Some((away, found)) = buffer.damage() {
                         let call = self.call(Some(declared.name));
@@ -83,9 +96,7 @@ impl Crossing {
                 }
                 Watched::Elements(elements) => {
                     is_deep = true;
-                    if !failed {
-                        self.judge_elements(books, declared, elements);
-                    }
+                    self.judge_elements(books, declared, elements, failed);
                 }
                 _ => {}
             }
@@ -95,7 +106,8 @@ impl Crossing {
                 .session(self.session)
                 .map_or(0, |book| book.counts.allocated);
             let call = self.call(None);
-            books.crossed.fails(self.session, self.first, last, call);
+            let whose = (self.session, thread());
+            books.crossed.fails(whose, (self.first, last), call);
         }
     }
 
@@ -177,6 +189,11 @@ impl Crossing {
             let words = "the callee wrote to {block} that it was lent as [in]";
             let call = self.call(Some(declared.name));
             self.tell(books, Kind::InModifiedByCallee, call, words, key);
+            if let Some(entry) = key.and_then(|key| books.get_mut(key)) {
+                // Its length or its end, if that is what was written to.
+                entry.is_prefix_told = true;
+                entry.was_unterminated = true;
+            }
         }
     }
 
@@ -196,7 +213,8 @@ impl Crossing {
                 self.tell_written(books, index);
             }
             if value == sentinel::of(index).cast() {
-                if has_returned {
+                // That the callee took it for a value of its own is the same mistake.
+                if has_returned && !books.crossed.is_told(index) {
                     self.tell_not_set(books, call);
                 }
                 return Kept::Before;
@@ -255,16 +273,24 @@ impl Crossing {
         let generation = entry.generation();
         let lent = books.crossed.lent_to(self.id, generation);
         let is_lent = lent.is_some_and(|lent| !lent.is_in_out);
+        let is_given = lent.is_some_and(|lent| lent.is_in_out);
         let passage = books.crossed.passage(generation);
-        let owner = passage.and_then(|passage| passage.owner);
+        let is_own = passage.is_some_and(|passage| passage.owner == Some(self.party));
+        // What somebody else handed out may have come to this callee by ways that nobody watched.
+        let is_out = passage.is_some_and(|passage| passage.handed_by == Some(self.party));
         let was_lent = passage.is_some_and(|passage| passage.lent_to.contains(&self.party));
         let told = if is_lent {
             let words = "{block} was handed out that this call was lent as [in]";
             Some(of_call(Kind::OutNotACopy, Deed::End, words, call))
-        } else if owner.is_some_and(|owner| owner != self.party) {
+        } else if is_given && self.still_has(call, generation) {
+            let words = "{block} was handed out that the [in,out] variable still has";
+            Some(of_call(Kind::OutNotACopy, Deed::End, words, call))
+        } else if is_own || is_given {
+            None
+        } else if is_out {
             let words = "{block} was handed out that was handed out before and has an owner";
             Some(of_call(Kind::OutNotACopy, Deed::End, words, call))
-        } else if was_lent && owner != Some(self.party) {
+        } else if was_lent {
             Some(self.retained(books, call))
         } else {
             None
@@ -284,6 +310,25 @@ impl Crossing {
             passage.call = call;
             passage.pending = None;
         }
+    }
+
+    /// Whether another parameter was given a block as \[in,out\], and has it still.
+    fn still_has(&self, call: Call, generation: Generation) -> bool {
+        self.declared.iter().any(|declared| {
+            let Watched::InOut {
+                slot,
+                before,
+                block: Some(held),
+                ..
+            } = &declared.watched
+            else {
+                return false;
+            };
+            Some(declared.name) != call.parameter
+                && held.known.is_some_and(|(_, known)| known == generation)
+                // SAFETY: the variable is there until the crossing has ended, by the promise of `in_out`.
+                && unsafe { slot.read() } == *before
+        })
     }
 
     /// What was lent in an earlier call is handed out.
@@ -312,9 +357,12 @@ impl Crossing {
         if !self.is_there(books, held, declared.what) {
             let words = "{block} was freed, and the [in,out] variable still points at it";
             let key = held.known.map(|(key, _)| key);
-            let key = key.filter(|_| books.get(key.unwrap_or_default()).is_some());
-            self.tell(books, Kind::InoutDangling, call, words, key);
-            self.blame(books, key);
+            let entry = key.and_then(|key| books.get(key));
+            if entry.is_none_or(|entry| !entry.is_blamed) {
+                let key = entry.and(key);
+                self.tell(books, Kind::InoutDangling, call, words, key);
+                self.blame(books, key);
+            }
             return false;
         }
         // SAFETY: live, and nobody uses the caller's value before the crossing has ended.
@@ -370,31 +418,37 @@ impl Crossing {
         if let Standing::Live(Some(key)) = new {
             self.receive(books, key, call, Role::InOut);
         }
-        match old.and_then(|held| held.known) {
+        if failed || !is_sound {
             // One mistake was told already.
-            Some((key, _)) if failed || !is_sound => self.blame(books, Some(key)),
-            Some((key, generation)) => {
-                let (kind, words) = if declared.is_member && new == Standing::Null {
-                    let words =
-                        "NULL was stored in a structure in place of {block}, which was never freed";
-                    ((Kind::ElementLeaked, Rule::only(35)), words)
-                } else {
-                    let words =
-                        "an [in,out] value was replaced, and {block} that it was is never freed";
-                    let kind = Kind::InoutLeaked;
-                    ((kind, kind.rules()), words)
-                };
-                self.expect_free(books, key, kind, call, words);
-                let party = self.party;
-                if let Some(passage) = books.crossed.passes(generation, call) {
-                    // The callee has it now, to free it or to hand it out one day.
-                    passage.owner = Some(party);
-                    passage.lent_to.clear();
-                }
-            }
-            None => {}
+            self.blame(books, old_key);
         }
         is_sound
+    }
+
+    /// An \[in,out\] value was replaced, and what it was is the callee's now: to free it, or to hand it out, in this call or one
+    /// day.
+    fn give_up(&self, books: &mut Books, declared: &Declared, held: &Held, value: *mut c_void) {
+        let Some((key, generation)) = held
+            .known
+            .filter(|_| self.is_there(books, held, declared.what))
+        else {
+            return;
+        };
+        let (kind, words) = if declared.is_member && value.is_null() {
+            let words = "NULL was stored in a structure in place of {block}, which was never freed";
+            ((Kind::ElementLeaked, Rule::only(35)), words)
+        } else {
+            let words = "an [in,out] value was replaced, and {block} that it was is never freed";
+            let kind = Kind::InoutLeaked;
+            ((kind, kind.rules()), words)
+        };
+        let call = self.call(Some(declared.name));
+        self.expect_free(books, key, kind, call, words);
+        let party = self.party;
+        if let Some(passage) = books.crossed.passes(generation, call) {
+            passage.owner = Some(party);
+            passage.lent_to.clear();
+        }
     }
 
     /// Whether what a parameter held when the call began is still there.
@@ -411,6 +465,13 @@ impl Crossing {
             && let Some(entry) = books.get(key)
         {
             books.crossed.expect_nothing(entry.generation());
+        }
+    }
+
+    /// The same of a block that was freed: what is done with it in the call is one mistake with its being passed.
+    pub(super) fn blame_if_gone(&self, books: &mut Books, standing: Standing) {
+        if let Standing::Freed(key) = standing {
+            self.blame(books, Some(key));
         }
     }
 

@@ -9,8 +9,10 @@
 //! ```
 //!
 //! 1. A block is named by its [`Generation`], never by its address, which may be another's tomorrow.
-//! 2. A passage ends when its block is freed, or its session closes.
-//! 3. A call that never returns stays open until the next one of its thread that begins well above it, or until its
+//! 2. A passage ends when its block leaves the quarantine, or its session closes.
+//! 3. A sentinel is one call's until that is over. Then it is the last to be planted again, so that a late use of it is told of
+//!    the right variable.
+//! 4. A call that never returns stays open until the next one of its thread that begins well above it, or until its
 //!    session closes. Nothing that it says of variables and buffers is kept here, so nothing dangles.
 
 use core::hash::{Hash, Hasher};
@@ -20,7 +22,7 @@ use std::sync::atomic::AtomicPtr;
 
 use allocator_api2::alloc::{Allocator, Layout, System};
 use allocator_api2::vec::Vec;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::record::{Call, Name};
 use super::scramble::Scramble;
@@ -65,6 +67,7 @@ pub(crate) struct Open {
     pub(crate) session: SessionId,
     /// The call that it was made in; 0 if in none.
     pub(crate) outer: CrossingId,
+    pub(crate) method: Name,
     /// Whose method it is.
     pub(crate) party: Party,
     /// Where on its thread's stack it began.
@@ -88,6 +91,8 @@ pub(crate) struct Lent {
 /// In which variable a sentinel was planted last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim {
+    /// The call, while it is under way and the sentinel is no other's; 0 when it is over.
+    pub(crate) crossing: CrossingId,
     pub(crate) session: SessionId,
     pub(crate) call: Call,
     pub(crate) rules: &'static [Rule],
@@ -127,6 +132,8 @@ pub(crate) struct Passage {
     /// Whom it was lent to, while it was its owner's.
     pub(crate) lent_to: Vec<Party, System>,
     pub(crate) role: Role,
+    /// It was freed, and is in quarantine.
+    pub(crate) is_freed: bool,
     /// The call in which it crossed last.
     pub(crate) call: Call,
     pub(crate) pending: Option<Pending>,
@@ -136,6 +143,8 @@ pub(crate) struct Passage {
 #[derive(Clone, Copy, Debug)]
 struct Failed {
     session: SessionId,
+    /// The thread that the call was made on.
+    thread: u32,
     first: u64,
     last: u64,
     call: Call,
@@ -152,7 +161,7 @@ pub(crate) struct Crossed {
     failed: Vec<Failed, System>,
     /// Objects that were given interfaces of the caller's, through which they may call.
     callers: Vec<(SessionId, Party), System>,
-    names: Vec<Name, System>,
+    names: HashSet<&'static str, Scramble, TableMemory<System>>,
     /// BSTRs in static storage, by complemented address.
     literals: Vec<usize, System>,
 }
@@ -160,9 +169,11 @@ pub(crate) struct Crossed {
 /// Bytes of stack by which the places of two calls may differ, the inner one seeming to be above the outer.
 const FRAMES: usize = 2048;
 
-/// Where the newest table starts. Nobody reads it but a leak checker, so the compiler must be told that it is used.
+/// Where the newest tables start. Nobody reads it but a leak checker, so the compiler must be told that it is used.
 #[used]
 static PASSAGES: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+#[used]
+static NAMES: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
 impl Crossed {
     pub(super) const fn new() -> Self {
@@ -175,7 +186,7 @@ impl Crossed {
             passages: HashMap::with_hasher_in(Scramble, memory(&PASSAGES)),
             failed: Vec::new_in(System),
             callers: Vec::new_in(System),
-            names: Vec::new_in(System),
+            names: HashSet::with_hasher_in(Scramble, memory(&NAMES)),
             literals: Vec::new_in(System),
         }
     }
@@ -188,6 +199,11 @@ impl Crossed {
             .retain(|generation, _| generation.session != session);
         self.failed.retain(|failed| failed.session != session);
         self.callers.retain(|(of, _)| *of != session);
+        for claim in &mut self.claims {
+            if claim.session == session {
+                claim.crossing = 0;
+            }
+        }
     }
 
     // ------------------------------------------------------------------------------------ calls
@@ -225,6 +241,11 @@ impl Crossed {
             && open.frame.saturating_add(FRAMES) < frame
         {
             self.close(id);
+            for claim in &mut self.claims {
+                if claim.crossing == id {
+                    claim.crossing = 0;
+                }
+            }
             id = open.outer;
         }
         id
@@ -261,10 +282,26 @@ impl Crossed {
         }
     }
 
-    /// A block as an open call was given it: the innermost that has it.
-    pub(crate) fn lent(&mut self, generation: Generation) -> Option<&mut Lent> {
-        let is_it = |lent: &&mut Lent| lent.generation == generation;
-        self.lent.iter_mut().rev().find(is_it)
+    /// A block as an open call was given it: the innermost of those that a thread is in, by the call it is in; or else the
+    /// newest of any thread. With whether the thread is in it.
+    pub(crate) fn lent(
+        &mut self,
+        generation: Generation,
+        within: CrossingId,
+    ) -> Option<(&mut Lent, bool)> {
+        let newest = self
+            .lent
+            .iter()
+            .rposition(|it| it.generation == generation)?;
+        let mut id = within;
+        while let Some(open) = self.open(id) {
+            let is_it = |it: &Lent| it.generation == generation && it.crossing == id;
+            if let Some(index) = self.lent.iter().rposition(is_it) {
+                return Some((&mut self.lent[index], true));
+            }
+            id = open.outer;
+        }
+        Some((&mut self.lent[newest], false))
     }
 
     /// The same, as that call was given it.
@@ -282,7 +319,16 @@ impl Crossed {
         }
     }
 
-    /// A block was freed.
+    /// A block was freed. What is known of it is still of use while it is in quarantine.
+    pub(super) fn freed(&mut self, generation: Generation) {
+        if !self.passages.is_empty()
+            && let Some(passage) = self.passages.get_mut(&generation)
+        {
+            passage.is_freed = true;
+        }
+    }
+
+    /// A block is gone.
     pub(super) fn forget(&mut self, generation: Generation) {
         if !self.passages.is_empty() {
             self.passages.remove(&generation);
@@ -296,6 +342,12 @@ impl Crossed {
         self.passages.get(&generation)
     }
 
+    /// Whether a block that crossed is still live.
+    pub(crate) fn is_there(&self, generation: Generation) -> bool {
+        self.passage(generation)
+            .is_some_and(|passage| !passage.is_freed)
+    }
+
     /// The passage of a block, a new one if it never crossed; `None` if there is no memory.
     pub(crate) fn passes(&mut self, generation: Generation, call: Call) -> Option<&mut Passage> {
         self.passages.try_reserve(1).ok()?;
@@ -304,6 +356,7 @@ impl Crossed {
             handed_by: None,
             lent_to: Vec::new_in(System),
             role: Role::In,
+            is_freed: false,
             call,
             pending: None,
         };
@@ -317,11 +370,17 @@ impl Crossed {
         }
     }
 
-    /// A call failed, in which blocks with these numbers were allocated.
-    pub(crate) fn fails(&mut self, session: SessionId, first: u64, last: u64, call: Call) {
+    /// A call of this thread's failed, while which blocks with these numbers were allocated.
+    pub(crate) fn fails(
+        &mut self,
+        (session, thread): (SessionId, u32),
+        (first, last): (u64, u64),
+        call: Call,
+    ) {
         if first < last && self.failed.try_reserve(1).is_ok() {
             self.failed.push(Failed {
                 session,
+                thread,
                 first,
                 last,
                 call,
@@ -329,10 +388,11 @@ impl Crossed {
         }
     }
 
-    /// The innermost failed call in which a block was allocated.
-    pub(crate) fn failed_in(&self, generation: Generation) -> Option<Call> {
+    /// The innermost failed call in which a block was allocated by a thread.
+    pub(crate) fn failed_in(&self, generation: Generation, thread: u32) -> Option<Call> {
         let is_in = |failed: &&Failed| {
             failed.session == generation.session
+                && failed.thread == thread
                 && (failed.first + 1..=failed.last).contains(&generation.id)
         };
         self.failed.iter().find(is_in).map(|failed| failed.call)
@@ -340,17 +400,33 @@ impl Crossed {
 
     // -------------------------------------------------------------------------------- sentinels
 
-    /// Takes a sentinel for a variable: its number; `None` if there is no memory.
+    /// Takes a sentinel for a variable, in turn: its number; `None` if all are in calls under way, or there is no memory.
     pub(crate) fn claim(&mut self, claim: Claim) -> Option<usize> {
-        let index = self.next_claim;
-        if index == self.claims.len() {
+        if self.claims.len() < sentinel::COUNT {
             self.claims.try_reserve(1).ok()?;
             self.claims.push(claim);
-        } else {
-            self.claims[index] = claim;
+            return Some(self.claims.len() - 1);
         }
+        let index = (0..sentinel::COUNT)
+            .map(|turn| (self.next_claim + turn) % sentinel::COUNT)
+            .find(|index| self.claims[*index].crossing == 0)?;
+        self.claims[index] = claim;
         self.next_claim = (index + 1) % sentinel::COUNT;
         Some(index)
+    }
+
+    /// A call is over, and its sentinel may be planted again.
+    pub(crate) fn release(&mut self, index: usize, crossing: CrossingId) {
+        if let Some(claim) = self.claims.get_mut(index)
+            && claim.crossing == crossing
+        {
+            claim.crossing = 0;
+        }
+    }
+
+    /// Whether it was told that a sentinel was used.
+    pub(crate) fn is_told(&self, index: usize) -> bool {
+        self.claims.get(index).is_some_and(|claim| claim.is_told)
     }
 
     pub(crate) fn claimed(&mut self, index: usize) -> Option<&mut Claim> {
@@ -361,11 +437,11 @@ impl Crossed {
 
     /// Keeps a name for ever; `None` if there is no memory.
     pub(crate) fn name(&mut self, text: &str) -> Option<Name> {
-        if let Some(name) = self.names.iter().find(|name| name.0 == text) {
-            return Some(*name);
-        }
         if text.is_empty() {
             return Some(Name(""));
+        }
+        if let Some(name) = self.names.get(text) {
+            return Some(Name(name));
         }
         self.names.try_reserve(1).ok()?;
         let layout = Layout::for_value(text);
@@ -375,9 +451,9 @@ impl Crossed {
         // SAFETY: they are initialised now, and never freed nor written again.
         let bytes: &'static [u8] = unsafe { slice::from_raw_parts(memory, text.len()) };
         // SAFETY: a copy of text.
-        let name = Name(unsafe { core::str::from_utf8_unchecked(bytes) });
-        self.names.push(name);
-        Some(name)
+        let name = unsafe { core::str::from_utf8_unchecked(bytes) };
+        self.names.insert(name);
+        Some(Name(name))
     }
 
     /// Knows a BSTR in static storage from now on.

@@ -42,6 +42,8 @@ pub(crate) struct Entry {
     pub(crate) id: u64,
     /// The length of the BSTR that a reallocation is for, which comes next.
     pub(crate) wanted: Option<ByteLen>,
+    /// The thread that allocated it, if that was in an annotated call; 0 if not.
+    pub(crate) thread: u32,
     /// Pins that were not taken back.
     pub(crate) pins: usize,
     /// Those of them that were taken back from the string that took the place of this one, which was told.
@@ -82,6 +84,7 @@ impl Entry {
             session: 0,
             id: 0,
             wanted: None,
+            thread: 0,
             pins: 0,
             strayed: 0,
             replaced: None,

@@ -93,6 +93,19 @@ impl Name {
 pub(crate) struct Call {
     pub(crate) method: Name,
     pub(crate) parameter: Option<Name>,
+    /// Which of its elements, if it is an array.
+    pub(crate) element: Option<u32>,
+}
+
+impl Call {
+    /// The parameter, as a report names it: `titles[2]`.
+    pub(crate) fn spelled(&self) -> Option<String> {
+        let name = self.parameter?.as_str();
+        Some(match self.element {
+            Some(index) => format!("{name}[{index}]"),
+            None => name.to_owned(),
+        })
+    }
 }
 
 /// An allocation that failed because somebody planned it.

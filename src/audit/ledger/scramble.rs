@@ -1,10 +1,10 @@
-//! The hash of keys that are addresses.
+//! The hash of keys that are addresses, and of names.
 
 use core::hash::{BuildHasher, Hasher};
 
 use crate::task::table_memory::hash;
 
-/// The hash of keys that are addresses, or complements of them, alone.
+/// The hash of keys that are addresses, or complements of them, alone; and of short texts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scramble;
 
@@ -26,7 +26,9 @@ impl Hasher for Scrambled {
 
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            self.write_usize((*byte).into());
+            #[expect(clippy::cast_possible_truncation, reason = "it is a hash")]
+            let before = self.0 as usize;
+            self.write_usize(before ^ usize::from(*byte));
         }
     }
 

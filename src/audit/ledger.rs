@@ -350,6 +350,7 @@ impl Books {
     ///
     /// * Nobody uses the block any more.
     pub(super) unsafe fn give_back(&mut self, entry: &Entry) {
+        self.crossed.forget(entry.generation());
         let shape = entry.shape();
         if entry.is_paged {
             let mut was_entered = false;
@@ -448,7 +449,6 @@ impl Books {
     /// * Nobody uses the block any more, and it is in no quarantine.
     pub(super) unsafe fn release(&mut self, key: usize) {
         if let Some(entry) = self.entries.remove(&key) {
-            self.crossed.forget(entry.generation());
             // SAFETY: the caller's promise.
             unsafe { self.give_back(&entry) };
         }
@@ -523,7 +523,6 @@ impl Books {
                     book.newest = 0;
                 }
             }
-            self.crossed.forget(entry.generation());
             // SAFETY: a block in quarantine was undressed or is bare, and only a stray pointer could write to it.
             if let Some(offset) = unsafe { entry.shape().written_after() } {
                 let offset = offset - entry.first().cast_signed();

@@ -19,8 +19,18 @@ pub(super) struct Elements {
     place: Storage,
     /// How many there are, when the call has returned.
     count: *const u32,
-    /// What was in them when it began.
+    /// What was in them when it began, by address.
     before: Vec<Held, System>,
+}
+
+impl Elements {
+    /// An element that was there when the call began.
+    fn before(&self, value: *mut c_void) -> Option<&Held> {
+        let at = self
+            .before
+            .binary_search_by_key(&value.addr(), |held| held.pointer.addr());
+        at.ok().map(|at| &self.before[at])
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +110,7 @@ impl Crossing {
                 }
             }
         }
+        before.sort_unstable_by_key(|held| held.pointer.addr());
         let elements = Elements {
             place: Storage::Callers(start, capacity),
             count,
@@ -166,18 +177,19 @@ impl Crossing {
             if there.try_reserve(1).is_ok() {
                 there.push(value.addr());
             }
-            let is_as_before = |old: &Held| {
-                old.pointer == value && old.known.is_none_or(|(key, old)| is_live(books, key, old))
-            };
-            if !elements.before.iter().any(is_as_before) {
+            let old = elements.before(value);
+            let is_there = |old: &Held| old.known.is_none_or(|(key, old)| is_live(books, key, old));
+            if !old.is_some_and(is_there) {
                 self.judge_element(books, declared, value, index, array);
             }
         }
+        there.sort_unstable();
         for old in &elements.before {
             let Some((key, generation)) = old.known else {
                 continue;
             };
-            if is_live(books, key, generation) && !there.contains(&old.pointer.addr()) {
+            if is_live(books, key, generation) && there.binary_search(&old.pointer.addr()).is_err()
+            {
                 let words = "{block} was left behind by the array, and never freed";
                 let call = self.call(Some(declared.name));
                 let kind = (Kind::ElementLeaked, Rule::only(34));
@@ -198,7 +210,7 @@ impl Crossing {
         for index in 0..count {
             // SAFETY: within the array, and initialised.
             let value = unsafe { element(start, index) };
-            let was_there = elements.before.iter().any(|old| old.pointer == value);
+            let was_there = elements.before(value).is_some();
             let call = self.call_of_element(Some(declared.name), index);
             match standing(books, value, declared.what) {
                 Standing::Freed(key) if was_there => {

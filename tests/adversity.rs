@@ -94,6 +94,18 @@ fn a_null_pointer_for_a_result_is_told_in_the_first_call() {
     }
 }
 
+/// A C function's name is not taken for an encoded one of C++: not by the program, nor by who reads its crash record.
+#[test]
+#[cfg(target_os = "linux")]
+fn functions_of_c_have_their_own_names() {
+    for case in ["short-name", "short-name-abort"] {
+        let Some(output) = checked(&[], &[case]) else {
+            return;
+        };
+        tools::line_with(&text(&output.stderr), "    v at tests/c/audit/adversity.c:");
+    }
+}
+
 // ------------------------------------------------------------------------------------ signals
 
 /// All that end a process by default, but for the real-time ones and SIGKILL.

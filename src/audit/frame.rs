@@ -33,7 +33,10 @@ const RUNTIME: &[&str] = &[
 impl Frame {
     pub(super) fn of(address: usize, symbol: &backtrace::Symbol) -> Self {
         Self {
-            function: symbol.name().map(|name| format!("{name:#}")),
+            function: symbol.name().map(|name| match name.as_str() {
+                Some(plain) if !is_mangled(plain) => plain.to_owned(),
+                _ => format!("{name:#}"),
+            }),
             file: symbol.filename().map(|file| file.display().to_string()),
             line: symbol.lineno(),
             address,
@@ -113,6 +116,14 @@ impl Frame {
     fn is_unknown(&self) -> bool {
         self.function.is_none() && self.file.is_none()
     }
+}
+
+/// Whether a symbol's name is an encoded one, of C++ or Rust. A C function `i` would be decoded to `int`.
+pub(super) fn is_mangled(symbol: &str) -> bool {
+    // macOS puts a line before each symbol.
+    ["_Z", "__Z", "_R", "__R"]
+        .iter()
+        .any(|prefix| symbol.starts_with(prefix))
 }
 
 /// Parts of the paths of sources that lie between a program and olemem.

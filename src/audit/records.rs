@@ -153,6 +153,12 @@ pub fn sarif(report: &Report, signals: &[Signalled]) -> String {
     report.to_sarif_with(signals)
 }
 
+/// Whether a symbol's name is to be decoded.
+#[must_use]
+pub fn is_mangled(symbol: &str) -> bool {
+    super::frame::is_mangled(symbol)
+}
+
 /// A frame of another process.
 #[must_use]
 pub fn frame(

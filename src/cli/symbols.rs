@@ -42,7 +42,7 @@ impl Symbols {
         while let Ok(Some(frame)) = found.next() {
             let function = frame
                 .function
-                .and_then(|name| name.demangle().ok().map(|name| name.into_owned()))
+                .and_then(|name| Some(decoded(&name.raw_name().ok()?)))
                 .or_else(|| file.symbol(place));
             let location = frame.location.as_ref();
             frames.push(records::frame(
@@ -86,8 +86,16 @@ impl Symbolised {
 
     /// The function by the table of symbols, where there is nothing better.
     fn symbol(&self, address: u64) -> Option<String> {
-        let name = self.loader.find_symbol(address)?;
-        Some(addr2line::demangle_auto(name.into(), None).into_owned())
+        self.loader.find_symbol(address).map(decoded)
+    }
+}
+
+/// A function's name, as its language has it.
+fn decoded(symbol: &str) -> String {
+    if records::is_mangled(symbol) {
+        addr2line::demangle_auto(symbol.into(), None).into_owned()
+    } else {
+        symbol.to_owned()
     }
 }
 

@@ -215,6 +215,11 @@ static int session_left(int is_sound) {
     return 0;
 }
 
+/* A name that is a type to who decodes the names of C++. */
+static void v(void) {
+    kept = SysAllocString(OLESTR("held"));
+}
+
 int main(int count, char **arguments) {
     char const *what = count > 1 ? arguments[1] : "";
     char const *argument = count > 2 ? arguments[2] : "";
@@ -228,6 +233,11 @@ int main(int count, char **arguments) {
         CoGetMalloc(1, NULL);
     } else if (strcmp(what, "null-out-string") == 0) {
         SysReAllocString(NULL, OLESTR("text"));
+    } else if (strcmp(what, "short-name") == 0) {
+        v();
+    } else if (strcmp(what, "short-name-abort") == 0) {
+        v();
+        abort();
     } else if (strcmp(what, "signal") == 0) {
         /* A background job of a shell, or what nohup started, has some ignored. */
         signal(atoi(argument), SIG_DFL);

@@ -262,6 +262,18 @@ olemem: 3 runs, 2 allocations failed in turn; 1 run is broken: 1 error, 0 warnin
         assert_eq!(sweep.runs()[0].wrongs(), [Wrong::RecordedNothing]);
     }
 
+    /// Whoever narrows a sweep to what never happens has proved nothing.
+    #[test]
+    fn a_choice_that_nothing_matches_is_told() {
+        let text = |_: &Session| drop(Bstr::try_from_str("text"));
+        for options in [plain().of(Family::Task), plain().above(4096)] {
+            let sweep = options.run(text);
+            assert_eq!(sweep.runs().len(), 1);
+            assert_eq!(sweep.runs()[0].wrongs(), [Wrong::NothingMatched]);
+        }
+        plain().of(Family::Bstr).run(text).assert_clean();
+    }
+
     #[test]
     #[should_panic(expected = "never-gave-up")]
     fn an_assertion_shows_the_table() {

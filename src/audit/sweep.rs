@@ -103,6 +103,8 @@ pub enum Wrong {
     FailedByItself,
     /// The session saw no operation: there was nothing to judge.
     RecordedNothing,
+    /// None of the allocations that were to fail, by their family or size, was made.
+    NothingMatched,
     /// The process left no report.
     LeftNoReport,
 }
@@ -120,6 +122,7 @@ impl Wrong {
             Self::NeverGaveUp => "never-gave-up",
             Self::FailedByItself => "failed-by-itself",
             Self::RecordedNothing => "recorded-nothing",
+            Self::NothingMatched => "nothing-matched",
             Self::LeftNoReport => "left-no-report",
         }
     }
@@ -484,6 +487,11 @@ impl SweepOptions {
         (did, closed.expect("the session is held here"))
     }
 
+    /// Whether some allocations are left alone.
+    fn is_narrowed(&self) -> bool {
+        self.family.is_some() || self.above > 0
+    }
+
     /// The run with all that is wrong with it.
     fn judged(&self, ran: Ran) -> Run {
         let mut others = Vec::new();
@@ -496,6 +504,8 @@ impl SweepOptions {
         let came_back = matches!(ran.did, Did::Succeeded | Did::Failed(_));
         if came_back && !ran.report.has_recorded() {
             others.push(Wrong::RecordedNothing);
+        } else if came_back && self.is_narrowed() && ran.number == 1 && ran.failed == 0 {
+            others.push(Wrong::NothingMatched);
         }
         ran.judged(others)
     }

@@ -60,7 +60,8 @@ const LIMIT: u64 = 10_000;
         99   a run broke a rule, crashed or timed out (--error-exitcode chooses another;\n       \
         --deny warnings counts warnings)\n  \
         98   there is nothing to judge: the program holds no olemem or one without the audit,\n       \
-        or recorded nothing, or left by _exit; or the limit was reached that nobody gave\n  \
+        or recorded nothing, or left by _exit; no allocation is of the family and size\n       \
+        that were asked for; or the limit was reached that nobody gave\n  \
         97   the report could not be written\n  \
         126  the program cannot be started\n  \
         127  there is no such program\n  \
@@ -157,6 +158,11 @@ impl Arguments {
         value.value()
     }
 
+    /// Whether some allocations are left alone.
+    fn is_narrowed(&self) -> bool {
+        self.family.is_some() || self.above.is_some_and(|bytes| bytes > 0)
+    }
+
     /// The words that say which allocations are meant.
     fn narrowing(&self) -> Vec<String> {
         let mut words = Vec::new();
@@ -209,6 +215,12 @@ impl Arguments {
                 .to_owned(),
             );
         }
+        let is_unmatched = |wrong: &Wrong| matches!(wrong, Wrong::NothingMatched);
+        if runs.iter().any(|run| run.wrongs().iter().any(is_unmatched)) {
+            notes.push(
+                "nothing was made to fail: no allocation is of that family and size".to_owned(),
+            );
+        }
         let broken = runs
             .iter()
             .find(|run| is_broken(run) && !run.failures.is_empty());
@@ -256,6 +268,11 @@ fn write(text: &str, output: Option<File>) -> io::Result<()> {
 
 /// Whether something is wrong with a run, rather than that there is nothing to be judged.
 fn is_broken(run: &Run) -> bool {
-    let is_wrong = |wrong: &Wrong| !matches!(wrong, Wrong::RecordedNothing | Wrong::LeftNoReport);
+    let is_wrong = |wrong: &Wrong| {
+        !matches!(
+            wrong,
+            Wrong::RecordedNothing | Wrong::NothingMatched | Wrong::LeftNoReport
+        )
+    };
     run.wrongs().iter().any(is_wrong)
 }

@@ -212,6 +212,13 @@ impl Runner<'_> {
         let suppressed = report.suppress(self.known);
         if came_back && others.is_empty() && !report.has_recorded() {
             others.push(Wrong::RecordedNothing);
+        } else if came_back
+            && others.is_empty()
+            && ran.number == 1
+            && failures.is_empty()
+            && self.arguments.is_narrowed()
+        {
+            others.push(Wrong::NothingMatched);
         }
         Ok(Judged {
             run: records::run(ran.number, failures, did, report, others),

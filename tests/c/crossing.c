@@ -210,9 +210,8 @@ static void buffer_overrun(void) {
 static void element_of_the_other_family(void) {
     BSTR *titles = NULL;
     ULONG count = 0;
-    olemem_call *call = olemem_call_begin("IBrowser::get_Titles", &browser);
-    olemem_call_out_array(call, OLEMEM_BSTR, "titles", &titles, &count);
-    olemem_call_end(call, get_titles_one_of_task(&titles, &count));
+    OLEMEM_CALL("IBrowser::get_Titles", &browser,
+                get_titles_one_of_task(OLEMEM_OUT_ARRAY(OLEMEM_BSTR, "titles", &titles, &count), &count));
     SysFreeString(titles[0]);
     CoTaskMemFree(kept_text);
     CoTaskMemFree(titles);
@@ -221,11 +220,10 @@ static void element_of_the_other_family(void) {
 static void element_left_behind(void) {
     BSTR titles[2];
     ULONG count = 2;
-    olemem_call *call = olemem_call_begin("IBrowser::DropLast", &browser);
     titles[0] = text_of("one");
     titles[1] = text_of("two");
-    olemem_call_array(call, OLEMEM_BSTR, "titles", titles, 2, 2, &count);
-    olemem_call_end(call, drop_last_leaks(titles, &count));
+    OLEMEM_CALL("IBrowser::DropLast", &browser,
+                drop_last_leaks(OLEMEM_ARRAY(OLEMEM_BSTR, "titles", titles, 2, 2, &count), &count));
     SysFreeString(titles[0]);
 }
 

@@ -36,6 +36,10 @@
 #error "olemem.h is for Linux and macOS; on Windows include the headers of the Windows SDK"
 #endif
 
+#if !defined(__cplusplus) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 201112L)
+#error "olemem.h needs C11 or later: -std=c11, -std=gnu11"
+#endif
+
 #include <stddef.h>
 #include <stdint.h>
 /* Before any macro of ours is defined. */
@@ -1785,6 +1789,18 @@ template <typename T>
 inline T *olemem_call_buffer_(olemem_call *call, const char *name, T *start, size_t bytes) {
     return static_cast<T *>(olemem_call_buffer(call, name, start, bytes));
 }
+template <typename T>
+inline T *olemem_call_out_array_(olemem_call *call, UINT what, const char *name, T *variable,
+                                 const ULONG *count) {
+    olemem_call_out_array(call, what, name, variable, count);
+    return variable;
+}
+template <typename T>
+inline T *olemem_call_array_(olemem_call *call, UINT what, const char *name, T *start,
+                             ULONG capacity, ULONG entering, const ULONG *count) {
+    olemem_call_array(call, what, name, start, capacity, entering, count);
+    return start;
+}
 #define OLEMEM_SAME_TYPE_(value, given) given
 #else
 /* A void pointer is any other in C, once its type is said. An array is the pointer to its start. */
@@ -1795,6 +1811,8 @@ inline T *olemem_call_buffer_(olemem_call *call, const char *name, T *start, siz
 #define olemem_call_out_ olemem_call_out
 #define olemem_call_inout_ olemem_call_inout
 #define olemem_call_buffer_ olemem_call_buffer
+#define olemem_call_out_array_ olemem_call_out_array
+#define olemem_call_array_ olemem_call_array
 #endif
 
 #define OLEMEM_BEGIN_(method, object)                                                              \
@@ -1844,15 +1862,23 @@ inline T *olemem_call_buffer_(olemem_call *call, const char *name, T *start, siz
 /* A buffer of the caller's, and how many bytes it has. */
 #define OLEMEM_BUFFER(name, start, bytes)                                                          \
     OLEMEM_SAME_TYPE_(start, olemem_call_buffer_(olemem_here, name, start, bytes))
+/* Arrays, as olemem_call_out_array and olemem_call_array have them. */
+#define OLEMEM_OUT_ARRAY(what, name, variable, count)                                              \
+    OLEMEM_SAME_TYPE_(variable, olemem_call_out_array_(olemem_here, what, name, variable, count))
+#define OLEMEM_ARRAY(what, name, start, capacity, entering, count)                                 \
+    OLEMEM_SAME_TYPE_(start, olemem_call_array_(olemem_here, what, name, start, capacity,          \
+                                                entering, count))
 /* Waivers for the call: OLEMEM_CALL(method, object, OLEMEM_ALLOW(waivers), the call). */
 #define OLEMEM_ALLOW(waivers) olemem_call_allow(olemem_here, waivers)
 
 #else
 
-#define OLEMEM_CALL(method, object, ...) (__VA_ARGS__)
-#define OLEMEM_CALL_(type, method, object, ...) (__VA_ARGS__)
-#define OLEMEM_CALL_VOID(method, object, ...) (__VA_ARGS__)
-#define OLEMEM_CALL_RETURNING(what, method, object, ...) (__VA_ARGS__)
+/* The object is used nowhere, and no compiler is to say so. */
+#define OLEMEM_BARE_(object, ...) ((void)sizeof(object), (__VA_ARGS__))
+#define OLEMEM_CALL(method, object, ...) OLEMEM_BARE_(object, __VA_ARGS__)
+#define OLEMEM_CALL_(type, method, object, ...) OLEMEM_BARE_(object, __VA_ARGS__)
+#define OLEMEM_CALL_VOID(method, object, ...) OLEMEM_BARE_(object, __VA_ARGS__)
+#define OLEMEM_CALL_RETURNING(what, method, object, ...) OLEMEM_BARE_(object, __VA_ARGS__)
 #define OLEMEM_IN_(what, name, value) (value)
 #define OLEMEM_OUT_(what, name, variable) (variable)
 #define OLEMEM_INOUT_(what, name, variable) (variable)
@@ -1860,6 +1886,8 @@ inline T *olemem_call_buffer_(olemem_call *call, const char *name, T *start, siz
 #define OLEMEM_OUT_BSTR(name, variable) (variable)
 #define OLEMEM_INOUT_BSTR(name, variable) (variable)
 #define OLEMEM_BUFFER(name, start, bytes) (start)
+#define OLEMEM_OUT_ARRAY(what, name, variable, count) (variable)
+#define OLEMEM_ARRAY(what, name, start, capacity, entering, count) (start)
 #define OLEMEM_ALLOW(waivers) (void)0
 
 #endif

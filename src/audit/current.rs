@@ -4,13 +4,32 @@ use core::cell::Cell;
 #[cfg(all(unix, not(miri)))]
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::ledger::{CrossingId, SessionId, process_session};
+use super::ledger::{CrossingId, SessionId, books, process_session};
 
 thread_local! {
     /// The session that this thread is in; 0 if it is in none.
     static CURRENT: Cell<SessionId> = const { Cell::new(0) };
     /// The innermost annotated call that this thread is in; 0 if it is in none.
     static CROSSING: Cell<CrossingId> = const { Cell::new(0) };
+    /// There once the thread has been in one.
+    static AT_END: AtEnd = const { AtEnd };
+}
+
+/// What becomes of the calls that a thread is in when it ends: they will not return, and nothing is lent to them any more.
+struct AtEnd;
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        let mut left = crossing();
+        if left == 0 {
+            return;
+        }
+        enter_crossing(0);
+        let mut books = books();
+        while let Some(open) = books.crossed.close(left) {
+            left = open.outer;
+        }
+    }
 }
 
 /// The session of this thread; 0 if it is in none.
@@ -47,6 +66,19 @@ pub(super) fn is_of_sweep() -> bool {
 /// The innermost annotated call of this thread; 0 if it is in none.
 pub(super) fn crossing() -> CrossingId {
     CROSSING.try_with(Cell::get).unwrap_or(0)
+}
+
+/// Has the calls that this thread is in end when it does. Not while the books are locked: the system may ask for memory.
+pub(super) fn expect_end() {
+    // A thread that is about to end has nothing that would be called.
+    let _ = AT_END.try_with(|_| ());
+}
+
+/// Where on its stack this thread is.
+#[inline(never)]
+pub(crate) fn frame() -> usize {
+    let here = 0_u8;
+    core::hint::black_box(&raw const here).addr()
 }
 
 /// Has this thread be in a call from now on.

@@ -1,7 +1,7 @@
 //! What is right and wrong with a pointer, and with the bytes around a block: the verdicts, and what becomes of a
 //! freed block.
 
-use super::current::{crossing, current};
+use super::current::{crossing, current, enter_crossing, frame};
 use super::guard::Shape;
 use super::ledger::{
     Books, Call, Deed, Detail, Entry, Facts, Place, Record, Role, SessionId, State, held,
@@ -309,6 +309,9 @@ impl Books {
             return false;
         };
         let generation = entry.generation();
+        // A call that was left by other ways than a return does nothing any more.
+        let within = self.crossed.innermost(crossing(), frame());
+        enter_crossing(within);
         let mut record = if let Some(lent) = self.crossed.lent(generation) {
             if lent.is_in_out {
                 return false;

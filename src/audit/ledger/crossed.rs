@@ -10,8 +10,8 @@
 //!
 //! 1. A block is named by its [`Generation`], never by its address, which may be another's tomorrow.
 //! 2. A passage ends when its block is freed, or its session closes.
-//! 3. A call that never returns stays open until the next one of its thread that begins well above it, or until its
-//!    session closes. Nothing that it says of variables and buffers is kept here, so nothing dangles.
+//! 3. A call that never returns stays open until its thread begins another well above it, frees something there, or ends; or
+//!    until its session closes. Nothing that it says of variables and buffers is kept here, so nothing dangles.
 
 use core::hash::{Hash, Hasher};
 use core::ptr;
@@ -216,7 +216,7 @@ impl Crossed {
         Some(self.open.remove(index))
     }
 
-    /// The innermost call of a thread that is really under way. One that began well below what begins now has been left
+    /// The innermost call of a thread that is really under way. One that began well below what happens now has been left
     /// by other ways than a return. (By how much calls within calls differ depends on what the compiler put into one frame.)
     pub(crate) fn innermost(&mut self, mut id: CrossingId, frame: usize) -> CrossingId {
         // Under Miri the places of variables are in no order.

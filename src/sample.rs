@@ -18,6 +18,8 @@ use crate::bstr::owned::Bstr;
 use crate::com::{Guid, HResult, IID_UNKNOWN, Object, UnknownVtbl};
 use crate::param::{In, InOut, Out};
 
+#[cfg(all(feature = "audit", any(not(windows), miri)))]
+mod crossings;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 mod demonstration;
 #[cfg(all(feature = "export", any(not(windows), miri)))]

@@ -110,6 +110,81 @@ fn the_stories_are_the_same_under_address_sanitizer() {
     }
 }
 
+/// A later call of [`left.c`](c/left.c), which is judged as ever.
+fn later(block: u32) -> String {
+    format!(
+        "\
+error[in-freed-by-callee]: the callee freed a BSTR that it was lent as [in]
+  call IBrowser::put_Text, parameter text
+  block {block}: BSTR, 10 bytes, \"Ready\"
+  rule: R1
+  help: leave what is [in] to the caller; to keep or change a string, make a copy of one's own
+
+"
+    )
+}
+
+/// What is told of one of its calls that is judged as one that failed.
+fn changed(method: &str) -> String {
+    format!(
+        "\
+error[inout-changed-on-failure]: the call failed, and a BSTR stands in place of the old value
+  call IBrowser::{method}, parameter title
+  block 3: BSTR, 12 bytes, \"olemem\"
+  rule: R17
+  help: on failure leave an [in,out] value as it was, or free it and store NULL
+
+"
+    )
+}
+
+const HANDED_OUT: &str = "\
+error[out-set-on-failure]: the call failed, and a BSTR was handed out all the same
+  call IBrowser::Rename, parameter first
+  block 4: BSTR, 12 bytes, \"olemem\"
+  rule: R14
+  help: on failure free what was made so far and store NULL; a method that fails with data on purpose needs a waiver
+
+";
+
+/// Calls that are left by `longjmp`, or because their thread ends: nothing waits for them, the caller is not blamed for
+/// freeing what was lent to them, and later ones are judged.
+#[test]
+fn calls_that_never_return() {
+    let dir = tools::scratch("c-crossings-left");
+    for compiler in compilers().iter().filter(|known| known.language == C) {
+        for (flags, has_unwinding) in [
+            (&["-pthread", "-O0"] as &[&str], false),
+            (&["-pthread", "-O2"], false),
+            (&["-pthread", "-O2", "-fexceptions"], true),
+        ] {
+            // glibc unwinds the stack of a thread that ends, and so the call is abandoned.
+            let abandoned = if has_unwinding && cfg!(target_env = "gnu") {
+                changed("Run")
+            } else {
+                String::new()
+            };
+            let expected = [
+                format!("== jumped far\n{}", later(5)),
+                format!("== jumped far, and called\n{}", later(5)),
+                format!(
+                    "== jumped here\n{}{HANDED_OUT}{}",
+                    changed("Rename"),
+                    later(5)
+                ),
+                format!("== thread ended\n{abandoned}{}", later(4)),
+                format!("== thread ended within two\n{abandoned}{}", later(4)),
+            ];
+            let program = compiler.build_with(&dir, "left", flags, FEATURES);
+            let output = tools::run_ok(&mut Command::new(program));
+            let said = text(&output.stdout);
+            let (told, _) = said.rsplit_once("ok ").expect("a count of the checks");
+            assert_eq!(told, expected.concat(), "{compiler:?} {flags:?}");
+            assert_eq!(text(&output.stderr), "", "{compiler:?} {flags:?}");
+        }
+    }
+}
+
 /// The bare calls, no symbol of the audit's, and not a warning.
 #[test]
 fn without_the_audit_nothing_is_left() {

@@ -567,9 +567,10 @@ Not well formed.
         let longer = fed(&["inspect", "--scan", "--min-units", "12"], &dump);
         assert_eq!(longer.status.code(), Some(1));
         assert_eq!(text(&longer.stdout), "Nothing looks like a BSTR.\n");
-        let output = fed(&["inspect", "--scan", "--text"], &dump);
+        // Refused before anything is read.
+        let output = fed(&["inspect", "--scan", "--text"], &[]);
         assert_eq!(output.status.code(), Some(2));
-        let output = fed(&["inspect", "--min-units", "3"], &dump);
+        let output = fed(&["inspect", "--min-units", "3"], &[]);
         assert_eq!(output.status.code(), Some(2));
     }
 

@@ -3,7 +3,8 @@
 //! Each is a package of its own in `tests/clients`, with a lock file, so that nothing of windows-rs is
 //! in olemem's own graph. windows-sys compiles anywhere and lacks its functions when it is linked: it
 //! runs natively. The others have BSTR for Windows only: Miri, which interprets Windows code on any
-//! machine, finds olemem's functions where the program imports the system's.
+//! machine, finds olemem's functions where the program imports the system's. Without BSTR windows-core
+//! runs natively as well.
 #![cfg(all(unix, not(miri)))]
 
 #[path = "support/clients.rs"]
@@ -76,6 +77,26 @@ fn windows_sys_natively() {
     }
 }
 
+/// windows-core without its BSTR, which is for Windows only: objects and pointers of its own, and proxies between them.
+#[test]
+fn windows_core_natively() {
+    let Some(package) = clients::client("windows-core-native") else {
+        return;
+    };
+    // With the other proxy's client olemem is compiled already.
+    let target = clients::target("proxy");
+    if clients::fetched(&package, &target).is_none() {
+        return;
+    }
+    let output = tools::run_ok(clients::cargo(&package, &target).args([
+        "test",
+        "--locked",
+        "--offline",
+        "--tests",
+    ]));
+    assert!(passed(&output) >= 4, "{output:?}");
+}
+
 #[test]
 fn windows_sys_calls_every_function() {
     let Some(package) = clients::client("windows-sys-0.61") else {
@@ -142,7 +163,7 @@ fn runs(name: &str, at_least: usize) {
 #[test]
 #[ignore = "needs nightly's Miri, and a minute or two"]
 fn windows_under_miri() {
-    runs("windows-0.62", 10 + 32 + 16 + 14 + 2);
+    runs("windows-0.62", 10 + 32 + 16 + 14 + 2 + 3);
 }
 
 #[test]

@@ -12,6 +12,8 @@ mod arrays;
 mod buffers;
 #[path = "crossing/callees.rs"]
 mod callees;
+#[path = "crossing/demonstrated.rs"]
+mod demonstrated;
 #[path = "crossing/failure.rs"]
 mod failure;
 #[path = "crossing/in_is_a_bstr.rs"]

@@ -75,6 +75,7 @@ const OTHERS: &[&str] = &[
     "audit::sites",
     "audit::null_out_pointer",
     "crossing::callees",
+    "crossing::demonstrated",
     "crossing::reports",
 ];
 

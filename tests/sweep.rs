@@ -455,6 +455,104 @@ allocation  what                  the callee                          verdict
             assert_eq!(table_of(&sweep), table);
         }
     }
+
+    // ------------------------------------------------------------------------- with annotated calls
+
+    type Judged = fn(&Session, &Browser) -> Made;
+
+    fn judged_put(audit: &Session, browser: &Browser) -> Made {
+        let new = text("new")?;
+        audit
+            .call("IBrowser::put_StatusText")
+            .on(browser.as_raw())
+            .lend("text", &new)
+            .invoke(|text| browser.put_status_text(text))
+    }
+
+    fn judged_get(audit: &Session, browser: &Browser) -> Made {
+        let status = audit
+            .call("IBrowser::get_StatusText")
+            .on(browser.as_raw())
+            .fill("text")
+            .invoke(|text| browser.get_status_text(text))?;
+        assert_eq!(status, "old");
+        Ok(())
+    }
+
+    fn judged_exchange(audit: &Session, browser: &Browser) -> Made {
+        let mut mine = text("own")?;
+        audit
+            .call("IBrowser::ExchangeStatusText")
+            .on(browser.as_raw())
+            .update("text", &mut mine)
+            .invoke(|text| browser.exchange_status_text(text))?;
+        assert_eq!(mine, "old");
+        Ok(())
+    }
+
+    /// A method of a component whose status is "old"; both calls are judged.
+    fn called_in(audit: &Session, browser: &Browser, method: Judged) -> Made {
+        let old = text("old")?;
+        audit
+            .call("IBrowser::put_StatusText")
+            .on(browser.as_raw())
+            .lend("text", &old)
+            .invoke(|text| browser.put_status_text(text))?;
+        method(audit, browser)
+    }
+
+    /// What is wrong with each run.
+    fn wrongs(sweep: &Sweep) -> Vec<&[Wrong]> {
+        sweep.runs().iter().map(|run| run.wrongs()).collect()
+    }
+
+    /// With each allocation failing, and with none: not a violation, not even a warning.
+    #[test]
+    fn every_method_is_silent_where_its_calls_are_judged() {
+        for (method, runs) in [
+            (judged_put as Judged, 5),
+            (judged_get, 4),
+            (judged_exchange, 5),
+        ] {
+            for options in [plain(), plain().from_then_on()] {
+                let sweep = options.run(|audit| called_in(audit, &Browser::new(), method));
+                sweep.assert_clean();
+                assert_eq!(sweep.runs().len(), runs);
+                assert!(sweep.runs().iter().all(|run| run.violations().is_empty()));
+            }
+        }
+    }
+
+    /// The twin's mistakes by their names. What it does to the caller's string is told of the call; what it does to its own
+    /// strings is told by the heap; and a success that hands out nothing breaks no rule (R19), so that the caller has to look.
+    #[test]
+    fn the_sloppy_twin_is_told_by_its_kinds() {
+        const OK: &[Wrong] = &[];
+        const LEAK: &[Wrong] = &[Wrong::Broke(Kind::Leak)];
+        const DOUBLE_FREE: &[Wrong] = &[Wrong::Broke(Kind::DoubleFree)];
+        const DANGLING: &[Wrong] = &[Wrong::Broke(Kind::InoutDangling)];
+        const PANICKED: &[Wrong] = &[Wrong::Panicked];
+        let sloppy = |method: Judged| {
+            plain().run(|audit| {
+                // SAFETY: the sweep's session watches, and after a failure nothing is read.
+                let browser = unsafe { Browser::sloppy() };
+                called_in(audit, &browser, method)
+            })
+        };
+        let put = sloppy(judged_put);
+        assert_eq!(wrongs(&put), [OK, OK, LEAK, OK, DOUBLE_FREE, LEAK, OK]);
+        let get = sloppy(judged_get);
+        assert_eq!(wrongs(&get), [OK, OK, LEAK, PANICKED, LEAK, OK]);
+        let exchange = sloppy(judged_exchange);
+        assert_eq!(wrongs(&exchange), [OK, OK, LEAK, OK, DANGLING, LEAK, OK]);
+
+        let [told] = exchange.runs()[4].violations() else {
+            panic!("{exchange}");
+        };
+        let call = told.call.as_ref().expect("it is told of a call");
+        assert_eq!(call.method, "IBrowser::ExchangeStatusText");
+        assert_eq!(call.parameter.as_deref(), Some("text"));
+    }
 }
 
 // --------------------------------------------------------------------------------------- the forms

@@ -26,7 +26,7 @@ use std::sync::OnceLock;
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 
-use super::current::{crossing, current, enter_crossing};
+use super::current::{crossing, current, enter_crossing, expect_end, frame};
 use super::judge::of_call;
 use super::ledger::{
     Books, Call, Claim, CrossingId, Deed, Facts, Generation, Lent, Name, Open, Party, Pending,
@@ -167,6 +167,7 @@ impl Crossing {
 
     /// The same in a session; `frame` is a place on the stack of whoever calls.
     pub(crate) fn begin_in(session: SessionId, method: &str, frame: usize) -> Self {
+        expect_end();
         let mut books = books();
         let session = books.effective(session);
         let before = books.crossed.innermost(crossing(), frame);
@@ -649,13 +650,6 @@ static AFTER: OnceLock<fn()> = OnceLock::new();
 pub(super) fn after_each(look: fn()) {
     // Process mode begins once.
     let _ = AFTER.set(look);
-}
-
-/// Where the caller's frame is, for telling calls that were never left by a return.
-#[inline(never)]
-pub(crate) fn frame() -> usize {
-    let here = 0_u8;
-    core::hint::black_box(&raw const here).addr()
 }
 
 /// Runs code in no call: what it does is the program's doing.

@@ -5,7 +5,7 @@ use core::cell::Cell;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::ledger::{CrossingId, SessionId, process_session};
+use super::ledger::{CrossingId, SessionId, books, process_session};
 
 thread_local! {
     /// The session that this thread is in; 0 if it is in none.
@@ -14,6 +14,25 @@ thread_local! {
     static CROSSING: Cell<CrossingId> = const { Cell::new(0) };
     /// This thread's number; 0 as long as nobody asked for it.
     static THREAD: Cell<u32> = const { Cell::new(0) };
+    /// There once the thread has been in one.
+    static AT_END: AtEnd = const { AtEnd };
+}
+
+/// What becomes of the calls that a thread is in when it ends: they will not return, and nothing is lent to them any more.
+struct AtEnd;
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        let mut left = crossing();
+        if left == 0 {
+            return;
+        }
+        enter_crossing(0);
+        let mut books = books();
+        while let Some(outer) = books.crossed.abandon(left) {
+            left = outer;
+        }
+    }
 }
 
 /// The last number that a thread was given.
@@ -53,6 +72,19 @@ pub(super) fn is_of_sweep() -> bool {
 /// The innermost annotated call of this thread; 0 if it is in none.
 pub(super) fn crossing() -> CrossingId {
     CROSSING.try_with(Cell::get).unwrap_or(0)
+}
+
+/// Has the calls that this thread is in end when it does. Not while the books are locked: the system may ask for memory.
+pub(super) fn expect_end() {
+    // A thread that is about to end has nothing that would be called.
+    let _ = AT_END.try_with(|_| ());
+}
+
+/// Where on its stack this thread is.
+#[inline(never)]
+pub(crate) fn frame() -> usize {
+    let here = 0_u8;
+    core::hint::black_box(&raw const here).addr()
 }
 
 /// Has this thread be in a call from now on.

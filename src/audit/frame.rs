@@ -30,6 +30,15 @@ const RUNTIME: &[&str] = &[
     "start_thread",
 ];
 
+/// What runs a closure in a session, and where it stands.
+const RUNNERS: &[(&str, &str)] = &[
+    ("olemem::audit::session::check", "src/audit/session.rs"),
+    (
+        "olemem::audit::sweep::SweepOptions::within",
+        "src/audit/sweep.rs",
+    ),
+];
+
 impl Frame {
     pub(super) fn of(address: usize, symbol: &backtrace::Symbol) -> Self {
         Self {
@@ -69,6 +78,7 @@ impl Frame {
         let name = self.function.as_deref().unwrap_or("");
         let is_ours = self.file.as_deref().is_some_and(|file| {
             file.starts_with(sources)
+                || is_header(file)
                 || (file.starts_with("src/") && name.contains("olemem"))
                 || (file.contains("/backtrace-0.") && file.contains("/src/"))
         });
@@ -88,14 +98,31 @@ impl Frame {
             || (name == "handle" && file.ends_with("src/audit/trespass.rs"))
     }
 
-    /// Whether it is what runs a closure in a session.
-    fn is_check(&self) -> bool {
+    /// Whether it is what runs a closure in a session: `check`, or a run of a sweep.
+    fn is_runner(&self) -> bool {
         let name = self.function.as_deref().unwrap_or("");
         let file = self.file.as_deref().unwrap_or("");
+        RUNNERS.iter().any(|(path, source)| {
+            // Where there are lines only, the name has no path.
+            let (_, short) = path.rsplit_once("::").unwrap_or(("", path));
+            name.starts_with(path)
+                || (file.ends_with(source)
+                    && (name.starts_with("{closure")
+                        || name
+                            .strip_prefix(short)
+                            .is_some_and(|rest| rest.starts_with('<'))))
+        })
+    }
+
+    /// Whether it is olemem's between a callee and its caller: what makes an annotated call.
+    fn is_between(&self) -> bool {
+        let name = self.function.as_deref().unwrap_or("");
+        let file = self.file.as_deref().unwrap_or("");
+        let is_invoke = name.starts_with("olemem::crossing::Call<") && name.ends_with("::invoke");
         // Where there are lines only, the name has no path.
-        name.starts_with("olemem::audit::session::check")
-            || (file.ends_with("src/audit/session.rs")
-                && (name.starts_with("check<") || name.starts_with("{closure")))
+        is_invoke
+            || (file.ends_with("src/crossing.rs") && name.starts_with("invoke<"))
+            || is_header(file)
     }
 
     /// Whether the program's own functions end above it.
@@ -140,6 +167,11 @@ pub(super) fn is_library(file: &str) -> bool {
     file.starts_with('/') && LIBRARY_SOURCES.iter().any(|part| file.contains(part))
 }
 
+/// Whether a file is the header: what it has for C++ is compiled into the program.
+fn is_header(file: &str) -> bool {
+    file.ends_with("/olemem.h")
+}
+
 /// Puts the line that the compiler told where the innermost frame has none.
 pub(super) fn name_first(frames: &mut Vec<Frame>, file: &str, line: u32) {
     match frames.first_mut() {
@@ -155,7 +187,7 @@ pub(super) fn name_first(frames: &mut Vec<Frame>, file: &str, line: u32) {
 /// Where olemem's own sources are.
 pub(super) const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 
-/// Cuts olemem's own frames away, and what the language's runtime has below `main` and below a thread's function.
+/// Cuts olemem's own frames away, those between a callee and its caller among them, and what the language's runtime has below `main` and below a thread's function.
 pub(super) fn trim(frames: &mut Vec<Frame>, sources: &str) {
     let is_inside = |index: &usize| {
         // A signal's way to its handler has no name.
@@ -171,13 +203,14 @@ pub(super) fn trim(frames: &mut Vec<Frame>, sources: &str) {
     {
         frames.truncate(main + 1);
     }
-    let is_end = |frame: &Frame| frame.is_runtime() || frame.is_check();
+    let is_end = |frame: &Frame| frame.is_runtime() || frame.is_runner();
     if let Some(outermost) = frames.iter().position(is_end) {
         frames.truncate(outermost);
         while frames.last().is_some_and(Frame::is_library) {
             frames.pop();
         }
     }
+    frames.retain(|frame| !frame.is_between());
     let known = frames.iter().rposition(|frame| !frame.is_unknown());
     if let Some(last) = known {
         frames.truncate(last + 1);

@@ -1,10 +1,11 @@
 //! What is right and wrong with a pointer, and with the bytes around a block: the verdicts, and what becomes of a
 //! freed block.
 
-use super::current::{crossing, current};
+use super::current::{crossing, current, enter_crossing, frame};
 use super::guard::Shape;
 use super::ledger::{
-    Books, Call, Deed, Detail, Entry, Facts, Place, Record, Role, SessionId, State, held,
+    Books, Call, CrossingId, Deed, Detail, Entry, Facts, Place, Record, Role, SessionId, State,
+    held,
 };
 use super::rules::{Kind, Rule, Severity};
 use super::sentinel;
@@ -97,7 +98,8 @@ impl Books {
         record.at = self.sites.keep(at);
         if record.call.is_none()
             && record.deed != Deed::End
-            && let Some(open) = self.crossed.open(crossing())
+            && let within = self.within()
+            && let Some(open) = self.crossed.open(within)
             && open.session == session
         {
             record.call = Some(Call {
@@ -108,6 +110,13 @@ impl Books {
         }
         self.record(session, record);
         true
+    }
+
+    /// The innermost call that this thread is in. One that was left by other ways than a return does nothing any more.
+    fn within(&mut self) -> CrossingId {
+        let within = self.crossed.innermost(crossing(), frame());
+        enter_crossing(within);
+        within
     }
 
     /// The session that a violation belongs to: that of the block, or, where that is over, the calling thread's.
@@ -324,8 +333,8 @@ impl Books {
             return false;
         };
         let generation = entry.generation();
-        let mut record = if let Some((lent, is_within)) = self.crossed.lent(generation, crossing())
-        {
+        let within = self.within();
+        let mut record = if let Some((lent, is_within)) = self.crossed.lent(generation, within) {
             if lent.is_in_out {
                 return false;
             }
@@ -343,7 +352,7 @@ impl Books {
             let call = lent.call;
             of_call(Kind::InFreedByCallee, deed, words, call)
         } else {
-            let Some(record) = self.of_earlier(&entry, deed) else {
+            let Some(record) = self.of_earlier(&entry, deed, within) else {
                 return false;
             };
             record
@@ -365,8 +374,8 @@ impl Books {
 
     /// What is wrong with freeing, or using, a block that has crossed: it is not the innermost callee's any more, or never
     /// was. `None` if nothing is known to be.
-    fn of_earlier(&self, entry: &Entry, deed: Deed) -> Option<Record> {
-        let open = self.crossed.open(crossing())?;
+    fn of_earlier(&self, entry: &Entry, deed: Deed, within: CrossingId) -> Option<Record> {
+        let open = self.crossed.open(within)?;
         let passage = self.crossed.passage(entry.generation())?;
         let party = open.party;
         if passage.owner == Some(party) {
@@ -401,8 +410,9 @@ impl Books {
     }
 
     /// A block that its owner has freed, and that a callee uses which had it in an earlier call.
-    fn kept_too_long(&self, entry: &Entry, deed: Deed) -> Option<Record> {
-        let mut record = self.of_earlier(entry, deed)?;
+    fn kept_too_long(&mut self, entry: &Entry, deed: Deed) -> Option<Record> {
+        let within = self.within();
+        let mut record = self.of_earlier(entry, deed, within)?;
         if record.severity != Severity::Error {
             // Whoever it was, what was done is not to be told as less than it is.
             return None;

@@ -6,8 +6,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
 use super::counting;
-use super::crossing::{Crossing, frame};
-use super::current::{current, enter};
+use super::crossing::Crossing;
+use super::current::{current, enter, frame};
 #[cfg(all(unix, not(miri)))]
 use super::guard::Guard;
 use super::judge::facts;

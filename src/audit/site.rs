@@ -192,6 +192,7 @@ impl Stack {
 }
 
 /// The frames of addresses of this process, as [`Stack::resolve`] gives them.
+#[cfg(all(unix, not(miri)))]
 pub(super) fn resolved(addresses: impl Iterator<Item = usize>) -> std::vec::Vec<Frame> {
     let mut frames = std::vec::Vec::new();
     for address in addresses {

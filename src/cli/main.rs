@@ -62,7 +62,7 @@ enum Command {
         after_help = "Examples:\n  \
             olemem demo                each byte of five strings\n  \
             olemem demo double-free    a mistake, made and avoided\n  \
-            olemem demo all            every mistake that the heap can see\n\n\
+            olemem demo all            every mistake that is told\n\n\
             Exit status: 0 if everything went as it is documented, otherwise 1; 2 for an unknown kind."
     )]
     Demo {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use olemem::audit::{Check, Kind};
+use olemem::audit::Kind;
 use olemem::sample::{self, Conduct};
 
 use crate::output;
@@ -11,16 +11,11 @@ use crate::output;
 /// Shows one kind, or all of them.
 pub(crate) fn run(name: &str) -> ExitCode {
     let all = Kind::ALL.iter().copied();
-    let mut kinds: Vec<Kind> = all
+    let kinds: Vec<Kind> = all
         .filter(|kind| name == "all" || kind.name() == name)
         .collect();
     if kinds.is_empty() {
         let why = "no such kind; `olemem explain` lists them, and `all` shows every one";
-        return output::unusable(name, why);
-    }
-    kinds.retain(|kind| kind.guide().check == Check::Heap);
-    if kinds.is_empty() {
-        let why = "this kind is seen at an annotated call; `olemem explain` shows how it is broken and kept";
         return output::unusable(name, why);
     }
     let mut is_good = true;
@@ -48,9 +43,7 @@ fn show(kinds: &[Kind], is_good: &mut bool) -> io::Result<()> {
         ] {
             writeln!(out, "{title}")?;
             indent(&mut out, code)?;
-            let Some(report) = sample::perform(*kind, conduct) else {
-                continue;
-            };
+            let report = sample::perform(*kind, conduct);
             writeln!(out, "\n  and the audit says\n")?;
             indent(&mut out, &report.to_string())?;
             if conduct == Conduct::Broken {

@@ -1,15 +1,16 @@
-//! Each mistake that the audit finds from the heap alone, made and avoided: what [`Guide`](crate::audit::Guide) shows
-//! in C, done on the emulated memory.
+//! Each mistake that the audit finds, made and avoided: what [`Guide`](crate::audit::Guide) shows in C, done on the
+//! emulated memory. Here those that the heap alone sees.
 
 use core::ptr;
 
-use crate::audit::{Backtrace, Check, Kind, Report, Session};
+use crate::audit::{Backtrace, Kind, Report, Session};
 use crate::bstr::owned::Bstr;
 use crate::bstr::{compare, pin, raw};
+use crate::crossing::Reference;
 use crate::layout::PREFIX;
 use crate::param::{In, Out};
-use crate::sample::Browser;
 use crate::sample::lossy_spy::LossySpy;
+use crate::sample::{Browser, crossings};
 use crate::task::block::Family;
 use crate::task::heap;
 use crate::units::UnitLen;
@@ -25,37 +26,35 @@ pub enum Conduct {
 
 use Conduct::{Broken, Kept};
 
-/// Runs the guide's example of a kind in a session of its own, and gives the report; `None` for a kind that is
-/// seen at an annotated call.
+/// Runs the guide's example of a kind in a session of its own, and gives the report.
 ///
 /// Nothing of it stays behind: what leaks is given back when the session is over.
 #[must_use]
-pub fn perform(kind: Kind, conduct: Conduct) -> Option<Report> {
-    if kind.guide().check != Check::Heap {
-        return None;
-    }
+pub fn perform(kind: Kind, conduct: Conduct) -> Report {
     let session = Session::options().backtrace(Backtrace::Off).begin();
-    let left = act(kind, conduct);
+    let left = act(&session, kind, conduct);
     let report = session.finish();
     match left {
         Left::Nothing => {}
         Left::Text(text) => free(text),
         Left::Pin(text) => unpin(text),
         Left::Block(block) => free_task(block),
+        Left::Reference(object) => drop(object),
     }
-    Some(report)
+    report
 }
 
 /// What a mistake leaves behind.
-enum Left {
+pub(super) enum Left {
     Nothing,
     Text(*mut u16),
     Pin(*mut u16),
     Block(*mut u8),
+    Reference(Reference),
 }
 
 /// The example of a kind.
-fn act(kind: Kind, conduct: Conduct) -> Left {
+fn act(audit: &Session, kind: Kind, conduct: Conduct) -> Left {
     match kind {
         Kind::Leak => return leak(conduct),
         Kind::DoubleFree => double_free(conduct),
@@ -74,14 +73,39 @@ fn act(kind: Kind, conduct: Conduct) -> Left {
         Kind::UnbalancedPin => return unbalanced_pin(conduct),
         Kind::PinOfNonBstr => pin_of_non_bstr(conduct),
         Kind::SpyPointerLost => return spy_pointer_lost(conduct),
-        _ => {}
+        Kind::InFreedByCallee => crossings::in_freed(audit, conduct),
+        Kind::InModifiedByCallee => crossings::in_modified(audit, conduct),
+        Kind::InNotABstr => crossings::in_not_a_bstr(audit, conduct),
+        Kind::InRetainedByCallee => crossings::in_retained(audit, conduct),
+        Kind::OutOwnedAtEntry => return crossings::out_owned(audit, conduct),
+        Kind::OutReadByCallee => crossings::out_read(audit, conduct),
+        Kind::OutNotSet => crossings::out_not_set(audit, conduct),
+        Kind::OutSetOnFailure => crossings::out_set_on_failure(audit, conduct),
+        Kind::OutWrongFamily => crossings::out_wrong_family(audit, conduct),
+        Kind::OutNotACopy => crossings::out_not_a_copy(audit, conduct),
+        Kind::OutFreedByCallee => crossings::out_freed(audit, conduct),
+        Kind::InoutInvalid => crossings::inout_invalid(audit, conduct),
+        Kind::InoutLeaked => return crossings::inout_leaked(audit, conduct),
+        Kind::InoutDangling => crossings::inout_dangling(audit, conduct),
+        Kind::InoutChangedOnFailure => crossings::inout_changed_on_failure(audit, conduct),
+        Kind::AliasedParameters => crossings::aliased(audit, conduct),
+        Kind::BufferOverrun => crossings::buffer_overrun(audit, conduct),
+        Kind::ElementLeaked => return crossings::element_leaked(audit, conduct),
+        Kind::ElementInvalid => crossings::element_invalid(audit, conduct),
+        Kind::MemberUninitialised => crossings::member_uninitialised(audit, conduct),
+        Kind::OrphanedOnFailure => return crossings::orphaned(audit, conduct),
+        Kind::InterfaceOverReleased => crossings::interface_over_released(audit, conduct),
+        Kind::InterfaceLeaked => return crossings::interface_leaked(audit, conduct),
+        Kind::InterfaceNotAddrefed => crossings::interface_not_addrefed(audit, conduct),
+        Kind::InterfaceUsedAfterDestroy => crossings::interface_used_after_destroy(audit, conduct),
+        Kind::IdentityBroken => crossings::identity_broken(audit, conduct),
     }
     Left::Nothing
 }
 
 // ------------------------------------------------------------------------------ the functions of C
 
-fn alloc(text: &str) -> *mut u16 {
+pub(super) fn alloc(text: &str) -> *mut u16 {
     Bstr::from(text).into_raw().cast_mut()
 }
 
@@ -90,7 +114,7 @@ fn alloc_units(source: *const u16, units: u32) -> *mut u16 {
     unsafe { raw::alloc_units(source, UnitLen::new(units)) }
 }
 
-fn free(text: *mut u16) {
+pub(super) fn free(text: *mut u16) {
     // SAFETY: null, or live and at its last use; in a session any other address is judged, and nothing touched.
     unsafe { raw::free(text) };
 }
@@ -100,11 +124,11 @@ fn len(text: *mut u16) -> u32 {
     unsafe { raw::unit_len(text) }.get()
 }
 
-fn alloc_task(bytes: usize) -> *mut u8 {
+pub(super) fn alloc_task(bytes: usize) -> *mut u8 {
     heap::alloc(bytes, Family::Task)
 }
 
-fn free_task(block: *mut u8) {
+pub(super) fn free_task(block: *mut u8) {
     // SAFETY: as for `free`.
     unsafe { heap::free(block, Family::Task) };
 }
@@ -119,7 +143,7 @@ fn unpin(text: *mut u16) {
 /// # Safety
 ///
 /// * They lie in the block of an audited pointer, its guards included, which nobody else uses.
-unsafe fn poke<T, const N: usize>(block: *mut T, offset: isize, bytes: [u8; N]) {
+pub(super) unsafe fn poke<T, const N: usize>(block: *mut T, offset: isize, bytes: [u8; N]) {
     let at = block.wrapping_byte_offset(offset).cast::<[u8; N]>();
     // SAFETY: the caller's promise. Bytes need no alignment.
     unsafe { at.write(bytes) };

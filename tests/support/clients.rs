@@ -31,7 +31,7 @@ pub fn nightly_cargo(package: &Path, target: &Path) -> Command {
 
 /// Without what the outer Cargo says about *its* package and what the user says about flags: the
 /// inner build would take both for its own.
-fn prepared(mut command: Command, package: &Path, target: &Path) -> Command {
+pub fn prepared(mut command: Command, package: &Path, target: &Path) -> Command {
     const NAMES: [&str; 9] = [
         "CARGO",
         "CARGO_CRATE_NAME",

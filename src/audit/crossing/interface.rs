@@ -73,7 +73,10 @@ impl Crossing {
             books.crossed.calls_back(self.id);
         }
         let object = books.objects.at(value.addr());
-        if object.is_some_and(|object| object.references == 0) {
+        let is_gone = object.is_some_and(|object| {
+            object.references == 0 && !core::mem::replace(&mut object.is_blamed, true)
+        });
+        if is_gone {
             let name = books.crossed.name(parameter.name);
             let words = "an interface pointer is passed whose object is gone";
             let kind = Kind::InterfaceUsedAfterDestroy;

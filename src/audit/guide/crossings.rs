@@ -110,6 +110,31 @@ pub(super) const OUT_FREED_BY_CALLEE: Guide = Guide {
     check: Check::Call,
     how: "The books remember who handed each block out. The free is reported and not carried out: the \
           block is the caller's.",
+    broken: r#"HRESULT get_StatusText(Browser *self, BSTR *text)
+{
+    *text = self->status; /* and takes it for its own */
+    return S_OK;
+}
+
+HRESULT put_StatusText(Browser *self, BSTR text)
+{
+    SysFreeString(self->status); /* the caller's by now */
+    self->status = SysAllocString(text);
+    return S_OK;
+}"#,
+    kept: r#"HRESULT get_StatusText(Browser *self, BSTR *text)
+{
+    *text = self->status;
+    self->status = NULL; /* detached */
+    return S_OK;
+}
+
+HRESULT put_StatusText(Browser *self, BSTR text)
+{
+    SysFreeString(self->status);
+    self->status = SysAllocString(text);
+    return S_OK;
+}"#,
     ..directions::R11
 };
 
@@ -159,6 +184,18 @@ pub(super) const INOUT_CHANGED_ON_FAILURE: Guide = Guide {
     check: Check::Call,
     how: "The old block and its contents are remembered when the call begins, and compared on a \
           failing return.",
+    broken: r#"HRESULT ExchangeStatusText(Browser *self, BSTR *text)
+{
+    SysReAllocString(text, self->status);
+    return refresh(self); /* a failure, and the text is another */
+}"#,
+    kept: r#"HRESULT ExchangeStatusText(Browser *self, BSTR *text)
+{
+    HRESULT hr = refresh(self);
+    if (FAILED(hr))
+        return hr; /* nothing was touched */
+    return SysReAllocString(text, self->status) ? S_OK : E_OUTOFMEMORY;
+}"#,
     ..failures::R17
 };
 
@@ -228,6 +265,26 @@ pub(super) const ORPHANED_ON_FAILURE: Guide = Guide {
     check: Check::Call,
     how: "Blocks are numbered as they are allocated, so the books know which came while the call was \
           under way. If one was never freed, this is told in place of the leak.",
+    broken: r#"HRESULT GetPage(Browser *self, Page *page)
+{
+    BSTR title = SysAllocString(OLESTR("olemem"));
+    page->title = NULL;
+    HRESULT hr = SHStrDupW(self->title, &page->address);
+    if (SUCCEEDED(hr))
+        page->title = title;
+    return hr; /* a failure forgets the title */
+}"#,
+    kept: r#"HRESULT GetPage(Browser *self, Page *page)
+{
+    BSTR title = SysAllocString(OLESTR("olemem"));
+    page->title = NULL;
+    HRESULT hr = SHStrDupW(self->title, &page->address);
+    if (SUCCEEDED(hr))
+        page->title = title;
+    else
+        SysFreeString(title);
+    return hr;
+}"#,
     ..composites::R33
 };
 
@@ -239,6 +296,21 @@ pub(super) const INTERFACE_OVER_RELEASED: Guide = Guide {
     check: Check::Call,
     how: "A counting object knows its references at the beginning and at the end of each call. What \
           was released too often is put back, so that it is told once.",
+    broken: r#"HRESULT put_Site(Browser *self, IUnknown *site)
+{
+    UNREFERENCED_PARAMETER(self);
+    IUnknown_AddRef(site);
+    IUnknown_Release(site);
+    IUnknown_Release(site); /* the caller's reference */
+    return S_OK;
+}"#,
+    kept: r#"HRESULT put_Site(Browser *self, IUnknown *site)
+{
+    UNREFERENCED_PARAMETER(self);
+    IUnknown_AddRef(site);
+    IUnknown_Release(site);
+    return S_OK;
+}"#,
     ..interfaces::R44
 };
 
@@ -249,6 +321,18 @@ pub(super) const INTERFACE_LEAKED: Guide = Guide {
     check: Check::Call,
     how: "A counting object belongs to the session in which it was made, and is looked at when that \
           ends.",
+    broken: r#"void caller(IUnknown *site)
+{
+    void *found = NULL;
+    IUnknown_QueryInterface(site, &IID_IUnknown, &found);
+    /* comes with a reference, which stays */
+}"#,
+    kept: r#"void caller(IUnknown *site)
+{
+    void *found = NULL;
+    if (SUCCEEDED(IUnknown_QueryInterface(site, &IID_IUnknown, &found)))
+        IUnknown_Release((IUnknown *)found);
+}"#,
     ..interfaces::R45
 };
 
@@ -259,6 +343,8 @@ pub(super) const INTERFACE_NOT_ADDREFED: Guide = Guide {
     check: Check::Call,
     how: "A counting object knows its references at the beginning and at the end of each call. The \
           missing one is added, so that it is told once.",
+    broken: interfaces::R45.broken,
+    kept: interfaces::R45.kept,
     ..interfaces::R47
 };
 

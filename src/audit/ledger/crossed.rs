@@ -12,8 +12,8 @@
 //! 2. A passage ends when its block leaves the quarantine, or its session closes.
 //! 3. A sentinel is one call's until that is over. Then it is the last to be planted again, so that a late use of it is told of
 //!    the right variable.
-//! 4. A call that never returns stays open until the next one of its thread that begins well above it, or until its
-//!    session closes. Nothing that it says of variables and buffers is kept here, so nothing dangles.
+//! 4. A call that never returns stays open until its thread begins another well above it, frees something there, or ends; or
+//!    until its session closes. Nothing that it says of variables and buffers is kept here, so nothing dangles.
 
 use core::hash::{Hash, Hasher};
 use core::ptr;
@@ -232,7 +232,17 @@ impl Crossed {
         Some(self.open.remove(index))
     }
 
-    /// The innermost call of a thread that is really under way. One that began well below what begins now has been left
+    /// Closes a call that will not return, and tells in which it was made.
+    pub(crate) fn abandon(&mut self, id: CrossingId) -> Option<CrossingId> {
+        for claim in &mut self.claims {
+            if claim.crossing == id {
+                claim.crossing = 0;
+            }
+        }
+        self.close(id).map(|open| open.outer)
+    }
+
+    /// The innermost call of a thread that is really under way. One that began well below what happens now has been left
     /// by other ways than a return. (By how much calls within calls differ depends on what the compiler put into one frame.)
     pub(crate) fn innermost(&mut self, mut id: CrossingId, frame: usize) -> CrossingId {
         // Under Miri the places of variables are in no order.
@@ -240,12 +250,7 @@ impl Crossed {
             && let Some(open) = self.open(id).copied()
             && open.frame.saturating_add(FRAMES) < frame
         {
-            self.close(id);
-            for claim in &mut self.claims {
-                if claim.crossing == id {
-                    claim.crossing = 0;
-                }
-            }
+            self.abandon(id);
             id = open.outer;
         }
         id

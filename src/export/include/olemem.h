@@ -1676,7 +1676,7 @@ EXTERN_C void *olemem_call_end_with(olemem_call *call, UINT what, void *value);
  * callee's doing. */
 EXTERN_C void olemem_call_free_bstr(olemem_call *call, BSTR text);
 
-/* The method threw an exception, or was never called. */
+/* The method threw an exception, jumped out by longjmp, or was never called. */
 EXTERN_C void olemem_call_abandon(olemem_call *call);
 
 /* A BSTR in static storage, which may be passed as [in] like any other from now on. */

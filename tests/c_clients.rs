@@ -36,8 +36,9 @@ fn passes(command: &mut Command) {
 
 // --------------------------------------------------------------------------------- the clients
 
-/// Programs that are right: a COM component and its caller, a spy of the task allocator, a string on the wire.
-const CLIENTS: [&str; 3] = ["client", "spy", "wire"];
+/// Programs that are right: a COM component and its caller, a spy of the task allocator, a vector of bytes, a string on the
+/// wire.
+const CLIENTS: [&str; 4] = ["client", "spy", "vector", "wire"];
 
 #[test]
 fn clients_run() {

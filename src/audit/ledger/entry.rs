@@ -6,7 +6,7 @@ use super::SessionId;
 use super::crossed::Generation;
 use super::record::{Facts, PREVIEW};
 use crate::layout::HEADER;
-use crate::task::block::{ALIGN, Family};
+use crate::task::block::{ALIGN, Family, Part};
 use crate::task::hidden::Hidden;
 use crate::units::ByteLen;
 
@@ -48,6 +48,10 @@ pub(crate) struct Entry {
     pub(crate) strayed: usize,
     /// The pinned string that this one took the place of: its key, and its number.
     pub(crate) replaced: Option<(usize, u64)>,
+    /// What it is a part of, if it is of something.
+    pub(crate) part: Option<Part>,
+    /// The block that has the descriptor, of the data of an array: its key, and its number.
+    pub(crate) array: Option<(usize, u64)>,
     /// Not to be reported as leaked.
     pub(crate) is_ignored: bool,
     /// A call was reported for it, and nothing that follows from that is.
@@ -85,6 +89,8 @@ impl Entry {
             pins: 0,
             strayed: 0,
             replaced: None,
+            part: None,
+            array: None,
             is_ignored: false,
             is_blamed: false,
             is_refused: false,
@@ -167,6 +173,7 @@ impl Facts {
             family: entry.family,
             bytes: entry.bytes(),
             is_bstr: entry.len.is_some(),
+            part: entry.part,
             preview: [0; PREVIEW],
             previewed: 0,
             allocated_at: entry.allocated_at,

@@ -64,7 +64,8 @@ pub(super) fn create(element: VarType, element_size: u32, bounds: &[ArrayBound])
     let (Ok(dims), Some(data)) = (u32::try_from(bounds.len()), data) else {
         return ptr::null_mut();
     };
-    if is_to_fail(bounds.len(), data) {
+    // Wine counts elements in 32 bits, and gives fewer where they are more.
+    if u32::try_from(data).is_err() || is_to_fail(bounds.len(), data) {
         return ptr::null_mut();
     }
     // SAFETY: there are so many bounds.

@@ -377,7 +377,8 @@ fn audited(c: &mut Criterion) {
                 unsafe { SysFreeString(bstr) };
             });
         });
-        session.finish().assert_clean();
+        // None of them may have been asked for.
+        assert_eq!(session.finish().violations(), []);
     }
     group.finish();
 }

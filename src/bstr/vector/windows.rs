@@ -78,8 +78,9 @@ pub(super) fn create_vector(
     element_size: u32,
     bound: ArrayBound,
 ) -> *mut SafeArray {
-    let size =
-        data_size(element_size, &[bound]).and_then(|data| descriptor_size(1).checked_add(data));
+    let size = data_size(element_size, &[bound])
+        .filter(|data| u32::try_from(*data).is_ok())
+        .and_then(|data| descriptor_size(1).checked_add(data));
     if size.is_none_or(|size| fault(size, Family::Task).is_some()) {
         return ptr::null_mut();
     }

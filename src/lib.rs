@@ -85,7 +85,8 @@
 //! on standard error, and the process is aborted. Under Miri, AddressSanitizer and Valgrind, found at the
 //! first allocation, the pointer goes to the system allocator unchanged, so that the tool reports it
 //! with its own stacks. (AddressSanitizer is found on Linux and macOS, Valgrind on x86-64 and aarch64
-//! Linux.) `OLEMEM=plain` or `OLEMEM=pass-through` in the environment chooses by hand, except under Miri.
+//! Linux.) AddressSanitizer is also told where a string ends in its block, so that it sees an access behind the
+//! terminator; while a spy is registered it is not, nor in a session of the audit, which looks there itself. `OLEMEM=plain` or `OLEMEM=pass-through` in the environment chooses by hand, except under Miri.
 //!
 //! `OLEMEM=cache=windows` and `OLEMEM=cache=adversarial`, also after a comma, choose a model of the Windows
 //! BSTR [`cache`], under which a second free may go unnoticed as it does there.

@@ -165,9 +165,8 @@ pub use crate::task::heap;
 #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
 #[doc(hidden)]
 pub mod seam {
-    pub use crate::task::block::Part;
     pub use crate::task::hook::{
-        BlockEvent, BstrEvent, Listener, Listening, Seat, SeatTaken, listen,
+        BlockEvent, BstrEvent, Listener, Listening, Part, Seat, SeatTaken, listen,
     };
 }
 

@@ -25,7 +25,8 @@ use core::fmt::{self, Write};
 use super::frame;
 use super::ledger::{Books, Counts, Deed, Detail, Entry, SessionId, books_at_rest};
 use super::site::Stack;
-use crate::task::block::{Family, Part};
+use crate::task::block::Family;
+use crate::task::hook::Part;
 
 mod failing;
 mod reader;

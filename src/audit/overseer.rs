@@ -23,9 +23,9 @@ use super::page;
 use super::rules::Kind;
 use super::site::Stack;
 use crate::layout::HEADER;
-use crate::task::block::{Family, Part};
+use crate::task::block::Family;
 use crate::task::heap::innermost;
-use crate::task::hook::{BstrEvent, Overseer, Seat};
+use crate::task::hook::{BstrEvent, Overseer, Part, Seat};
 use crate::units::ByteLen;
 
 /// The seat that the audit takes while there is anything to oversee.

@@ -10,8 +10,9 @@ use super::rules::{Kind, Rule, Severity};
 #[cfg(all(unix, not(miri)))]
 use super::site;
 use super::site::Stack;
-use crate::task::block::{Family, Part};
+use crate::task::block::Family;
 use crate::task::fault::Planner;
+use crate::task::hook::Part;
 
 mod failure;
 mod json;

@@ -23,8 +23,7 @@ use super::rules::Kind;
 use super::site::{self, Backtrace, Site, Stack};
 use crate::com::SafeArray;
 use crate::layout::HEADER;
-use crate::task::block::Part;
-use crate::task::hook::{self, SeatTaken};
+use crate::task::hook::{self, Part, SeatTaken};
 use crate::task::mode;
 
 impl Options {

@@ -26,16 +26,6 @@ impl fmt::Display for Family {
     }
 }
 
-/// What a block is to olemem, if it is more than task memory: reports say so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
-pub enum Part {
-    /// The descriptor of a SAFEARRAY, with its data if they are one block.
-    Array,
-    /// The data of one.
-    ArrayData,
-}
-
 /// What the allocator says of an address: the three answers of `IMalloc::DidAlloc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DidAlloc {

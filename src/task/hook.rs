@@ -17,11 +17,20 @@ use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::task::block::{Family, Part};
+use crate::task::block::Family;
 use crate::task::caller::Caller;
 use crate::task::complain::complain;
 use crate::task::mode::{self, Mode};
 use crate::units::ByteLen;
+
+/// What a block is to olemem, if it is more than task memory: reports say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The descriptor of a SAFEARRAY, with its data if they are one block.
+    Array,
+    /// The data of one.
+    ArrayData,
+}
 
 /// What happened to a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

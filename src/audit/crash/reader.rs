@@ -9,7 +9,7 @@ use crate::audit::ledger::{Call, Counts, Detail, Facts, Name, PREVIEW, Record};
 use crate::audit::report::{Block, Live, Report, Signalled};
 use crate::audit::rules::{Kind, Severity};
 use crate::audit::site::Site;
-use crate::task::block::Part;
+use crate::task::hook::Part;
 
 /// What a process left that a signal ended.
 #[derive(Clone, Debug)]

@@ -6,8 +6,9 @@ use super::SessionId;
 use super::crossed::Generation;
 use super::record::{Facts, PREVIEW};
 use crate::layout::HEADER;
-use crate::task::block::{ALIGN, Family, Part};
+use crate::task::block::{ALIGN, Family};
 use crate::task::hidden::Hidden;
+use crate::task::hook::Part;
 use crate::units::ByteLen;
 
 /// Where a block is in its life.

@@ -2,8 +2,9 @@
 
 use super::super::rules::{Kind, Rule, Severity};
 use super::super::site::Site;
-use crate::task::block::{Family, Part};
+use crate::task::block::Family;
 use crate::task::fault::Fault;
+use crate::task::hook::Part;
 
 /// What is told of a block in a violation.
 #[derive(Clone, Copy, Debug)]

@@ -9,8 +9,8 @@ use crate::audit::current::is_of_sweep;
 use crate::audit::ledger::books;
 use crate::audit::overseer::Audit;
 use crate::audit::session;
-use crate::task::block::{Family, Part};
-use crate::task::hook::{BstrEvent, Overseer, Seat};
+use crate::task::block::Family;
+use crate::task::hook::{BstrEvent, Overseer, Part, Seat};
 use crate::units::ByteLen;
 
 /// Violations that `halt=first` has looked at.

@@ -16,11 +16,13 @@ use crate::bstr::raw;
 use crate::com::{ArrayBound, SafeArray, VarType};
 use crate::error::ArrayError;
 use crate::task::block::Family;
-#[cfg(any(feature = "export", feature = "audit"))]
-use crate::task::block::Part;
 use crate::task::heap;
 #[cfg(any(feature = "export", feature = "audit"))]
-use crate::task::{caller::Caller, hook, mode};
+use crate::task::{
+    caller::Caller,
+    hook::{self, Part},
+    mode,
+};
 use crate::units::ByteLen;
 
 /// The data follows the descriptor in its block. Windows has no name for it, and Wine calls it `FADF_CREATEVECTOR`.

@@ -86,6 +86,7 @@ mod sweep;
 #[cfg(all(unix, not(miri)))]
 mod trespass;
 
+pub use crate::task::hook::Part;
 pub(crate) use counting::bury;
 pub use counting::{COUNTED, CountingObject};
 pub(crate) use crossing::outside;

@@ -4,9 +4,13 @@
 //!  prefix ← raw ← borrowed ← owned ← convert, traits        compare stands beside owned, over raw
 //!    ▲      ▼
 //!    └─ cache ← pin                                          what becomes of a freed string
+//!
+//!  raw ← vector;  vector, owned ← bytes                      SAFEARRAYs, and the one of bytes as a safe type
 //! ```
 
 pub(crate) mod borrowed;
+#[cfg(feature = "std")]
+pub(crate) mod bytes;
 #[cfg(all(feature = "std", any(not(windows), miri)))]
 pub mod cache;
 #[cfg(feature = "std")]
@@ -25,3 +29,5 @@ mod prefix;
 #[cfg(feature = "std")]
 pub(crate) mod raw;
 mod traits;
+#[cfg(feature = "std")]
+pub(crate) mod vector;

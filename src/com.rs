@@ -1,4 +1,4 @@
-//! COM's plain types: result codes, identifiers, and the vtables of the allocator's interfaces.
+//! COM's plain types: result codes, identifiers, arrays, and the vtables of the allocator's interfaces.
 //!
 //! Everything here is `repr(C)` and laid out as on Windows, so that a pointer from C may be read
 //! through it. The slots of a vtable are in the order of `semantics.md` 3.3 and 4.1.
@@ -7,7 +7,9 @@ use core::ffi::c_void;
 
 use static_assertions::const_assert_eq;
 
+mod array;
 pub(crate) mod types;
+pub use array::{ArrayBound, SafeArray, VarType};
 pub(crate) use types::{Guid, HResult};
 
 /// Identifies `IUnknown`.

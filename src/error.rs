@@ -5,6 +5,7 @@
 //! * [`CreateError`]: either of them, from whatever makes or grows an object.
 //! * [`Refused`]: a `CreateError` that gives the value back which could not be stored.
 //! * [`PinError`]: a string that could not be pinned.
+//! * [`ArrayError`]: what could not be done with an array.
 //! * [`InvalidUtf16`], [`OddBytes`], [`DecodeError`]: a BSTR that is not the text it was taken for.
 //! * [`InteriorNul`]: text that a zero-terminated string cannot hold.
 //!
@@ -57,6 +58,23 @@ pub enum PinError {
     NotABstr,
     /// There was no memory to record the pin.
     OutOfMemory(OutOfMemory),
+}
+
+/// What could not be done with an array, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArrayError {
+    /// There is no array, or none of its elements where there should be some.
+    Missing,
+    /// It is locked.
+    Locked,
+    /// It is not locked, or as often as it can be.
+    LockCount,
+    /// It has no such dimension.
+    BadIndex,
+    /// It is not of the shape or type that is wanted.
+    TypeMismatch,
+    /// What was to be made of it could not be.
+    Create(CreateError),
 }
 
 /// A code unit that is half a surrogate pair.
@@ -162,6 +180,19 @@ impl fmt::Display for PinError {
     }
 }
 
+impl fmt::Display for ArrayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "there is no array, or it has no data",
+            Self::Locked => "the array is locked",
+            Self::LockCount => "the array is not locked, or as often as it can be",
+            Self::BadIndex => "the array has no such dimension",
+            Self::TypeMismatch => "the array is not of the shape or type that is wanted",
+            Self::Create(error) => return error.fmt(f),
+        })
+    }
+}
+
 impl fmt::Display for InvalidUtf16 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -207,6 +238,7 @@ impl core::error::Error for OutOfMemory {}
 impl core::error::Error for CreateError {}
 impl<T: fmt::Debug> core::error::Error for Refused<T> {}
 impl core::error::Error for PinError {}
+impl core::error::Error for ArrayError {}
 impl core::error::Error for InvalidUtf16 {}
 impl core::error::Error for OddBytes {}
 impl core::error::Error for DecodeError {}
@@ -222,6 +254,12 @@ impl From<TooLong> for CreateError {
 impl From<OutOfMemory> for CreateError {
     fn from(error: OutOfMemory) -> Self {
         Self::OutOfMemory(error)
+    }
+}
+
+impl From<CreateError> for ArrayError {
+    fn from(error: CreateError) -> Self {
+        Self::Create(error)
     }
 }
 
@@ -290,6 +328,20 @@ impl From<PinError> for HResult {
         match error {
             PinError::NotABstr => Self::E_INVALIDARG,
             PinError::OutOfMemory(error) => error.into(),
+        }
+    }
+}
+
+/// The codes that Windows documents for its functions on arrays (`semantics.md` 2.16).
+impl From<ArrayError> for HResult {
+    fn from(error: ArrayError) -> Self {
+        match error {
+            ArrayError::Missing => Self::E_INVALIDARG,
+            ArrayError::Locked => Self::DISP_E_ARRAYISLOCKED,
+            ArrayError::LockCount => Self::E_UNEXPECTED,
+            ArrayError::BadIndex => Self::DISP_E_BADINDEX,
+            ArrayError::TypeMismatch => Self::DISP_E_TYPEMISMATCH,
+            ArrayError::Create(error) => error.into(),
         }
     }
 }

@@ -12,6 +12,8 @@
 //! * A *string* is null, or points to aligned units (or bytes) up to and including a zero.
 //! * An *out pointer* is null, which gives the documented error, or points to a writable variable that
 //!   nothing else uses during the call.
+//! * An *array* is null, or points to a SAFEARRAY as Windows lays it out. To be destroyed it must be one that olemem made and
+//!   that is live.
 //! * An *object* is null, or a COM object of the interface named, which keeps COM's rules.
 //! * A *block* is null, or a live block of the task allocator. A question (`GetSize`, `DidAlloc`) may be
 //!   asked of any address whatever.
@@ -53,6 +55,7 @@ mod crossing;
 mod fault;
 mod malloc;
 mod mallocspy;
+mod safearray;
 mod sized;
 mod strings;
 mod task;
@@ -82,6 +85,11 @@ pub use fault::{
 };
 pub use malloc::{CoGetMalloc, IID_IMalloc, IID_IMallocSpy, IID_IUnknown};
 pub use mallocspy::{CoRegisterMallocSpy, CoRevokeMallocSpy};
+pub use safearray::{
+    BstrFromVector, SafeArrayAccessData, SafeArrayCreate, SafeArrayCreateVector, SafeArrayDestroy,
+    SafeArrayGetDim, SafeArrayGetElemsize, SafeArrayGetLBound, SafeArrayGetUBound,
+    SafeArrayGetVartype, SafeArrayLock, SafeArrayUnaccessData, SafeArrayUnlock, VectorFromBstr,
+};
 pub use strings::{
     ProgIDFromCLSID, SHStrDupA, SHStrDupW, StringFromCLSID, StringFromGUID2, StringFromIID,
 };

@@ -15,7 +15,8 @@
 //! | a value, several, a zero-terminated string in task memory | [`TaskBox`], [`TaskSlice`], [`TaskStr`] |
 //! | collections in task memory | [`TaskAllocator`] |
 //! | parameters that keep COM's rules | [`In`], [`Out`], [`InOut`], of any [`Resource`] |
-//! | the same as raw pointers | [`raw`] for BSTRs, [`heap`] for blocks |
+//! | bytes as a SAFEARRAY, to and from a BSTR | [`ByteVector`] |
+//! | the same as raw pointers | [`raw`] for BSTRs, [`heap`] for blocks, [`array`] for SAFEARRAYs |
 //! | lengths that say what they count | [`UnitLen`], [`ByteLen`] |
 //! | result codes, identifiers, vtables | [`HResult`], [`Guid`], [`com`] |
 //! | failing allocations, for tests | [`fault`] |
@@ -84,7 +85,8 @@
 //! on standard error, and the process is aborted. Under Miri, AddressSanitizer and Valgrind, found at the
 //! first allocation, the pointer goes to the system allocator unchanged, so that the tool reports it
 //! with its own stacks. (AddressSanitizer is found on Linux and macOS, Valgrind on x86-64 and aarch64
-//! Linux.) `OLEMEM=plain` or `OLEMEM=pass-through` in the environment chooses by hand, except under Miri.
+//! Linux.) AddressSanitizer is also told where a string ends in its block, so that it sees an access behind the
+//! terminator; while a spy is registered it is not, nor in a session of the audit, which looks there itself. `OLEMEM=plain` or `OLEMEM=pass-through` in the environment chooses by hand, except under Miri.
 //!
 //! `OLEMEM=cache=windows` and `OLEMEM=cache=adversarial`, also after a comma, choose a model of the Windows
 //! BSTR [`cache`], under which a second free may go unnoticed as it does there.
@@ -136,6 +138,8 @@ mod units;
 pub mod wire;
 
 pub use crate::bstr::borrowed::BstrRef;
+#[cfg(feature = "std")]
+pub use crate::bstr::bytes::ByteVector;
 #[doc(hidden)]
 pub use crate::bstr::literal as __literal;
 #[cfg(feature = "std")]
@@ -162,12 +166,59 @@ pub use crate::task::heap;
 #[doc(hidden)]
 pub mod seam {
     pub use crate::task::hook::{
-        BlockEvent, BstrEvent, Listener, Listening, Seat, SeatTaken, listen,
+        BlockEvent, BstrEvent, Listener, Listening, Part, Seat, SeatTaken, listen,
     };
 }
 
 #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
 pub use crate::task::spy;
+
+#[cfg(feature = "std")]
+pub mod array {
+    //! SAFEARRAYs as raw pointers, as far as a vector of bytes and its owner need them: what `SafeArrayCreate` and its kin do, under
+    //! Rust names. [`ByteVector`](crate::ByteVector) is the safe type.
+    //!
+    //! | here | on Windows |
+    //! | --- | --- |
+    //! | [`create`] | `SafeArrayCreate` |
+    //! | [`create_vector`] | `SafeArrayCreateVector` |
+    //! | [`destroy`] | `SafeArrayDestroy` |
+    //! | [`lock`], [`unlock`] | `SafeArrayLock`, `SafeArrayUnlock` |
+    //! | [`access`], [`unaccess`] | `SafeArrayAccessData`, `SafeArrayUnaccessData` |
+    //! | [`dims`], [`element_size`] | `SafeArrayGetDim`, `SafeArrayGetElemsize` |
+    //! | [`lower_bound`], [`upper_bound`] | `SafeArrayGetLBound`, `SafeArrayGetUBound` |
+    //! | [`element_type`] | `SafeArrayGetVartype` |
+    //! | [`from_bstr`] | `VectorFromBstr` |
+    //! | [`to_bstr`] | `BstrFromVector` |
+    //!
+    //! [`com::SafeArray`](crate::com::SafeArray) is the descriptor, and has the picture of it. Elements are numbers or BSTRs: see
+    //! [`VarType::element_size`](crate::com::VarType::element_size). On Windows itself these call oleaut32, so that an array made here may be
+    //! destroyed by the system, and the other way round.
+    //!
+    //! # Examples
+    //!
+    //! ```
+    //! use olemem::{Bstr, ByteLen, array};
+    //!
+    //! let data = Bstr::from_bytes(b"odd");
+    //! // SAFETY: a live BSTR.
+    //! let vector = unsafe { array::from_bstr(data.as_raw()) };
+    //! // SAFETY: there is memory, so an array.
+    //! assert_eq!(unsafe { array::upper_bound(vector, 1) }, Ok(2));
+    //! // SAFETY: as above.
+    //! let copy = unsafe { array::to_bstr(vector) }?;
+    //! // SAFETY: it is the caller's.
+    //! assert_eq!(unsafe { Bstr::from_raw(copy) }.byte_len(), ByteLen::new(3));
+    //! // SAFETY: its last use.
+    //! unsafe { array::destroy(vector) }?;
+    //! # Ok::<(), olemem::error::ArrayError>(())
+    //! ```
+
+    pub use crate::bstr::vector::{
+        access, create, create_vector, destroy, dims, element_size, element_type, from_bstr, lock,
+        lower_bound, to_bstr, unaccess, unlock, upper_bound,
+    };
+}
 
 #[cfg(feature = "std")]
 pub mod fault {

@@ -9,6 +9,7 @@ use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::Deref;
 
+use crate::bstr::bytes::ByteVector;
 use crate::bstr::owned::Bstr;
 use crate::com::HResult;
 use crate::task::caller::Caller;
@@ -26,6 +27,9 @@ pub unsafe trait Resource: Default {}
 
 // SAFETY: transparent over a nullable pointer; `Default` is null.
 unsafe impl Resource for Bstr {}
+// SAFETY: `ByteVector` is transparent over a `NonNull`, so the option is a nullable pointer; `Default` is
+// `None`.
+unsafe impl Resource for Option<ByteVector> {}
 // SAFETY: `TaskBox` is transparent over a `NonNull`, so the option is a nullable pointer; `Default` is
 // `None`.
 unsafe impl<T> Resource for Option<TaskBox<T>> {}

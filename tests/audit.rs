@@ -26,6 +26,8 @@ mod pins;
 mod prefix_corrupted;
 #[path = "audit/property.rs"]
 mod property;
+#[path = "audit/safearray.rs"]
+mod safearray;
 #[path = "audit/sessions.rs"]
 mod sessions;
 #[path = "audit/silence.rs"]

@@ -36,8 +36,9 @@ fn passes(command: &mut Command) {
 
 // --------------------------------------------------------------------------------- the clients
 
-/// Programs that are right: a COM component and its caller, a spy of the task allocator, a string on the wire.
-const CLIENTS: [&str; 3] = ["client", "spy", "wire"];
+/// Programs that are right: a COM component and its caller, a spy of the task allocator, a vector of bytes, a string on the
+/// wire.
+const CLIENTS: [&str; 4] = ["client", "spy", "vector", "wire"];
 
 #[test]
 fn clients_run() {
@@ -379,9 +380,20 @@ fn misuse_is_seen_by_address_sanitizer() {
             continue;
         };
         let program = compiler.build(&dir, "misuse", ASAN_FLAGS);
-        for clean in ["ok", "still-held"] {
+        for clean in ["ok", "ends-move", "still-held"] {
             let output = tools::run_ok(sanitizer.run(&program).arg(clean));
             assert_eq!(all(&output), "done\n", "{clean}");
+        }
+        // Within the rounding of a block, or its room: memory that is there, and was told to be none.
+        for name in [
+            "read-past-terminator",
+            "read-past-shortened",
+            "copy-past-terminator",
+        ] {
+            let output = tools::run(sanitizer.run(&program).arg(name));
+            let said = all(&output);
+            assert_eq!(output.status.code(), Some(23), "{name}: {said}");
+            assert!(said.contains("use-after-poison"), "{name}: {said}");
         }
         for misuse in MISUSES {
             let output = tools::run(sanitizer.run(&program).arg(misuse.name));

@@ -454,7 +454,7 @@ fn constants() -> Vec<(String, String)> {
                 found.push((name.to_owned(), value.to_owned()));
             }
         } else if let Some((name, value)) = line.trim().split_once(" = ")
-            && name.starts_with("MEMCTX_")
+            && (name.starts_with("MEMCTX_") || name.starts_with("VT_"))
         {
             found.push((name.to_owned(), value.trim_end_matches(',').to_owned()));
         }

@@ -232,16 +232,13 @@ mod explain {
     /// What is not in olemem's header, for the examples of R39 to R42.
     const VARIANT: &str = "
         typedef struct VARIANT { WORD vt; union { BSTR bstrVal; BSTR *pbstrVal; } value; } VARIANT;
-        typedef struct SAFEARRAY SAFEARRAY;
         typedef struct DISPPARAMS { VARIANT *rgvarg; UINT cArgs; } DISPPARAMS;
-        #define VT_BSTR 8
         #define V_VT(variant) ((variant)->vt)
         #define V_BSTR(variant) ((variant)->value.bstrVal)
         void VariantInit(VARIANT *variant);
         HRESULT VariantClear(VARIANT *variant);
         HRESULT VariantCopy(VARIANT *destination, const VARIANT *source);
         HRESULT SafeArrayPutElement(SAFEARRAY *array, LONG *indices, void *element);
-        HRESULT SafeArrayDestroy(SAFEARRAY *array);
     ";
 
     #[test]

@@ -12,11 +12,12 @@ use std::process::Command;
 
 /// The functions, said once more and by hand: those of `semantics.md` that are there so far, and olemem's own that
 /// make allocations fail.
-const FUNCTIONS: [&str; 35] = [
+const FUNCTIONS: [&str; 49] = [
     "BSTR_UserFree",
     "BSTR_UserMarshal",
     "BSTR_UserSize",
     "BSTR_UserUnmarshal",
+    "BstrFromVector",
     "CoGetMalloc",
     "CoRegisterMallocSpy",
     "CoRevokeMallocSpy",
@@ -26,6 +27,18 @@ const FUNCTIONS: [&str; 35] = [
     "ProgIDFromCLSID",
     "SHStrDupA",
     "SHStrDupW",
+    "SafeArrayAccessData",
+    "SafeArrayCreate",
+    "SafeArrayCreateVector",
+    "SafeArrayDestroy",
+    "SafeArrayGetDim",
+    "SafeArrayGetElemsize",
+    "SafeArrayGetLBound",
+    "SafeArrayGetUBound",
+    "SafeArrayGetVartype",
+    "SafeArrayLock",
+    "SafeArrayUnaccessData",
+    "SafeArrayUnlock",
     "SetOaNoCache",
     "StringFromCLSID",
     "StringFromGUID2",
@@ -42,6 +55,7 @@ const FUNCTIONS: [&str; 35] = [
     "SysStringLen",
     "VarBstrCat",
     "VarBstrCmp",
+    "VectorFromBstr",
     "olemem_bstr_marshal",
     "olemem_bstr_unmarshal",
     "olemem_fault_allocations",
@@ -103,6 +117,7 @@ fn all() -> BTreeSet<String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Pointer,
+    Unsigned16,
     Signed32,
     Unsigned32,
     Unsigned64,
@@ -110,7 +125,7 @@ enum Shape {
     Nothing,
 }
 
-use Shape::{Nothing, Pointer, Signed32, Unsigned32, Unsigned64, Word};
+use Shape::{Nothing, Pointer, Signed32, Unsigned16, Unsigned32, Unsigned64, Word};
 
 /// Parameters and result; data has none.
 type Signature = Option<(Vec<Shape>, Shape)>;
@@ -178,6 +193,7 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
 fn rust_shape(of: &str) -> Shape {
     match of.trim() {
         "" => Nothing,
+        "u16" => Unsigned16,
         "u32" => Unsigned32,
         "u64" => Unsigned64,
         "i32" | "HResult" => Signed32,
@@ -294,8 +310,9 @@ fn c_shape(of: &str) -> Shape {
     }
     match bare.split_whitespace().next().expect("a type") {
         "void" => Nothing,
+        "VARTYPE" => Unsigned16,
         "UINT" | "ULONG" | "DWORD" | "LCID" => Unsigned32,
-        "INT" | "int" | "HRESULT" => Signed32,
+        "INT" | "LONG" | "int" | "HRESULT" => Signed32,
         "SIZE_T" | "size_t" => Word,
         "olemem_session" | "olemem_fault" | "uint64_t" => Unsigned64,
         "BSTR" | "LPVOID" | "LPMALLOCSPY" | "LPCSTR" | "LPCWSTR" | "LPOLESTR" | "REFCLSID"
@@ -473,6 +490,9 @@ fn the_static_library_has_the_list() {
         "Sys",
         "SetOa",
         "Var",
+        "Vector",
+        "Bstr",
+        "Safe",
         "Co",
         "SH",
         "StringFrom",

@@ -70,6 +70,7 @@ const TESTS: &[(u8, &[&str])] = &[
 /// Modules that test no rule of their own.
 const OTHERS: &[&str] = &[
     "audit::property",
+    "audit::safearray",
     "audit::sessions",
     "audit::silence",
     "audit::sites",

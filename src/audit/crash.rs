@@ -26,6 +26,7 @@ use super::frame;
 use super::ledger::{Books, Counts, Deed, Detail, Entry, SessionId, books_at_rest};
 use super::site::Stack;
 use crate::task::block::Family;
+use crate::task::hook::Part;
 
 mod failing;
 mod reader;
@@ -174,7 +175,7 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
             }
         }
         if let Some(facts) = &record.block {
-            let form = form(facts.is_bstr);
+            let form = form(facts.is_bstr, facts.part);
             let family = name(FAMILIES, facts.family);
             writeln!(out, "block {} {family} {} {form}", facts.id, facts.bytes)?;
             write_stack(out, "allocated", &books.sites.get(facts.allocated_at))?;
@@ -192,7 +193,7 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
 }
 
 fn write_live(out: &mut Output, books: &Books, entry: &Entry) -> fmt::Result {
-    let form = form(entry.len.is_some());
+    let form = form(entry.len.is_some(), entry.part);
     let family = name(FAMILIES, entry.family);
     writeln!(out, "live {} {family} {} {form}", entry.id, entry.bytes())?;
     write_stack(out, "allocated", &books.sites.get(entry.allocated_at))
@@ -274,6 +275,12 @@ fn named<T: Copy>(names: Names<T>, name: Option<&str>) -> Option<T> {
     found.map(|(what, _)| *what)
 }
 
-fn form(is_bstr: bool) -> &'static str {
-    if is_bstr { "string" } else { "plain" }
+/// What a block is besides its family.
+fn form(is_bstr: bool, part: Option<Part>) -> &'static str {
+    match part {
+        _ if is_bstr => "string",
+        Some(Part::Array) => "array",
+        Some(Part::ArrayData) => "array-data",
+        None => "plain",
+    }
 }

@@ -612,15 +612,14 @@ impl Books {
         self.start_in(address).is_none().then_some(size)
     }
 
-    /// The key of the block that a BSTR stands in. A spy may have put room around it.
-    pub(super) fn key_at(&self, bstr: *const u16) -> usize {
-        let start = key(bstr.addr().wrapping_sub(HEADER));
-        if self.entries.contains_key(&start) {
-            return start;
+    /// The key of the block that starts at an address. A spy may have put room around it.
+    pub(super) fn key_of(&self, start: usize) -> usize {
+        if self.entries.contains_key(&key(start)) {
+            return key(start);
         }
-        match self.inside(bstr.addr()) {
+        match self.inside(start) {
             Place::Inside(key, _) => key,
-            _ => start,
+            _ => key(start),
         }
     }
 

@@ -25,7 +25,7 @@ use super::site::Stack;
 use crate::layout::HEADER;
 use crate::task::block::Family;
 use crate::task::heap::innermost;
-use crate::task::hook::{BstrEvent, Overseer, Seat};
+use crate::task::hook::{BstrEvent, Overseer, Part, Seat};
 use crate::units::ByteLen;
 
 /// The seat that the audit takes while there is anything to oversee.
@@ -185,7 +185,7 @@ impl Overseer for Audit {
             BstrEvent::Cached { bstr, again } => {
                 // The heap's doors are passed by, here as below.
                 books.count();
-                let key = books.key_at(bstr);
+                let key = books.key_of(block_at(bstr));
                 if again {
                     books.refuse(key, Deed::Free, &at);
                 } else if books.get(key).is_some() {
@@ -198,7 +198,7 @@ impl Overseer for Audit {
                 books.count();
                 let allocated_at = books.sites.keep(&at);
                 let session = books.effective(current());
-                let key = books.key_at(bstr);
+                let key = books.key_of(block_at(bstr));
                 books.revive(key, session, allocated_at);
             }
             BstrEvent::Pinned {
@@ -206,7 +206,7 @@ impl Overseer for Audit {
                 is_live,
                 pins,
             } => {
-                let key = books.key_at(bstr);
+                let key = books.key_of(block_at(bstr));
                 if !is_live {
                     books.pin_refused(key, &at);
                 } else if let Some(entry) = books.get_mut(key) {
@@ -214,7 +214,7 @@ impl Overseer for Audit {
                 }
             }
             BstrEvent::Unpinned { bstr, left, .. } => {
-                let key = books.key_at(bstr);
+                let key = books.key_of(block_at(bstr));
                 match left {
                     None => books.pin_too_few(key, &at),
                     Some(left) => {
@@ -226,7 +226,7 @@ impl Overseer for Audit {
             }
             BstrEvent::FreeDeferred { bstr, again: false } => {
                 let freed_at = books.sites.keep(&at);
-                let key = books.key_at(bstr);
+                let key = books.key_of(block_at(bstr));
                 if let Some(entry) = books.get_mut(key) {
                     entry.state = State::Deferred;
                     entry.freed_at = freed_at;
@@ -387,7 +387,7 @@ impl Overseer for Audit {
 
     fn replacing(&self, old: *const u16, new: *const u16) {
         let mut books = books();
-        let old = books.key_at(old);
+        let old = books.key_of(block_at(old));
         let Some(before) = books.get(old) else {
             return;
         };
@@ -396,10 +396,34 @@ impl Overseer for Audit {
         } else {
             before.replaced
         };
-        let new = books.key_at(new);
+        let new = books.key_of(block_at(new));
         if let Some(entry) = books.get_mut(new) {
             entry.replaced = replaced;
         }
+    }
+
+    fn is_part(&self, block: *mut u8, part: Part, array: *mut u8) {
+        let mut books = books();
+        let array = books.key_of(array.addr());
+        let number = books.get(array).map(|entry| entry.id);
+        let key = books.key_of(block.addr());
+        if let Some(entry) = books.get_mut(key) {
+            entry.part = Some(part);
+            entry.array = number
+                .filter(|_| part == Part::ArrayData)
+                .map(|number| (array, number));
+        }
+    }
+
+    fn may_use(&self, block: *mut u8) -> bool {
+        let at = Stack::here();
+        let mut books = books();
+        let key = books.key_of(block.addr());
+        let is_gone = books.get(key).is_some_and(|entry| !entry.is_live());
+        if is_gone {
+            books.refuse(key, Deed::Read, &at);
+        }
+        !is_gone
     }
 
     fn null_out(&self, function: &'static str) {

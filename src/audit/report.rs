@@ -12,6 +12,7 @@ use super::site;
 use super::site::Stack;
 use crate::task::block::Family;
 use crate::task::fault::Planner;
+use crate::task::hook::Part;
 
 mod failure;
 mod json;
@@ -50,6 +51,8 @@ pub struct Block {
     /// Bytes that its holder thinks of: of a BSTR those that its length counts, but for one that was allocated before the
     /// session, of which it is all.
     pub bytes: usize,
+    /// What it is a part of, if olemem made it for something larger.
+    pub part: Option<Part>,
     /// The beginning of a BSTR's text as far as it was written, with escapes; nothing if it was freed, has an odd length
     /// and so is no text, or is no BSTR.
     pub preview: Option<String>,
@@ -109,7 +112,12 @@ impl Violation {
     /// What to do instead.
     #[must_use]
     pub const fn help(&self) -> &'static str {
-        self.kind.help()
+        match &self.block {
+            Some(block) if matches!(self.kind, Kind::Leak) && block.part.is_some() => {
+                "whoever owns the array at the end destroys it, with its data: SafeArrayDestroy"
+            }
+            _ => self.kind.help(),
+        }
     }
 
     fn with_frames(record: &Record, [allocated_at, freed_at, at]: [Vec<Frame>; 3]) -> Self {
@@ -136,6 +144,7 @@ impl Block {
             id: facts.id,
             family: facts.family,
             bytes: facts.bytes,
+            part: facts.part,
             // What has an odd length is no text.
             preview: (facts.is_bstr && facts.previewed > 0 && facts.bytes.is_multiple_of(2))
                 .then(|| preview(facts)),
@@ -555,7 +564,12 @@ impl fmt::Display for Block {
             0 => f.write_str("from before")?,
             id => write!(f, "{id}")?,
         }
-        write!(f, ": {family}, {}", plural(*bytes as u64, "byte"))?;
+        match self.part {
+            Some(Part::Array) => f.write_str(": SAFEARRAY")?,
+            Some(Part::ArrayData) => f.write_str(": data of a SAFEARRAY")?,
+            None => write!(f, ": {family}")?,
+        }
+        write!(f, ", {}", plural(*bytes as u64, "byte"))?;
         match &self.preview {
             Some(preview) => write!(f, ", \"{preview}\""),
             None => Ok(()),

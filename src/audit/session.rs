@@ -21,8 +21,9 @@ use super::overseer::SEAT;
 use super::report::{Closed, Report};
 use super::rules::Kind;
 use super::site::{self, Backtrace, Site, Stack};
+use crate::com::SafeArray;
 use crate::layout::HEADER;
-use crate::task::hook::{self, SeatTaken};
+use crate::task::hook::{self, Part, SeatTaken};
 use crate::task::mode;
 
 impl Options {
@@ -240,7 +241,13 @@ fn close_keeping(id: SessionId, most: impl FnOnce(usize) -> usize) -> Option<Clo
             books.record(id, record);
         }
         // That it was never freed is a mistake of its own: to take the pins back would not mend it.
-        if !is_freed && !entry.is_ignored && !entry.is_blamed && !entry.is_refused {
+        // The data of an array that is there still is destroyed along with it.
+        let is_of_live = entry.array.is_some_and(|(array, id)| {
+            let array = books.get(array);
+            array.is_some_and(|array| array.id == id && array.is_live())
+        });
+        let is_told = entry.is_ignored || entry.is_blamed || entry.is_refused;
+        if !is_freed && !is_told && !is_of_live {
             let block = Some(facts());
             let record = books.leak(&entry);
             books.record(id, Record { block, ..record });
@@ -461,7 +468,7 @@ pub fn check<T>(code: impl FnOnce(&Session) -> T) -> T {
 }
 
 /// Says that a block is meant to live on: it is not reported as leaked. Pins of it that are left are, all the same. Any pointer of olemem's, a BSTR or task
-/// memory; `false` if no audited, live block is there.
+/// memory or an array; `false` if no audited, live block is there.
 ///
 /// # Examples
 ///
@@ -479,10 +486,17 @@ pub fn check<T>(code: impl FnOnce(&Session) -> T) -> T {
 pub fn ignore<T>(pointer: *const T) -> bool {
     let mut books = books();
     let address = pointer.addr();
-    let candidates = [address, address.wrapping_sub(HEADER)];
-    for start in candidates {
+    let before = |bytes| address.wrapping_sub(bytes);
+    // On 32-bit targets the middle of a block may lie as far behind its start as an array does.
+    let candidates = [
+        (address, false),
+        (before(HEADER), false),
+        (before(SafeArray::HIDDEN), true),
+    ];
+    for (start, is_array) in candidates {
         if let Some(entry) = books.get_mut(key(start))
             && entry.is_live()
+            && (!is_array || entry.part == Some(Part::Array))
         {
             entry.is_ignored = true;
             return true;

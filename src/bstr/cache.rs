@@ -194,6 +194,8 @@ pub(super) fn reuse(size: usize, len: ByteLen) -> *mut u8 {
     };
     let block = aside.cached.remove(index).block;
     drop(aside);
+    // A memory checker may know where the old string ended.
+    heap::tail::open(block);
     #[cfg(any(feature = "export", feature = "audit"))]
     if hook::overseer().is_some_and(|overseer| !overseer.may_reuse(block)) {
         // SAFETY: it was in the cache until now, so it is live and nobody's.

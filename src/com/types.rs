@@ -50,6 +50,12 @@ impl HResult {
     pub const E_NOT_SUFFICIENT_BUFFER: Self = Self::from_bits(0x8007_007A);
     /// Bytes from the wire are not what they should be: the Win32 error of the name as an `HRESULT`.
     pub const RPC_X_BAD_STUB_DATA: Self = Self::from_bits(0x8007_06F7);
+    /// Something is of another type, or shape, than it must be.
+    pub const DISP_E_TYPEMISMATCH: Self = Self::from_bits(0x8002_0005);
+    /// An array has no such dimension or element.
+    pub const DISP_E_BADINDEX: Self = Self::from_bits(0x8002_000B);
+    /// An array is in use.
+    pub const DISP_E_ARRAYISLOCKED: Self = Self::from_bits(0x8002_000D);
     /// Nothing is registered.
     pub const CO_E_OBJNOTREG: Self = Self::from_bits(0x8004_01FB);
     /// Something is registered already.
@@ -75,6 +81,9 @@ impl HResult {
             Self::E_INVALIDARG => "E_INVALIDARG",
             Self::E_NOT_SUFFICIENT_BUFFER => "E_NOT_SUFFICIENT_BUFFER",
             Self::RPC_X_BAD_STUB_DATA => "HRESULT_FROM_WIN32(RPC_X_BAD_STUB_DATA)",
+            Self::DISP_E_TYPEMISMATCH => "DISP_E_TYPEMISMATCH",
+            Self::DISP_E_BADINDEX => "DISP_E_BADINDEX",
+            Self::DISP_E_ARRAYISLOCKED => "DISP_E_ARRAYISLOCKED",
             Self::CO_E_OBJNOTREG => "CO_E_OBJNOTREG",
             Self::CO_E_OBJISREG => "CO_E_OBJISREG",
             Self::REGDB_E_CLASSNOTREG => "REGDB_E_CLASSNOTREG",

@@ -14,16 +14,48 @@ pub(super) fn is_present() -> bool {
     sanitizer::is_present() || valgrind()
 }
 
-/// The sanitizers' runtimes are found by a function that only they define. A weak reference to it is null
+/// What AddressSanitizer is told of memory by.
+#[derive(Clone, Copy)]
+pub(super) struct Regions {
+    /// Nobody may touch these bytes from now on.
+    pub(super) close: Region,
+    /// Anybody may who has them.
+    pub(super) open: Region,
+}
+
+/// A function of AddressSanitizer's that is told of so many bytes.
+type Region = unsafe extern "C" fn(*const u8, usize);
+
+/// AddressSanitizer's functions, if it watches.
+#[cfg(miri)]
+pub(super) fn regions() -> Option<Regions> {
+    None
+}
+
+/// AddressSanitizer's functions, if it watches.
+#[cfg(not(miri))]
+pub(super) fn regions() -> Option<Regions> {
+    let [close, open] = sanitizer::regions();
+    Some(Regions {
+        close: close?,
+        open: open?,
+    })
+}
+
+/// The sanitizers' runtimes are found by functions that only they define. A weak reference to one is null
 /// elsewhere; looking it up by name at run time would miss a runtime that is linked statically. Stable
 /// Rust has no weak references, so data words hold them.
 #[cfg(all(target_os = "linux", not(miri)))]
 mod sanitizer {
+    use super::Region;
+
     macro_rules! weak_references {
         ($word:literal) => {
             std::arch::global_asm!(
                 ".weak __asan_init",
                 ".weak __lsan_init",
+                ".weak __asan_poison_memory_region",
+                ".weak __asan_unpoison_memory_region",
                 ".hidden olemem_sanitizers",
                 ".globl olemem_sanitizers",
                 ".pushsection .data.rel.ro.olemem_sanitizers,\"aw\"",
@@ -31,6 +63,8 @@ mod sanitizer {
                 "olemem_sanitizers:",
                 concat!($word, " __asan_init"),
                 concat!($word, " __lsan_init"),
+                concat!($word, " __asan_poison_memory_region"),
+                concat!($word, " __asan_unpoison_memory_region"),
                 ".popsection",
             );
         };
@@ -40,14 +74,24 @@ mod sanitizer {
     #[cfg(target_pointer_width = "32")]
     weak_references!(".4byte");
 
-    pub(super) fn is_present() -> bool {
+    /// The functions in the order of the words. Those that are not there are null; the first two are of another kind, and
+    /// nobody calls them.
+    fn found() -> [Option<Region>; 4] {
         unsafe extern "C" {
-            static olemem_sanitizers: [usize; 2];
+            static olemem_sanitizers: [Option<Region>; 4];
         }
-        // SAFETY: the words are defined above, never written after relocation, and read as they are
-        // declared.
-        let addresses = unsafe { (&raw const olemem_sanitizers).read_volatile() };
-        addresses != [0, 0]
+        // SAFETY: the words are defined above, never written after relocation, and null or a function's address.
+        unsafe { (&raw const olemem_sanitizers).read_volatile() }
+    }
+
+    pub(super) fn is_present() -> bool {
+        let [address, leak, ..] = found();
+        address.is_some() || leak.is_some()
+    }
+
+    pub(super) fn regions() -> [Option<Region>; 2] {
+        let [_, _, close, open] = found();
+        [close, open]
     }
 }
 
@@ -56,26 +100,45 @@ mod sanitizer {
 mod sanitizer {
     use std::ffi::{CStr, c_char, c_void};
 
+    use super::Region;
+
     unsafe extern "C" {
         fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     }
 
-    fn is_defined(name: &CStr) -> bool {
+    fn found(name: &CStr) -> *mut c_void {
         // `dlfcn.h`: look in every image, in the order they were loaded.
         const RTLD_DEFAULT: *mut c_void = std::ptr::without_provenance_mut(usize::MAX - 1);
         // SAFETY: the handle is the one that stands for all images, and the name is a string.
-        !unsafe { dlsym(RTLD_DEFAULT, name.as_ptr()) }.is_null()
+        unsafe { dlsym(RTLD_DEFAULT, name.as_ptr()) }
     }
 
     pub(super) fn is_present() -> bool {
-        is_defined(c"__asan_init") || is_defined(c"__lsan_init")
+        !found(c"__asan_init").is_null() || !found(c"__lsan_init").is_null()
+    }
+
+    pub(super) fn regions() -> [Option<Region>; 2] {
+        [
+            c"__asan_poison_memory_region",
+            c"__asan_unpoison_memory_region",
+        ]
+        .map(|name| {
+            // SAFETY: null, or a function of this kind: no other has these names.
+            unsafe { std::mem::transmute::<*mut c_void, Option<Region>>(found(name)) }
+        })
     }
 }
 
 #[cfg(not(any(target_os = "linux", target_vendor = "apple", miri)))]
 mod sanitizer {
+    use super::Region;
+
     pub(super) fn is_present() -> bool {
         false
+    }
+
+    pub(super) fn regions() -> [Option<Region>; 2] {
+        [None; 2]
     }
 }
 

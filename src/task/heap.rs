@@ -58,6 +58,9 @@ pub fn alloc(size: usize, family: Family) -> *mut u8 {
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 pub(crate) use emulated::{alloc_by, free_by};
 
+#[cfg(any(not(windows), miri))]
+pub(crate) use emulated::tail;
+
 /// As [`alloc`], if there is a block at hand. Whoever calls it has found that nobody is to be told, as
 /// [`is_quiet`](crate::task::mode::is_quiet) says.
 #[inline]

@@ -23,6 +23,15 @@ use crate::task::complain::complain;
 use crate::task::mode::{self, Mode};
 use crate::units::ByteLen;
 
+/// What a block is to olemem, if it is more than task memory: reports say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The descriptor of a SAFEARRAY, with its data if they are one block.
+    Array,
+    /// The data of one.
+    ArrayData,
+}
+
 /// What happened to a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -212,6 +221,12 @@ pub(crate) trait Overseer: Sync {
     /// A string is about to take the place of another one, which is freed next, at once or when its pins are gone.
     fn replacing(&self, old: *const u16, new: *const u16);
 
+    /// A block is a SAFEARRAY, or the data of the array whose descriptor is in another.
+    fn is_part(&self, block: *mut u8, part: Part, array: *mut u8);
+
+    /// A block is about to be used by a function that was given a pointer to it. `false`: it must not be.
+    fn may_use(&self, block: *mut u8) -> bool;
+
     /// A null pointer where a result had to be stored.
     fn null_out(&self, function: &'static str);
 
@@ -379,6 +394,22 @@ pub(crate) fn copying(source: *const u8, bytes: usize) -> usize {
     }
     raise_bstr(&BstrEvent::Source { source, bytes });
     bytes
+}
+
+/// Tells the overseer what a block is for: a part of the array whose descriptor `array` has.
+#[cold]
+#[inline(never)]
+pub(crate) fn is_part(block: *mut u8, part: Part, array: *mut u8) {
+    if let Some(overseer) = overseer() {
+        overseer.is_part(block, part, array);
+    }
+}
+
+/// Tells that a block is about to be used; `false` if it must not be.
+#[cold]
+#[inline(never)]
+pub(crate) fn using(block: *mut u8) -> bool {
+    overseer().is_none_or(|overseer| overseer.may_use(block))
 }
 
 /// Tells the overseer that a function was given a null pointer where its result had to be stored.

@@ -461,6 +461,12 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         table.find(address).map(|entry| entry.size)
     }
 
+    /// Bytes that the backing gave for the block that starts there.
+    pub(crate) fn room_of(&'static self, address: usize) -> Option<usize> {
+        let mut table = self.shard(address).table.lock();
+        table.find(address).map(|entry| entry.capacity)
+    }
+
     /// The block that an address lies in. It may be in any shard, so each is asked: no way for what is done often where
     /// nobody oversees.
     pub(crate) fn containing(&'static self, address: usize, backing: &'static A) -> Option<Found> {

@@ -283,6 +283,11 @@ impl<A: Allocator + Sync> Store<A> {
 
 /// Where a memory checker watches, every block is an allocation of the backing's own, of exactly its size.
 impl<A: Allocator + Sync> Store<A> {
+    /// All bytes of a block's allocation, if it is one of its own.
+    pub(crate) fn room_apart(&'static self, address: usize) -> Option<usize> {
+        self.large.room_of(address)
+    }
+
     /// As [`alloc`](Self::alloc).
     pub(crate) fn alloc_apart(&'static self, size: usize, family: Family) -> *mut u8 {
         self.large.alloc(size, size, family, &self.backing)

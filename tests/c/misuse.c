@@ -112,6 +112,73 @@ static void overrun(void) {
     SysFreeString(text);
 }
 
+/* 5 units, and 16 bytes are a block's measure: behind the terminator there is slack, and nothing in it. */
+static void read_past_terminator(void) {
+    BSTR text = SysAllocString(OLESTR("short"));
+    OLECHAR *behind = text + 6;
+    UNKNOWN(behind);
+    printf("%u\n", (unsigned)*behind);
+    SysFreeString(text);
+}
+
+/* Shortened in place: the room is there still, and not the string's. */
+static void read_past_shortened(void) {
+    BSTR text = SysAllocString(OLESTR("a string that is not short"));
+    OLECHAR *behind;
+    SysReAllocStringLen(&text, NULL, 5);
+    behind = text + 8;
+    UNKNOWN(behind);
+    printf("%u\n", (unsigned)*behind);
+    SysFreeString(text);
+}
+
+/* A source that ends where its string does, and a count that goes on. */
+static void copy_past_terminator(void) {
+    BSTR text = SysAllocString(OLESTR("short"));
+    BSTR copy = SysAllocStringLen(text, 7);
+    UNKNOWN(copy);
+    SysFreeString(copy);
+    SysFreeString(text);
+}
+
+/* Whatever becomes of a string's block, its new end is the end, and all before it is there. */
+static void ends_move(void) {
+    IMalloc *task = NULL;
+    UINT from, to, i;
+    OLECHAR source[80];
+    for (i = 0; i < 80; i += 1) {
+        source[i] = (OLECHAR)('a' + i % 26);
+    }
+    for (from = 0; from < 40; from += 1) {
+        for (to = 0; to < 80; to += 3) {
+            BSTR text = SysAllocStringLen(source, from);
+            OLECHAR volatile *units;
+            SysReAllocStringLen(&text, NULL, to);
+            units = text;
+            for (i = 0; i < to; i += 1) {
+                units[i] = source[i];
+            }
+            /* Inside of its own old string, as far as that goes. */
+            SysReAllocStringLen(&text, text + to / 2, from + 1);
+            units = text;
+            for (i = 0; i <= from; i += 1) {
+                units[i] = 0;
+            }
+            SysFreeString(text);
+        }
+    }
+    if (CoGetMalloc(MEMCTX_TASK, &task) == S_OK) {
+        /* A string's block by the other door: all of it is the holder's. */
+        BSTR text = SysAllocString(OLESTR("short"));
+        char *block = (char *)text - sizeof(void *);
+        SIZE_T size = task->lpVtbl->GetSize(task, block);
+        block = (char *)task->lpVtbl->Realloc(task, block, size + 8);
+        memset(block, 0, size + 8);
+        task->lpVtbl->Free(task, block);
+        task->lpVtbl->Release(task);
+    }
+}
+
 static void use_after_free(void) {
     BSTR text = SysAllocString(OLESTR("read too late"));
     BSTR again = text;
@@ -146,6 +213,10 @@ int main(int count, char **arguments) {
         {"family-mismatch", family_mismatch, 0},
         {"realloc-freed", realloc_freed, 0},
         {"overrun", overrun, 0},
+        {"read-past-terminator", read_past_terminator, 0},
+        {"read-past-shortened", read_past_shortened, 0},
+        {"copy-past-terminator", copy_past_terminator, 0},
+        {"ends-move", ends_move, 0},
         {"use-after-free", use_after_free, 0},
         {"still-held", still_held, 0},
     };

@@ -9,6 +9,7 @@ use crate::audit::ledger::{Call, Counts, Detail, Facts, Name, PREVIEW, Record};
 use crate::audit::report::{Block, Live, Report, Signalled};
 use crate::audit::rules::{Kind, Severity};
 use crate::audit::site::Site;
+use crate::task::hook::Part;
 
 /// What a process left that a signal ended.
 #[derive(Clone, Debug)]
@@ -140,11 +141,16 @@ impl Reader {
                 self.is_live = false;
             }
             "block" | "live" => {
+                let (id, family, bytes) = (next()?, next(), next()?);
+                let word = next()?;
                 let facts = Facts {
-                    id: next()?.parse().ok()?,
-                    family: named(FAMILIES, next())?,
-                    bytes: next()?.parse().ok()?,
-                    is_bstr: next()? == form(true),
+                    id: id.parse().ok()?,
+                    family: named(FAMILIES, family)?,
+                    bytes: bytes.parse().ok()?,
+                    is_bstr: word == form(true, None),
+                    part: [Part::Array, Part::ArrayData]
+                        .into_iter()
+                        .find(|part| word == form(false, Some(*part))),
                     preview: [0; PREVIEW],
                     previewed: 0,
                     allocated_at: Site::default(),

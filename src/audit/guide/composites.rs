@@ -226,7 +226,8 @@ pub(super) const R41: Guide = Guide {
     statement: "A SAFEARRAY of VT_BSTR owns its elements and frees them when it is destroyed. Put and Get copy: the \
                 string that is put, and the one that is got, stay the caller's to free.",
     check: Check::Later,
-    how: NO_VARIANT,
+    how: "Put and Get are functions that olemem does not have yet. An array that is destroyed here frees its strings, and a string that \
+          the caller frees as well is seen as any double free.",
     broken: r#"void caller(SAFEARRAY *names, LONG at)
 {
     BSTR name = SysAllocString(OLESTR("olemem"));

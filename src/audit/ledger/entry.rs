@@ -8,6 +8,7 @@ use super::record::{Facts, PREVIEW};
 use crate::layout::HEADER;
 use crate::task::block::{ALIGN, Family};
 use crate::task::hidden::Hidden;
+use crate::task::hook::Part;
 use crate::units::ByteLen;
 
 /// Where a block is in its life.
@@ -50,6 +51,10 @@ pub(crate) struct Entry {
     pub(crate) strayed: usize,
     /// The pinned string that this one took the place of: its key, and its number.
     pub(crate) replaced: Option<(usize, u64)>,
+    /// What it is a part of, if it is of something.
+    pub(crate) part: Option<Part>,
+    /// The block that has the descriptor, of the data of an array: its key, and its number.
+    pub(crate) array: Option<(usize, u64)>,
     /// Not to be reported as leaked.
     pub(crate) is_ignored: bool,
     /// A call was reported for it, and nothing that follows from that is.
@@ -88,6 +93,8 @@ impl Entry {
             pins: 0,
             strayed: 0,
             replaced: None,
+            part: None,
+            array: None,
             is_ignored: false,
             is_blamed: false,
             is_refused: false,
@@ -170,6 +177,7 @@ impl Facts {
             family: entry.family,
             bytes: entry.bytes(),
             is_bstr: entry.len.is_some(),
+            part: entry.part,
             preview: [0; PREVIEW],
             previewed: 0,
             allocated_at: entry.allocated_at,

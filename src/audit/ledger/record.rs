@@ -4,6 +4,7 @@ use super::super::rules::{Kind, Rule, Severity};
 use super::super::site::Site;
 use crate::task::block::Family;
 use crate::task::fault::Fault;
+use crate::task::hook::Part;
 
 /// What is told of a block in a violation.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +13,8 @@ pub(crate) struct Facts {
     pub(crate) family: Family,
     pub(crate) bytes: usize,
     pub(crate) is_bstr: bool,
+    /// What it is a part of, if it is of something.
+    pub(crate) part: Option<Part>,
     /// The first bytes of its contents.
     pub(crate) preview: [u8; PREVIEW],
     pub(crate) previewed: usize,

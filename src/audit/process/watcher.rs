@@ -10,7 +10,7 @@ use crate::audit::ledger::books;
 use crate::audit::overseer::Audit;
 use crate::audit::session;
 use crate::task::block::Family;
-use crate::task::hook::{BstrEvent, Overseer, Seat};
+use crate::task::hook::{BstrEvent, Overseer, Part, Seat};
 use crate::units::ByteLen;
 
 /// Violations that `halt=first` has looked at.
@@ -152,6 +152,14 @@ impl Overseer for Watcher {
 
     fn replacing(&self, old: *const u16, new: *const u16) {
         Audit.replacing(old, new);
+    }
+
+    fn is_part(&self, block: *mut u8, part: Part, array: *mut u8) {
+        Audit.is_part(block, part, array);
+    }
+
+    fn may_use(&self, block: *mut u8) -> bool {
+        with(|| Audit.may_use(block))
     }
 
     fn null_out(&self, function: &'static str) {

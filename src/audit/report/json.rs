@@ -3,7 +3,7 @@
 use serde_core::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::signalled::{Live, Signalled};
-use super::{Block, Call, Family, Frame, Report, Severity, Violation};
+use super::{Block, Call, Family, Frame, Part, Report, Severity, Violation};
 
 /// The name of the form.
 const SCHEMA: &str = "olemem-report/1";
@@ -45,6 +45,14 @@ pub(crate) fn name(family: Family) -> &'static str {
     match family {
         Family::Bstr => "bstr",
         Family::Task => "task",
+    }
+}
+
+/// The name of a part in reports.
+pub(crate) fn part_name(part: Part) -> &'static str {
+    match part {
+        Part::Array => "array",
+        Part::ArrayData => "array-data",
     }
 }
 
@@ -174,10 +182,14 @@ struct OfBlock<'a>(&'a Block);
 impl Serialize for OfBlock<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let block = self.0;
-        let mut object = serializer.serialize_struct("Block", 4)?;
+        let mut object = serializer.serialize_struct("Block", 5)?;
         object.serialize_field("id", &block.id)?;
         object.serialize_field("family", name(block.family))?;
         object.serialize_field("bytes", &block.bytes)?;
+        match block.part {
+            Some(part) => object.serialize_field("part", part_name(part))?,
+            None => object.skip_field("part")?,
+        }
         object.serialize_field("preview", &block.preview)?;
         object.end()
     }

@@ -1,13 +1,17 @@
 //! What happened, in one sentence.
 
-use super::{Deed, Detail, Family, Kind, Record, plural};
+use super::{Deed, Detail, Family, Kind, Part, Record, plural};
 
 /// The sentence of a violation. It holds no address, so that it is the same in every run.
 pub(super) fn of(record: &Record) -> String {
     let block = match record.block {
         // Under a spy that has room around it nobody knows how long it is.
         Some(facts) if facts.is_bstr || facts.family == Family::Bstr => "a BSTR",
-        Some(_) => "task memory",
+        Some(facts) => match facts.part {
+            Some(Part::Array) => "a SAFEARRAY",
+            Some(Part::ArrayData) => "the data of a SAFEARRAY",
+            None => "task memory",
+        },
         None => "a block",
     };
     match (record.kind, record.detail) {

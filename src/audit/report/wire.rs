@@ -3,8 +3,8 @@
 use serde_core::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::Value;
 
-use super::json::{Violations, name, text};
-use super::{Block, Call, Counts, Family, Frame, Kind, Report, Rule, Severity, Violation};
+use super::json::{Violations, name, part_name, text};
+use super::{Block, Call, Counts, Family, Frame, Kind, Part, Report, Rule, Severity, Violation};
 
 impl Report {
     /// As JSON in the form that one process hands to another.
@@ -87,6 +87,9 @@ fn block(value: &Value) -> Option<Block> {
             Family::Task
         },
         bytes: value["bytes"].as_u64()?.try_into().ok()?,
+        part: [Part::Array, Part::ArrayData]
+            .into_iter()
+            .find(|part| value["part"] == part_name(*part)),
         preview: value["preview"].as_str().map(str::to_owned),
     })
 }

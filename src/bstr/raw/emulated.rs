@@ -16,7 +16,7 @@ use crate::bstr::{cache, pin};
 use crate::layout::{GRANULE, HEADER, PREFIX, PointerWidth, header_bytes, terminator_bytes};
 use crate::task::block::Family;
 use crate::task::caller::Caller;
-use crate::task::heap;
+use crate::task::heap::{self, tail};
 use crate::task::mode;
 use crate::task::string::terminated_len;
 #[cfg(any(feature = "export", feature = "audit"))]
@@ -162,6 +162,7 @@ unsafe fn make_from_afar(source: *const u8, len: ByteLen, size: usize) -> *mut u
     }
     // SAFETY: the block is live, of the size for this length, and nobody else's.
     let bstr = unsafe { reframe(block, len) };
+    tail::close(block, HEADER + len.as_usize() + terminator_bytes(len));
     tell!(framed(block, len));
     if !source.is_null() {
         // SAFETY: the caller promises `len` readable bytes; the payload has room for them, and a new
@@ -353,6 +354,7 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
         return ptr::null_mut();
     };
     let block = block_of(old);
+    tail::open(block);
     let keeps = source.is_null() || ptr::eq(source, old);
     if !keeps && let Some(left) = heap::bytes_left(block, source.addr()) {
         let available = left.min(bytes.as_usize());
@@ -377,6 +379,7 @@ unsafe fn resize(old: *mut u16, source: *const u16, len: UnitLen) -> *mut u16 {
     }
     // SAFETY: the block is live, of the size for this length, and nobody else's.
     let bstr = unsafe { reframe(block, bytes) };
+    tail::close(block, HEADER + bytes.as_usize() + terminator_bytes(bytes));
     tell!(framed(block, bytes));
     if !keeps {
         // SAFETY: the source is outside the old block, so the caller promises `len` readable units;

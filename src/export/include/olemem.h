@@ -19,7 +19,8 @@
  * - In C++ from C++17 on, the namespace olemem has an owner for BSTRs, text in and out, sessions and
  *   calls of the audit, and allocations that fail. Code that is to run on Windows as well does
  *   without it.
- * - Only what this file declares exists. No registry, no marshalling, no VARIANT, no SAFEARRAY.
+ * - Only what this file declares exists. No registry, no marshalling, no VARIANT; of SAFEARRAYs what
+ *   a vector of bytes and its owner need.
  *
  * Ownership, in one breath: the caller frees what comes out of a function or a method, a BSTR with
  * SysFreeString, everything else with CoTaskMemFree; what goes in stays the caller's.
@@ -868,6 +869,76 @@ typedef enum tagMEMCTX {
 #define LOCALE_NEUTRAL MAKELCID(MAKELANGID(LANG_NEUTRAL, SUBLANG_NEUTRAL), SORT_DEFAULT)
 #define LOCALE_INVARIANT MAKELCID(MAKELANGID(LANG_INVARIANT, SUBLANG_NEUTRAL), SORT_DEFAULT)
 
+/* ---------------------------------------------------------------------------------- safe arrays */
+
+/* What a VARIANT or the elements of an array are. Of arrays, see SafeArrayCreate. */
+typedef uint16_t VARTYPE;
+enum VARENUM {
+    VT_EMPTY = 0,
+    VT_NULL = 1,
+    VT_I2 = 2,
+    VT_I4 = 3,
+    VT_R4 = 4,
+    VT_R8 = 5,
+    VT_CY = 6,
+    VT_DATE = 7,
+    VT_BSTR = 8,
+    VT_DISPATCH = 9,
+    VT_ERROR = 10,
+    VT_BOOL = 11,
+    VT_VARIANT = 12,
+    VT_UNKNOWN = 13,
+    VT_DECIMAL = 14,
+    VT_I1 = 16,
+    VT_UI1 = 17,
+    VT_UI2 = 18,
+    VT_UI4 = 19,
+    VT_I8 = 20,
+    VT_UI8 = 21,
+    VT_INT = 22,
+    VT_UINT = 23,
+    VT_RECORD = 36,
+    VT_INT_PTR = 37,
+    VT_UINT_PTR = 38,
+    VT_ARRAY = 0x2000,
+    VT_BYREF = 0x4000
+};
+
+typedef struct tagSAFEARRAYBOUND {
+    /* How many elements, and the index of the first. */
+    ULONG cElements;
+    LONG lLbound;
+} SAFEARRAYBOUND;
+typedef SAFEARRAYBOUND *LPSAFEARRAYBOUND;
+
+/* The descriptor of an array. Its bounds are from right to left, and as many as it has dimensions. */
+typedef struct tagSAFEARRAY {
+    USHORT cDims;
+    USHORT fFeatures;
+    ULONG cbElements;
+    ULONG cLocks;
+    PVOID pvData;
+    SAFEARRAYBOUND rgsabound[1];
+} SAFEARRAY;
+typedef SAFEARRAY *LPSAFEARRAY;
+
+#define FADF_AUTO 0x1
+#define FADF_STATIC 0x2
+#define FADF_EMBEDDED 0x4
+#define FADF_FIXEDSIZE 0x10
+#define FADF_RECORD 0x20
+#define FADF_HAVEIID 0x40
+#define FADF_HAVEVARTYPE 0x80
+#define FADF_BSTR 0x100
+#define FADF_UNKNOWN 0x200
+#define FADF_DISPATCH 0x400
+#define FADF_VARIANT 0x800
+#define FADF_RESERVED 0xF008
+
+OLEMEM_STATIC_ASSERT(sizeof(VARTYPE) == 2 && sizeof(SAFEARRAYBOUND) == 8, "types of arrays");
+OLEMEM_STATIC_ASSERT(sizeof(SAFEARRAY) == 16 + 2 * sizeof(void *), "the descriptor of an array");
+OLEMEM_STATIC_ASSERT(offsetof(SAFEARRAY, rgsabound) == sizeof(SAFEARRAY) - 8, "bounds of an array");
+
 /* -------------------------------------------------------------------- identifiers of interfaces */
 
 #ifndef GUID_DEFINED
@@ -1232,6 +1303,79 @@ WINOLEAUTAPI VarBstrCat(_In_opt_ BSTR bstrLeft, _In_opt_ BSTR bstrRight,
  * NORM_IGNORECASE. The other flags have no effect. Frees nothing.
  */
 WINOLEAUTAPI VarBstrCmp(_In_opt_ BSTR bstrLeft, _In_opt_ BSTR bstrRight, LCID lcid, ULONG dwFlags);
+
+/* --------------------------------------------------------------------------------- safe arrays
+ *
+ * Arrays that say what they hold: a descriptor, and the elements, all zero when the array is made.
+ * Both are task memory, of which only SafeArrayDestroy knows how to free it. Elements may be numbers
+ * or BSTRs. There are no arrays here of VARIANTs, records and interfaces.
+ */
+
+/*
+ * A new array of cDims dimensions, their bounds in rgsabound from left to right; the caller destroys
+ * it. NULL when there is no memory; for no dimensions, or more than 65535; for a NULL rgsabound; and
+ * for a `vt` that there are no arrays of.
+ */
+WINOLEAUTAPI_(SAFEARRAY *)
+SafeArrayCreate(VARTYPE vt, UINT cDims, _In_reads_(cDims) SAFEARRAYBOUND *rgsabound);
+
+/*
+ * A new array of one dimension in one block of memory, its first element at the index lLbound; the
+ * caller destroys it. NULL as for SafeArrayCreate.
+ */
+WINOLEAUTAPI_(SAFEARRAY *) SafeArrayCreateVector(VARTYPE vt, LONG lLbound, ULONG cElements);
+
+/*
+ * Frees an array and its elements, and each BSTR among these. S_OK, also for NULL;
+ * DISP_E_ARRAYISLOCKED, and nothing is freed, while it is locked. Elements that are elsewhere
+ * (FADF_AUTO, FADF_STATIC, FADF_EMBEDDED) stay; the BSTRs in them go.
+ */
+WINOLEAUTAPI SafeArrayDestroy(_In_opt_ SAFEARRAY *psa);
+
+/*
+ * Count the locks, of which an array may have 65535, and cannot be destroyed while it has one.
+ * E_UNEXPECTED for one too many, or too few; E_INVALIDARG for NULL.
+ */
+WINOLEAUTAPI SafeArrayLock(_In_ SAFEARRAY *psa);
+WINOLEAUTAPI SafeArrayUnlock(_In_ SAFEARRAY *psa);
+
+/*
+ * SafeArrayLock, and stores in *ppvData where the elements are, or NULL on failure; they stay the
+ * array's. E_INVALIDARG for a NULL ppvData. SafeArrayUnaccessData is SafeArrayUnlock.
+ */
+WINOLEAUTAPI SafeArrayAccessData(_In_ SAFEARRAY *psa, _Outptr_ void **ppvData);
+WINOLEAUTAPI SafeArrayUnaccessData(_In_ SAFEARRAY *psa);
+
+/* How many dimensions an array has, and bytes an element; 0 for NULL. */
+WINOLEAUTAPI_(UINT) SafeArrayGetDim(_In_opt_ SAFEARRAY *psa);
+WINOLEAUTAPI_(UINT) SafeArrayGetElemsize(_In_opt_ SAFEARRAY *psa);
+
+/*
+ * Store the indices of the first and the last element in a dimension, the leftmost of which is 1;
+ * without elements the last is one less than the first. DISP_E_BADINDEX for a dimension that is not
+ * there, E_INVALIDARG for NULL; then nothing is stored.
+ */
+WINOLEAUTAPI SafeArrayGetLBound(_In_ SAFEARRAY *psa, UINT nDim, _Out_ LONG *plLbound);
+WINOLEAUTAPI SafeArrayGetUBound(_In_ SAFEARRAY *psa, UINT nDim, _Out_ LONG *plUbound);
+
+/* Stores the type of the elements. E_INVALIDARG for NULL, and for an array that does not say. */
+WINOLEAUTAPI SafeArrayGetVartype(_In_ SAFEARRAY *psa, _Out_ VARTYPE *pvt);
+
+/*
+ * Stores in *ppsa a new array (VT_UI1, one dimension from 0 on) of the bytes of a BSTR, an odd last one
+ * included and the terminator not; the caller destroys it. A NULL `bstr` gives an array of no bytes
+ * (Windows documents E_INVALIDARG, and Wine does as is done here). E_OUTOFMEMORY, and NULL is stored;
+ * E_INVALIDARG for a NULL ppsa.
+ */
+WINOLEAUTAPI VectorFromBstr(_In_opt_ BSTR bstr, _Outptr_ SAFEARRAY **ppsa);
+
+/*
+ * Stores in *pbstr a new BSTR of the bytes of an array, never NULL; the caller frees it. The array may be
+ * locked. DISP_E_TYPEMISMATCH for more than one dimension and for elements of more than one byte (Wine
+ * has E_INVALIDARG); E_INVALIDARG for a NULL psa; E_OUTOFMEMORY: then NULL is stored. E_INVALIDARG for a NULL
+ * pbstr.
+ */
+WINOLEAUTAPI BstrFromVector(_In_ SAFEARRAY *psa, _Outptr_ BSTR *pbstr);
 
 /* ----------------------------------------------------------------------------------- the wire */
 

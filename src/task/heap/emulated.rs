@@ -13,6 +13,7 @@
 //! allocation, so that a spy sees it as Windows would show it.
 
 mod bad_call;
+pub(crate) mod tail;
 
 use std::process;
 use std::ptr;
@@ -161,6 +162,7 @@ unsafe fn resize_entered(block: *mut u8, size: usize, family: Family) -> *mut u8
     if is_refused_as_cached("reallocation", block, family) {
         return ptr::null_mut();
     }
+    tail::open(block);
     // Before it moves: afterwards the address may be another's.
     let pin = take_pin(block);
     // SAFETY: the caller's promise is the precondition.
@@ -223,6 +225,7 @@ pub(super) unsafe fn realloc_spied(block: *mut u8, size: usize, family: Family) 
     if size == 0 && !may_go(block, family) {
         return Some(ptr::null_mut());
     }
+    tail::open(block);
     let is_spyed = seat::lock().find(block).is_some();
     let real = |actual: *mut u8, size| {
         if actual.is_null() {
@@ -407,6 +410,7 @@ unsafe fn free_entered(block: *mut u8, family: Family) {
     if !may_go(block, family) {
         return;
     }
+    tail::open(block);
     #[cfg(any(feature = "export", feature = "audit"))]
     if mode::get().has(Mode::SPIED) && !block.is_null() {
         let is_spyed = seat::lock().find(block).is_some();

@@ -20,6 +20,8 @@ mod programs;
 mod raw_law;
 #[path = "../../tests/laws/safe.rs"]
 mod safe_law;
+/// The example of `docs/fuzzing.md`.
+pub mod setting;
 #[path = "../../tests/laws/steps.rs"]
 mod steps;
 #[path = "../../tests/audit/support.rs"]

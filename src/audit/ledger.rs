@@ -92,6 +92,8 @@ pub(super) struct SessionBook {
     pub(super) options: Options,
     pub(super) counts: Counts,
     pub(super) records: Vec<Record, System>,
+    /// How many of them `halt=first` has looked at.
+    pub(super) looked_at: usize,
     /// Violations for which there was no memory.
     pub(super) dropped: u64,
     /// The plan of failures that its options have.
@@ -185,6 +187,7 @@ impl Books {
             options,
             counts: Counts::default(),
             records: Vec::new_in(System),
+            looked_at: 0,
             dropped: 0,
             faults: options.faults.map(Progress::new),
             failures: Vec::new_in(System),

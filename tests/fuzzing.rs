@@ -240,7 +240,10 @@ fn ownership_bugs_are_findings() {
     for (text, told) in [
         ("colour=red", None),
         ("colour", Some("error[leak]: a BSTR was never freed")),
-        ("=red", Some("error[double-free]: a BSTR is freed again")),
+        (
+            "=red",
+            Some("error[double-free]: a BSTR that was freed before is freed again"),
+        ),
     ] {
         let kept = run("setting", text);
         assert!(kept.status.success(), "{}", said(&kept));
@@ -381,7 +384,7 @@ fn cpp_is_fuzzed_by_the_commands_of_the_page() {
         (
             watched,
             whole.replace(free, &free.repeat(2)),
-            "error[double-free]: a BSTR is freed again",
+            "error[double-free]: a BSTR that was freed before is freed again",
         ),
         (
             plain,

@@ -501,6 +501,9 @@ impl Books {
         }
         book.quarantined += bytes;
         let limit = book.options.quarantine;
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.shown = entry.real.reveal().addr();
+        }
         if newest != 0
             && let Some(before) = self.entries.get_mut(&newest)
         {
@@ -515,6 +518,11 @@ impl Books {
             && book.quarantined > limit
         {
             let key = book.oldest;
+            let Some(entry) = self.entries.get_mut(&key) else {
+                return;
+            };
+            // The table keeps what was removed until something else is there.
+            entry.shown = 0;
             let Some(entry) = self.entries.remove(&key) else {
                 return;
             };

@@ -134,8 +134,9 @@ fn strings_on_the_wire_are_as_they_were_given() {
 fn damage_is_done_to_some() {
     let mut images = [0; 2];
     let mut wires = [0; 2];
-    for choice in 0..=255 {
-        for by in 1..=8 {
+    let (step, least) = if cfg!(miri) { (23, 0) } else { (1, 100) };
+    for choice in (0..=255).step_by(step) {
+        for by in (1..=8).step_by(step) {
             let data = [choice, 0, by, 1, b't', 0, b'e', 0, b'x', 0, b't', 0];
             images[usize::from(whole::<Image>(&data).parse().is_ok())] += 1;
             let data = [
@@ -145,7 +146,7 @@ fn damage_is_done_to_some() {
         }
     }
     assert!(
-        images.iter().chain(&wires).all(|count| *count > 100),
+        images.iter().chain(&wires).all(|count| *count > least),
         "{images:?} {wires:?}"
     );
 }

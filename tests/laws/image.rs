@@ -117,6 +117,8 @@ pub(crate) fn of_bytes(bytes: &[u8], shape: Shape, start: Start) -> Result<(), S
         &bytes,
     )?;
     same("the end", &it.end(), &it.rest.end())?;
+    let said = it.length.map_or(0, |length| length.get());
+    same("units that are counted", &it.unit_len().get(), &(said / 2))?;
 
     let parsed = PresentedBstr::parse(bytes, shape, start);
     let found = parsed.as_ref().ok().map(|bstr| bstr.as_bytes());

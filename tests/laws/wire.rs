@@ -1,7 +1,7 @@
 //! The transmitted form against a naive reader of it.
 
 use olemem::layout::PointerWidth;
-use olemem::wire::{Syntax, TransmittedBstr, TransmittedBstrs, TransmittedVariant};
+use olemem::wire::{NoRoom, Syntax, TransmittedBstr, TransmittedBstrs, TransmittedVariant};
 use olemem::{Bstr, HResult};
 
 use super::steps::same;
@@ -124,6 +124,12 @@ pub(crate) fn of_bytes(buffer: &[u8], start: usize, syntax: Syntax) -> Result<()
     same("the end", &bstr.encode(&mut again, start, syntax), &Ok(end))?;
     same("what was written again", &&again[..], &buffer)?;
     let copy = Bstr::try_from(bstr).map_err(|error| error.to_string())?;
+    let shown = match contents(bstr) {
+        None => "(null)".to_owned(),
+        Some(bytes) => format!("\", {} bytes)", bytes.len()),
+    };
+    let ends = format!("{bstr:?}").ends_with(&shown);
+    same("that its length is shown", &ends, &true)?;
     same("a null copy", &copy.is_null(), &bstr.is_null())?;
     same("the copy's length", &copy.byte_len(), &bstr.byte_len())?;
     same(
@@ -237,10 +243,10 @@ fn written(
         short.resize(end - 1, 0xEE);
         let before = short.clone();
         let refused = bstr.encode(&mut short, start, syntax);
-        same(
-            "what is needed",
-            &refused.map_err(|it| it.needed),
-            &Err(Some(end)),
+        no_room(
+            refused,
+            Some(end),
+            &format!("the buffer must have {end} bytes"),
         )?;
         same("a buffer that is too short", &short, &before)?;
         buffer.resize(end, 0xEE);
@@ -251,7 +257,18 @@ fn written(
         )?;
         same("what comes before", &&buffer[..start], &&before[..start])?;
     }
+    let nowhere = TransmittedBstr::NULL.encode(&mut [], usize::MAX, syntax);
+    no_room(nowhere, None, "no buffer is so large")?;
     Ok(buffer)
+}
+
+/// That there was no room, and how that is told.
+fn no_room(result: Result<usize, NoRoom>, needed: Option<usize>, told: &str) -> Result<(), String> {
+    let error = result.err().ok_or("room where there is none")?;
+    same("what is needed", &error.needed, &needed)?;
+    same("a word on it", &error.to_string().as_str(), &told)?;
+    let code = HResult::from(error);
+    same("its code", &code, &HResult::E_NOT_SUFFICIENT_BUFFER)
 }
 
 /// Strings are read as they were written, by themselves, in arrays and in VARIANTs, and no less of their bytes is.

@@ -137,8 +137,9 @@ fn syntax(is_64: bool) -> Syntax {
 
 quickcheck! {
     fn whatever_is_written_is_read(strings: Vec<Option<Vec<u8>>>, start: u8, is_64: bool) -> TestResult {
-        let strings: Vec<_> = strings.iter().map(Option::as_deref).collect();
-        verdict(wire_law::of_strings(&strings, start.into(), syntax(is_64)))
+        let most = if cfg!(miri) { 3 } else { strings.len() };
+        let strings: Vec<_> = strings.iter().take(most).map(Option::as_deref).collect();
+        verdict(wire_law::of_strings(&strings, usize::from(start % 32), syntax(is_64)))
     }
 
     fn any_bytes_are_read_or_refused(bytes: Vec<u8>, start: u8, is_64: bool) -> TestResult {

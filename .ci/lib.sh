@@ -51,7 +51,7 @@ has_catch2() { has_header catch2/catch_test_macros.hpp || has_header catch2/catc
 
 # What the tests may not skip, by the names that they use: all that is not left out above.
 required() {
-    local list=cargo-fuzz,gcc,g++,clang,clang++,nm,valgrind,asan,lsan,clients,registry,cc,c++,cmake,ctest,pkg-config,readelf
+    local list=cargo-fuzz,libfuzzer,zip,unzip,gcc,g++,clang,clang++,nm,valgrind,asan,lsan,clients,registry,cc,c++,cmake,ctest,pkg-config,readelf
     if has_header gtest/gtest.h; then list+=,gtest; fi
     if has_catch2; then list+=,catch2; fi
     if has_mingw; then list+=,x86_64-w64-mingw32-gcc,x86_64-w64-mingw32-g++; fi

@@ -58,6 +58,7 @@ mod guide;
 #[cfg(all(unix, not(miri)))]
 mod hand_on;
 mod identity;
+pub(crate) mod input;
 mod judge;
 mod ledger;
 #[cfg(feature = "export")]
@@ -94,6 +95,7 @@ pub use crossing::{Crossing, Parameter, What, register_literal};
 pub use frame::Frame;
 pub use guard::{FREED, FRESH, GUARD, Guard};
 pub use guide::{Check, Guide};
+pub use input::input;
 pub use ledger::Counts;
 pub use options::{Budget, Options};
 pub use report::{Block, Call, Failure, Report, Violation};

@@ -63,10 +63,11 @@ mod wire;
 
 #[cfg(feature = "audit")]
 pub use audit::{
-    Counts, Report, SessionOptions, olemem_ignore, olemem_report_count, olemem_report_counts,
-    olemem_report_errors, olemem_report_is_clean, olemem_report_kind, olemem_report_release,
-    olemem_report_text, olemem_report_warnings, olemem_session_begin, olemem_session_check,
-    olemem_session_end, olemem_session_join, olemem_session_leave,
+    Counts, Report, SessionOptions, olemem_ignore, olemem_input_begin, olemem_input_end,
+    olemem_report_count, olemem_report_counts, olemem_report_errors, olemem_report_is_clean,
+    olemem_report_kind, olemem_report_release, olemem_report_text, olemem_report_warnings,
+    olemem_session_begin, olemem_session_check, olemem_session_end, olemem_session_join,
+    olemem_session_leave,
 };
 pub use bstr::{
     SetOaNoCache, SysAddRefString, SysAllocString, SysAllocStringByteLen, SysAllocStringLen,

@@ -24,6 +24,7 @@
 //! | a lent string that must outlast a free | [`Pinned`] |
 //! | a witness of every call, as `IMallocSpy` is | module `spy`, with the feature `export` or `audit` |
 //! | broken ownership rules, told as a story | module `audit`, with the feature `audit` |
+//! | strings and bytes for fuzz targets | module `fuzzing`, with the feature `arbitrary` |
 //! | the numbers behind it all | [`layout`] |
 //!
 //! # Examples
@@ -108,6 +109,7 @@
 //! | `audit` | sessions that watch every block and report broken rules, annotated calls (`crossing`), process mode; spies |
 //! | `serde` | `Serialize` and `Deserialize` for `Bstr`, `Serialize` for `BstrRef` |
 //! | `allocator-api2-04` | `TaskAllocator` for allocator-api2 0.4 as well as 0.2 |
+//! | `arbitrary` | `Arbitrary` for `Bstr`, and the module `fuzzing` with more of that kind |
 //! | `cli` | the command `olemem` |
 #![cfg_attr(not(feature = "std"), no_std)]
 // The page above speaks of the whole crate.
@@ -122,6 +124,8 @@ pub mod crossing;
 pub mod error;
 #[cfg(all(feature = "export", any(not(windows), miri)))]
 pub mod export;
+#[cfg(feature = "arbitrary")]
+pub mod fuzzing;
 pub mod guid_text;
 pub mod image;
 pub mod layout;

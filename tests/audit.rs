@@ -1,8 +1,17 @@
 //! The audit: each kind of violation that the heap can see, kept and broken, its report word by word.
 #![cfg(all(feature = "audit", any(not(windows), miri)))]
 
+#[path = "laws/programs.rs"]
+mod programs;
+#[path = "support/seeds.rs"]
+mod seeds;
+#[allow(dead_code, reason = "programs need no more of it than choices")]
+#[path = "laws/steps.rs"]
+mod steps;
 #[path = "audit/support.rs"]
 mod support;
+#[path = "support/tools.rs"]
+mod tools;
 
 #[path = "audit/double_free.rs"]
 mod double_free;

@@ -65,7 +65,7 @@ const FUNCTIONS: [&str; 49] = [
 ];
 
 /// What the feature `audit` adds: olemem's own.
-const AUDIT: [&str; 27] = [
+const AUDIT: [&str; 29] = [
     "olemem_call_abandon",
     "olemem_call_allow",
     "olemem_call_array",
@@ -79,6 +79,8 @@ const AUDIT: [&str; 27] = [
     "olemem_call_out",
     "olemem_call_out_array",
     "olemem_ignore",
+    "olemem_input_begin",
+    "olemem_input_end",
     "olemem_literal",
     "olemem_report_count",
     "olemem_report_counts",
@@ -293,6 +295,15 @@ fn header() -> String {
     bare + rest
 }
 
+fn c_shapes(parameters: &str) -> Vec<Shape> {
+    let parameters = comma_separated(parameters).into_iter();
+    // C's way of saying that there is none.
+    parameters
+        .filter(|parameter| *parameter != "void")
+        .map(c_shape)
+        .collect()
+}
+
 fn c_shape(of: &str) -> Shape {
     // Annotations, with what they have in brackets, say nothing to the compiler.
     let mut bare = String::new();
@@ -355,19 +366,13 @@ fn declared() -> BTreeMap<String, Signature> {
             let rest = rest.trim_start();
             let name = identifier(rest);
             let parameters = bracketed(&rest[name.len() + 1..]);
-            let shapes = comma_separated(parameters)
-                .into_iter()
-                // C's way of saying that there is none.
-                .filter(|parameter| *parameter != "void")
-                .map(c_shape);
-            (name, Some((shapes.collect(), c_shape(result))))
+            (name, Some((c_shapes(parameters), c_shape(result))))
         } else if let Some(rest) = statement.strip_prefix("EXTERN_C ") {
             let (head, rest) = rest.split_once('(').expect("a function");
             let parameters = bracketed(rest);
             let name = head.rsplit([' ', '*']).next().expect("a name");
             let result = c_shape(&head[..head.len() - name.len()]);
-            let shapes = comma_separated(parameters).into_iter().map(c_shape);
-            (name, Some((shapes.collect(), result)))
+            (name, Some((c_shapes(parameters), result)))
         } else {
             assert!(
                 !statement.contains("EXTERN_C"),

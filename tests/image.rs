@@ -1,9 +1,18 @@
 //! The presented form: bytes that claim to be a BSTR, taken apart, judged, and looked for in a dump.
 
+#[path = "laws/image.rs"]
+#[allow(dead_code, reason = "a fuzzer's bytes are for other tests")]
+mod image_law;
+#[path = "laws/steps.rs"]
+#[allow(dead_code, reason = "the laws of bytes take few steps")]
+mod steps;
+
 use olemem::image::{Anatomy, Finding, Flaw, PresentedBstr, Shape, Start, Weight, candidates};
 use olemem::layout::{ByteOrder, PointerWidth};
 use olemem::{Bstr, ByteLen, UnitLen};
-use quickcheck::{Arbitrary, Gen, quickcheck};
+use quickcheck::{Arbitrary, Gen, TestResult, quickcheck};
+
+use image_law::{of_bytes, of_dump, of_payload, reading};
 
 /// How bytes are read, chosen.
 #[derive(Clone, Copy, Debug)]
@@ -11,42 +20,27 @@ struct Any(Shape, Start);
 
 impl Arbitrary for Any {
     fn arbitrary(g: &mut Gen) -> Self {
-        let width = if bool::arbitrary(g) {
-            PointerWidth::W32
-        } else {
-            PointerWidth::W64
-        };
-        let order = if bool::arbitrary(g) {
-            ByteOrder::Little
-        } else {
-            ByteOrder::Big
-        };
-        let start = if bool::arbitrary(g) {
-            Start::Block
-        } else {
-            Start::Prefix
-        };
-        Self(Shape { width, order }, start)
+        let (shape, start) = reading(u8::arbitrary(g));
+        Self(shape, start)
     }
+}
+
+/// Text as it lies there.
+fn bytes(text: &str, order: ByteOrder) -> Vec<u8> {
+    let bytes = |unit: u16| match order {
+        ByteOrder::Little => unit.to_le_bytes(),
+        ByteOrder::Big => unit.to_be_bytes(),
+    };
+    text.encode_utf16().flat_map(bytes).collect()
 }
 
 /// A block as it stands in memory, with nothing behind the terminator.
 fn block(payload: &[u8], Any(shape, start): Any) -> Vec<u8> {
-    let len = u32::try_from(payload.len()).expect("short");
-    let prefix = match shape.order {
-        ByteOrder::Little => len.to_le_bytes(),
-        ByteOrder::Big => len.to_be_bytes(),
-    };
-    let padding = match start {
-        Start::Block => &[0xCC; 4][..shape.width.padding()],
-        Start::Prefix => &[],
-    };
-    let terminator = if payload.len().is_multiple_of(2) {
-        &[0; 2][..]
-    } else {
-        &[0; 3]
-    };
-    [padding, &prefix, payload, terminator].concat()
+    image_law::block(payload, shape, start)
+}
+
+fn verdict(result: Result<(), String>) -> TestResult {
+    result.map_or_else(TestResult::error, |()| TestResult::passed())
 }
 
 const LITTLE_32: Any = Any(
@@ -73,43 +67,17 @@ fn findings(bytes: &[u8], Any(shape, start): Any) -> Vec<Finding> {
 }
 
 quickcheck! {
-    fn the_parts_are_all_the_bytes(bytes: Vec<u8>, any: Any) -> bool {
-        let it = Anatomy::of(&bytes, any.0, any.1);
-        let parts = [it.padding, it.prefix, it.payload, it.terminator, it.slack, it.rest];
-        let touch = parts.windows(2).all(|pair| pair[0].end() == pair[1].offset);
-        touch && it.end() == it.rest.end() && parts.map(|part| part.bytes).concat() == bytes
+    fn any_bytes_are_taken_apart_and_judged(bytes: Vec<u8>, any: Any) -> TestResult {
+        verdict(of_bytes(&bytes, any.0, any.1))
     }
 
-    fn what_was_made_is_taken_out(payload: Vec<u8>, any: Any, behind: Vec<u8>) -> bool {
-        let bytes = [block(&payload, any), behind].concat();
-        parse(&bytes, any).is_ok_and(|bstr| {
-            bstr.as_bytes() == payload && bstr.byte_len().as_usize() == payload.len() && bstr.order() == any.0.order
-        })
-    }
-
-    fn all_less_of_it_is_refused(payload: Vec<u8>, any: Any) -> bool {
-        let whole = block(&payload, any);
-        (0..whole.len()).all(|less| parse(&whole[..less], any).is_err())
-    }
-
-    fn the_first_that_is_broken_is_the_error(bytes: Vec<u8>, any: Any) -> bool {
-        let broken = findings(&bytes, any).into_iter().find(|finding| finding.weight() == Weight::Broken);
-        match parse(&bytes, any) {
-            Ok(bstr) => broken.is_none() && bytes.windows(bstr.as_bytes().len().max(1)).any(|it| it.starts_with(bstr.as_bytes())),
-            Err(error) => broken == Some(error),
-        }
+    fn what_was_made_is_taken_out_and_no_less(payload: Vec<u8>, behind: Vec<u8>, any: Any) -> TestResult {
+        verdict(of_payload(&payload, &behind, any.0, any.1))
     }
 
     fn units_are_those_of_the_machine_it_came_from(text: String, any: Any) -> bool {
-        let payload: Vec<u8> = text
-            .encode_utf16()
-            .flat_map(|unit| match any.0.order {
-                ByteOrder::Little => unit.to_le_bytes(),
-                ByteOrder::Big => unit.to_be_bytes(),
-            })
-            .collect();
-        let bytes = block(&payload, any);
-        let bstr = parse(&bytes, any).expect("well-formed");
+        let image = block(&bytes(&text, any.0.order), any);
+        let bstr = parse(&image, any).expect("well-formed");
         bstr.units().eq(text.encode_utf16()) && Bstr::try_from(bstr) == Ok(Bstr::from(&*text))
     }
 }
@@ -232,43 +200,6 @@ mod scanning {
             .collect()
     }
 
-    fn bytes(text: &str, order: ByteOrder) -> Vec<u8> {
-        let bytes = |unit: u16| match order {
-            ByteOrder::Little => unit.to_le_bytes(),
-            ByteOrder::Big => unit.to_be_bytes(),
-        };
-        text.encode_utf16().flat_map(bytes).collect()
-    }
-
-    /// All places, each looked at by itself.
-    fn oracle(dump: &[u8], shape: Shape, least: u32) -> Vec<(usize, Vec<u8>)> {
-        let header = shape.width.header();
-        let mut found = Vec::new();
-        let mut at = 0;
-        while at + header <= dump.len() {
-            let bstr = PresentedBstr::parse(&dump[at..], shape, Start::Block);
-            let text = bstr.ok().filter(|bstr| {
-                let good = |c: char| {
-                    !c.is_control() && !['\u{FFFE}', '\u{FFFF}'].contains(&c)
-                        || "\t\n\r".contains(c)
-                };
-                let text = char::decode_utf16(bstr.units());
-                let len = bstr.byte_len();
-                !len.is_odd()
-                    && len.units().get() >= least.max(1)
-                    && text.into_iter().all(|c| c.is_ok_and(good))
-            });
-            at += match text {
-                Some(bstr) => {
-                    found.push((at + header, bstr.as_bytes().to_vec()));
-                    (header + bstr.as_bytes().len()).next_multiple_of(2 * header)
-                }
-                None => 2 * header,
-            };
-        }
-        found
-    }
-
     /// Dumps in which much looks like a string: few values, which mean something to the scan.
     #[derive(Clone, Debug)]
     struct Dump(Vec<u8>);
@@ -292,11 +223,8 @@ mod scanning {
     }
 
     quickcheck! {
-        fn finds_what_looking_at_each_place_finds(dump: Dump, wide: bool, least: u8) -> bool {
-            let width = if wide { PointerWidth::W64 } else { PointerWidth::W32 };
-            let shape = Shape { width, order: ByteOrder::Little };
-            let least = u32::from(least % 4);
-            found(&dump.0, shape, least) == oracle(&dump.0, shape, least)
+        fn finds_what_looking_at_each_place_finds(dump: Dump, any: Any, least: u8) -> TestResult {
+            verdict(of_dump(&dump.0, any.0, u32::from(least % 4)))
         }
     }
 

@@ -7,12 +7,27 @@
 
 #[path = "support/balance.rs"]
 mod balance;
+#[cfg(all(feature = "export", any(not(windows), miri)))]
+#[path = "laws/c_abi.rs"]
+mod c_abi;
+#[path = "laws/image.rs"]
+mod image_law;
+#[path = "laws/inputs.rs"]
+mod inputs;
+#[path = "laws/overlap.rs"]
+mod overlap;
 #[path = "laws/raw.rs"]
 mod raw_law;
 #[path = "laws/safe.rs"]
 mod safe_law;
+#[path = "support/seeds.rs"]
+mod seeds;
 #[path = "laws/steps.rs"]
 mod steps;
+#[path = "support/tools.rs"]
+mod tools;
+#[path = "laws/wire.rs"]
+mod wire_law;
 
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult};
 

@@ -300,6 +300,8 @@ const EXPORTS: &[&str] = &[
     "olemem_fault_end",
     "olemem_fault_failures",
     "olemem_ignore",
+    "olemem_input_begin",
+    "olemem_input_end",
     "olemem_literal",
     "olemem_report_count",
     "olemem_report_counts",

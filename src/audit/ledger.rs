@@ -16,7 +16,7 @@
 //!    is, for it never was dressed.
 //! 3. What is here asks the system for memory, never the global allocator, which may stand on olemem.
 //! 4. Pointers to blocks are kept with their addresses complemented, so that leak checkers do not take them for
-//!    references. (Miri goes by what a pointer may reach, and does: a leak that the audit has told of is no leak to it.)
+//!    references, but for those of blocks in quarantine, which are nobody else's to free. (Miri goes by what a pointer may reach, and does: a leak that the audit has told of is no leak to it.)
 //!    The holder's own pointer would not do: one that was a reference is good for the holder's bytes alone.
 
 use core::ptr;
@@ -29,7 +29,6 @@ use hashbrown::HashMap;
 use super::guard::{FRONT, Guard};
 use super::options::Options;
 use super::page;
-use super::rules::Kind;
 use super::site::{Site, Sites, Stack};
 use crate::layout::HEADER;
 use crate::task::block::Family;
@@ -46,6 +45,7 @@ mod entry;
 #[cfg(all(unix, not(miri)))]
 mod inherit;
 mod objects;
+mod quarantine;
 mod record;
 mod scramble;
 
@@ -92,6 +92,8 @@ pub(super) struct SessionBook {
     pub(super) options: Options,
     pub(super) counts: Counts,
     pub(super) records: Vec<Record, System>,
+    /// How many of them `halt=first` has looked at.
+    pub(super) looked_at: usize,
     /// Violations for which there was no memory.
     pub(super) dropped: u64,
     /// The plan of failures that its options have.
@@ -185,6 +187,7 @@ impl Books {
             options,
             counts: Counts::default(),
             records: Vec::new_in(System),
+            looked_at: 0,
             dropped: 0,
             faults: options.faults.map(Progress::new),
             failures: Vec::new_in(System),
@@ -475,71 +478,6 @@ impl Books {
         }
         live.sort_unstable_by_key(|key| self.get(*key).map(|entry| entry.id));
         live
-    }
-
-    // ------------------------------------------------------------------------------- quarantine
-
-    /// Keeps a freed block that was undressed, and lets go of the oldest that there is no room for.
-    pub(super) fn quarantine(&mut self, key: usize) {
-        let Some(entry) = self.entries.get(&key) else {
-            return;
-        };
-        let (session, bytes) = (entry.session, entry.held());
-        let Some(book) = self.session(session) else {
-            return;
-        };
-        if bytes > book.options.quarantine {
-            // It would push out all others, and then go itself.
-            // SAFETY: its holder has freed it, and it is in no quarantine.
-            return unsafe { self.release(key) };
-        }
-        let newest = core::mem::replace(&mut book.newest, key);
-        if newest == 0 {
-            book.oldest = key;
-        }
-        book.quarantined += bytes;
-        let limit = book.options.quarantine;
-        if newest != 0
-            && let Some(before) = self.entries.get_mut(&newest)
-        {
-            before.next = key;
-        }
-        self.drain(session, limit);
-    }
-
-    /// Gives the oldest blocks of a session's quarantine to the heap until no more than `limit` bytes are left.
-    fn drain(&mut self, session: SessionId, limit: usize) {
-        while let Some(book) = self.session(session)
-            && book.quarantined > limit
-        {
-            let key = book.oldest;
-            let Some(entry) = self.entries.remove(&key) else {
-                return;
-            };
-            if let Some(book) = self.session(session) {
-                book.quarantined -= entry.held();
-                book.oldest = entry.next;
-                if entry.next == 0 {
-                    book.newest = 0;
-                }
-            }
-            // SAFETY: a block in quarantine was undressed or is bare, and only a stray pointer could write to it.
-            if let Some(offset) = unsafe { entry.shape().written_after() } {
-                let offset = offset - entry.first().cast_signed();
-                let facts = Some(Facts::of_freed(&entry));
-                self.record(
-                    session,
-                    Record::new(
-                        Kind::WriteAfterFree,
-                        Deed::End,
-                        Detail::Written(offset, 0),
-                        facts,
-                    ),
-                );
-            }
-            // SAFETY: it was freed by its holder.
-            unsafe { self.give_back(&entry) };
-        }
     }
 
     // -------------------------------------------------------------------------------- judgement

@@ -37,6 +37,8 @@ pub struct Options {
     pub(super) faults: Option<FaultPlan>,
     /// Whether what is live at the end may be read. In safe Rust it may be another thread's at that moment.
     pub(super) reads_at_end: bool,
+    /// Whether the first violation ends the process, where it is watched.
+    pub(super) halts: bool,
 }
 
 impl Default for Options {
@@ -49,6 +51,7 @@ impl Default for Options {
             budget: None,
             faults: None,
             reads_at_end: false,
+            halts: false,
         }
     }
 }

@@ -27,6 +27,7 @@ use super::crash;
 use super::crossing;
 use super::guard::Guard;
 use super::ledger::{Failed, SessionId, books, cover_process};
+use super::options::Options;
 use super::report::{Report, plural};
 use super::rules::Severity;
 use super::session;
@@ -37,7 +38,7 @@ use super::suppress::Suppressions;
 use super::trespass;
 use crate::task::complain::complain;
 use crate::task::fault::Planner;
-use crate::task::mode::Step;
+use crate::task::mode::{self, Step};
 
 mod at_exit;
 mod path;
@@ -71,6 +72,20 @@ static DELIVERED: AtomicU32 = AtomicU32::new(0);
 
 fn watched() -> Option<&'static Watched> {
     WATCHED.get()?.as_ref()
+}
+
+/// What a session of one input does: as the process's; `None` where the process is not watched.
+pub(super) fn input_options() -> Option<Options> {
+    // The first look at the environment may be yet to come.
+    mode::get();
+    Some(watched()?.settings.options)
+}
+
+/// Ends the process, with the report, if an input broke a rule.
+pub(super) fn judge_input(report: Report) {
+    if let Some(watched) = watched() {
+        watched.judge(report);
+    }
 }
 
 /// Called by the mode byte, which stands below the audit and knows this function by its name alone.
@@ -337,6 +352,22 @@ impl Watched {
             ));
             Suppressions::default()
         })
+    }
+
+    /// Hands on a report that has violations which are not suppressed, and ends the process.
+    fn judge(&self, mut report: Report) {
+        if !report.violations().is_empty() {
+            self.suppress(&mut report);
+        }
+        if report.violations().is_empty() {
+            return;
+        }
+        // One thread's will do.
+        if REPORTED.swap(process::id(), Ordering::Relaxed) != process::id() {
+            self.deliver(report);
+            DELIVERED.store(process::id(), Ordering::Relaxed);
+        }
+        process::abort();
     }
 
     fn suppress(&self, report: &mut Report) -> usize {

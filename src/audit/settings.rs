@@ -32,8 +32,6 @@ pub(super) struct Settings {
     /// Where the report goes, from the root, `%p` for the process; standard error if nowhere is said.
     pub(super) report: Option<Vec<u8, System>>,
     pub(super) format: Format,
-    /// The first violation ends the process.
-    pub(super) halts: bool,
     /// The exit status after errors; 0 leaves it.
     pub(super) exit_code: u8,
     /// The file of suppressions, from the root.
@@ -103,8 +101,8 @@ impl Settings {
             (b"guard", b"bytes") => self.options = self.options.guard(Guard::Bytes),
             (b"guard", b"page") => self.options = self.options.guard(Guard::Page),
             (b"guard", _) => return Err(Wrong::Valid("bytes, page")),
-            (b"halt", b"first") => self.halts = true,
-            (b"halt", b"end") => self.halts = false,
+            (b"halt", b"first") => self.options.halts = true,
+            (b"halt", b"end") => self.options.halts = false,
             (b"halt", _) => return Err(Wrong::Valid("first, end")),
             (b"exitcode", code) => {
                 self.exit_code = number(code).ok_or(Wrong::Valid("a number from 0 to 255"))?;
@@ -196,8 +194,9 @@ mod tests {
         let settings = Settings::read(value);
         assert_eq!(settings.report.as_deref(), Some(&b"/r.%p"[..]));
         assert_eq!(settings.format, Format::Json);
-        assert_eq!(settings.options, Options::default().quarantine(3 << 10));
-        assert!(settings.halts);
+        let mut options = Options::default().quarantine(3 << 10);
+        options.halts = true;
+        assert_eq!(settings.options, options);
         assert_eq!(settings.exit_code, 7);
         assert!(told(value).is_empty());
         let relative = Settings::read(c"check,suppress=s");
@@ -233,7 +232,7 @@ mod tests {
             assert_eq!(settings.format, Format::Text);
             assert_eq!(settings.options, Options::default());
             assert_eq!(settings.exit_code, 0);
-            assert!(settings.report.is_none() && !settings.halts);
+            assert!(settings.report.is_none());
         }
     }
 }

@@ -11,7 +11,7 @@ use std::ffi::{CStr, CString};
 use std::io::{self, Write};
 
 use super::sized;
-use crate::audit::{self, Backtrace, Guard, Kind, Options, Severity, numbered};
+use crate::audit::{self, Backtrace, Guard, Kind, Options, Severity, input, numbered};
 
 /// `olemem_session_options`. Its size comes first, so that it can grow; 0 in a member is the usual.
 #[repr(C)]
@@ -149,6 +149,20 @@ pub extern "system" fn olemem_session_check(session: u64) -> i32 {
         let _ = writeln!(io::stderr(), "{report}");
     }
     report.is_clean().into()
+}
+
+/// Begins what is done with one input of a fuzzer's, and gives a number for [`olemem_input_end`]; 0 where the process
+/// is not watched (`OLEMEM=check`), or there is no memory for a session.
+#[unsafe(no_mangle)]
+pub extern "system" fn olemem_input_begin() -> u64 {
+    input::begin().unwrap_or(0)
+}
+
+/// Ends it: if it broke a rule, or left a block that it allocated, the report is written and the process aborts. Nothing
+/// happens for 0. As [`audit::input`](crate::audit::input()).
+#[unsafe(no_mangle)]
+pub extern "system" fn olemem_input_end(input: u64) {
+    input::end(input);
 }
 
 /// Whether no rule was broken, and something was recorded: 1 or 0, also for NULL. Warnings do not count.

@@ -103,7 +103,7 @@ impl Finding {
 
 /// All that can be said.
 pub(super) fn all(anatomy: &Anatomy<'_>) -> impl Iterator<Item = Finding> + use<> {
-    [
+    in_order([
         length(anatomy),
         odd(anatomy),
         nuls(anatomy),
@@ -112,20 +112,22 @@ pub(super) fn all(anatomy: &Anatomy<'_>) -> impl Iterator<Item = Finding> + use<
         terminator(anatomy),
         pad(anatomy),
         rest(anatomy),
-    ]
-    .into_iter()
-    .flatten()
+    ])
 }
 
 /// What can be said without looking at the payload.
 pub(super) fn of_the_frame(anatomy: &Anatomy<'_>) -> impl Iterator<Item = Finding> + use<> {
-    [
+    in_order([
         length(anatomy),
         missing_terminator(anatomy),
         terminator(anatomy),
-    ]
-    .into_iter()
-    .flatten()
+    ])
+}
+
+/// Those that there are, in the order of the bytes.
+fn in_order<const N: usize>(mut found: [Option<Finding>; N]) -> impl Iterator<Item = Finding> {
+    found.sort_unstable_by_key(|finding| finding.map(|finding| finding.offset));
+    found.into_iter().flatten()
 }
 
 /// A length that is not there, cannot be, or promises more than there is.

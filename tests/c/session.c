@@ -229,6 +229,10 @@ static void misused(void) {
     SysFreeString(held);
     olemem_session_leave(before);
 
+    /* Nobody watches the process, so an input is nothing. */
+    CHECK(olemem_input_begin() == 0);
+    olemem_input_end(0);
+
     CHECK(olemem_report_is_clean(NULL) == 0);
     CHECK(olemem_report_count(NULL, NULL) == 0);
     CHECK(olemem_report_count(NULL, "leak") == 0);

@@ -280,6 +280,16 @@ static void moved_sessions() {
         SysFreeString(lost);
     }
     {
+        /* Nobody watches the process, so an input is nothing, and hides no session. */
+        olemem::session session = begun();
+        {
+            olemem::input input;
+            lost = bstr("lost in an input").release();
+        }
+        CHECK(session.count("leak") == 1);
+        SysFreeString(lost);
+    }
+    {
         /* What was there ends; the thread is in the one that was begun last. */
         olemem::session session = begun();
         const olemem_session before = session.id();

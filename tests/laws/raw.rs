@@ -1,7 +1,6 @@
 //! The raw operations and the heap against vectors of bytes.
 
 use std::cmp::Ordering;
-use std::fmt::Debug;
 use std::ptr;
 
 use olemem::fault::fail_nth;
@@ -9,7 +8,7 @@ use olemem::heap::{self, ALIGN, DidAlloc, Family};
 use olemem::layout::{HEADER, PointerWidth};
 use olemem::{ByteLen, UnitLen, raw};
 
-use super::steps::{Choices, Operation, Step, World, smaller_number, smaller_vec};
+use super::steps::{Choices, Operation, Step, World, same, smaller_number, smaller_vec};
 #[cfg(test)]
 use super::{holds_for_a_long_sequence, holds_for_any_sequence, shrunk};
 
@@ -198,12 +197,12 @@ fn block_size(bytes: usize) -> usize {
     (size_of::<usize>() + bytes + 2 + 15) & !15
 }
 
-fn unit_bytes(units: &[u16]) -> Vec<u8> {
+pub(crate) fn unit_bytes(units: &[u16]) -> Vec<u8> {
     units.iter().flat_map(|unit| unit.to_ne_bytes()).collect()
 }
 
 /// The units up to the first zero of a payload and its terminator.
-fn until_zero(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn until_zero(payload: &[u8]) -> Vec<u8> {
     let mut ended = payload.to_vec();
     ended.extend([0; 3]);
     ended
@@ -214,15 +213,17 @@ fn until_zero(payload: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-fn units(len: usize) -> UnitLen {
+pub(crate) fn units(len: usize) -> UnitLen {
     UnitLen::try_from(len).expect("the laws' strings are short")
 }
 
-fn same<T: PartialEq + Debug>(what: &str, found: &T, expected: &T) -> Result<(), String> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(format!("{what}: {found:?} instead of {expected:?}"))
+/// How two strings compare: one that begins with a zero comes first, then byte by byte.
+pub(crate) fn order(left: &[u8], right: &[u8]) -> Ordering {
+    let text = |bytes: &[u8]| bytes.iter().take(2).any(|byte| *byte != 0);
+    match (text(left), text(right)) {
+        (false, true) => Ordering::Less,
+        (true, false) => Ordering::Greater,
+        _ => left.cmp(right),
     }
 }
 
@@ -239,7 +240,7 @@ fn whose(block: *mut u8) -> DidAlloc {
 }
 
 /// What an operation said of itself against what was to be: memory, or the failure planted in it.
-fn told(succeeded: bool, failed: bool) -> Result<(), String> {
+pub(crate) fn told(succeeded: bool, failed: bool) -> Result<(), String> {
     same("success", &succeeded, &!failed)
 }
 
@@ -513,12 +514,7 @@ impl Raw {
 
     fn compare(&self, left: usize, right: usize) -> Result<(), String> {
         let (left, right) = (&self.strings[left], &self.strings[right]);
-        let text = |live: &Live| live.bytes.iter().take(2).any(|byte| *byte != 0);
-        let expected = match (text(left), text(right)) {
-            (false, true) => Ordering::Less,
-            (true, false) => Ordering::Greater,
-            _ => left.bytes.cmp(&right.bytes),
-        };
+        let expected = order(&left.bytes, &right.bytes);
         // SAFETY: both are null or live.
         let found = unsafe { raw::compare(left.bstr, right.bstr, 0, 0) };
         same("order", &found, &expected)

@@ -88,6 +88,40 @@ pub(crate) fn run<W: World>(steps: &[Step<W::Operation>]) -> Result<(), String> 
     Ok(())
 }
 
+/// More steps make a finding harder to read, and find nothing new.
+const STEPS: usize = 64;
+
+/// As many steps as a fuzzer's bytes tell of: two of them a choice.
+pub(crate) fn run_bytes<W: World>(data: &[u8]) -> Result<(), String> {
+    let mut left = data.chunks(2);
+    let mut steps = Vec::new();
+    while left.len() > 0 && steps.len() < STEPS {
+        let mut next = || number(left.next().unwrap_or_default());
+        steps.push(Step::<W::Operation>::choose(&mut Choices(&mut next)));
+    }
+    run::<W>(&steps)
+}
+
+/// The number that a few bytes are, the first of them the highest.
+pub(crate) fn number(bytes: &[u8]) -> u32 {
+    bytes
+        .iter()
+        .fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+/// That something is as it is to be.
+pub(crate) fn same<T: PartialEq + Debug>(
+    what: &str,
+    found: &T,
+    expected: &T,
+) -> Result<(), String> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("{what}: {found:?} instead of {expected:?}"))
+    }
+}
+
 /// Smaller versions of a vector, with a few units rather than all tried.
 pub(crate) fn smaller_vec<T: Clone + Default + PartialEq>(vec: &[T]) -> Vec<Vec<T>> {
     let mut smaller = Vec::new();

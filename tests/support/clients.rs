@@ -20,12 +20,18 @@ pub fn cargo(package: &Path, target: &Path) -> Command {
 
 /// Nightly's Cargo, by the proxy on the path that understands `+nightly`.
 pub fn nightly_cargo(package: &Path, target: &Path) -> Command {
-    let mut command = prepared(Command::new("cargo"), package, target);
+    let mut command = without_toolchain(Command::new("cargo"), package, target);
+    command.arg("+nightly");
+    command
+}
+
+/// A command that chooses a toolchain by itself.
+pub fn without_toolchain(command: Command, package: &Path, target: &Path) -> Command {
+    let mut command = prepared(command, package, target);
     // These name this test's toolchain, and would win over `+nightly`, or end up in its rustc.
     for name in ["RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "LD_LIBRARY_PATH"] {
         command.env_remove(name);
     }
-    command.arg("+nightly");
     command
 }
 

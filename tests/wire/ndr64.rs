@@ -1,7 +1,6 @@
 //! NDR64, by its rules: no bytes of Windows' are known to us.
 
 use olemem::wire::{Malformed, Syntax, TransmittedBstr};
-use quickcheck::quickcheck;
 
 #[test]
 fn the_count_has_eight_bytes_and_the_block_starts_at_eight() {
@@ -22,18 +21,4 @@ fn the_count_has_eight_bytes_and_the_block_starts_at_eight() {
             units: 2
         }
     );
-}
-
-quickcheck! {
-    fn whatever_is_written_is_read(payload: Option<Vec<u8>>, start: u8) -> bool {
-        let start = usize::from(start);
-        let bstr = match &payload {
-            None => TransmittedBstr::NULL,
-            Some(payload) => TransmittedBstr::from_bytes(payload).expect("short"),
-        };
-        let end = bstr.end(start, Syntax::Ndr64).expect("short");
-        let mut buffer = vec![0; end];
-        bstr.encode(&mut buffer, start, Syntax::Ndr64) == Ok(end)
-            && TransmittedBstr::decode(&buffer, start, Syntax::Ndr64) == Ok((bstr, end))
-    }
 }

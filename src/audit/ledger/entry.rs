@@ -72,6 +72,9 @@ pub(crate) struct Entry {
     pub(crate) freed_at: Site,
     /// The next in the quarantine, by the key.
     pub(crate) next: usize,
+    /// The address as it is while the block is in quarantine, and 0 otherwise: to a leak checker it is no leak then, for it is
+    /// the audit's to free.
+    pub(crate) shown: usize,
 }
 
 impl Entry {
@@ -105,6 +108,7 @@ impl Entry {
             allocated_at,
             freed_at: Site::default(),
             next: 0,
+            shown: 0,
         }
     }
 

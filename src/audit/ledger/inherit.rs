@@ -8,6 +8,7 @@ impl Books {
         for book in &mut self.sessions {
             book.inherited = book.counts;
             book.records.clear();
+            book.looked_at = 0;
             book.failures.clear();
             book.dropped = 0;
             // What was freed is the parent's to judge; here it stays where it is.

@@ -2,51 +2,47 @@
 
 use core::cell::Cell;
 use std::process;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use super::{DELIVERED, NOTED, REPORTED, Watched, watched};
+use super::{NOTED, Watched, watched};
 use crate::audit::current::is_of_sweep;
-use crate::audit::ledger::books;
+use crate::audit::ledger::{SessionId, books};
 use crate::audit::overseer::Audit;
 use crate::audit::session;
 use crate::task::block::Family;
 use crate::task::hook::{BstrEvent, Overseer, Part, Seat};
 use crate::units::ByteLen;
 
-/// Violations that `halt=first` has looked at.
-static SEEN: AtomicUsize = AtomicUsize::new(0);
-
 thread_local! {
     /// Whether this thread is looking at violations: what it does for that is not looked at.
     static LOOKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A session whose first violation is to end the process, with violations that were not looked at; and how many were.
+fn unseen() -> Option<(SessionId, usize)> {
+    let books = books();
+    let mut halting = books.sessions.iter().filter(|book| book.options.halts);
+    let book = halting.find(|book| book.records.len() > book.looked_at)?;
+    Some((book.id, book.looked_at))
 }
 
 /// Looks at what was found since the last look, and ends the process if it is not suppressed.
 #[cold]
 #[inline(never)]
 fn look(watched: &Watched) {
-    let seen = SEEN.load(Ordering::Relaxed);
-    let book = books()
-        .session(watched.session)
-        .map(|book| book.records.len());
-    if book.is_none_or(|found| found <= seen) {
+    let Some((session, seen)) = unseen() else {
         return;
-    }
+    };
     if LOOKS.try_with(|looks| looks.replace(true)) != Ok(false) {
         return;
     }
     // What follows may allocate by way of olemem.
-    if let Some(mut report) = session::so_far(watched.session, seen) {
-        let all = report.violations().len();
-        if watched.suppress(&mut report) < all {
-            // One thread's will do.
-            if REPORTED.swap(process::id(), Ordering::Relaxed) != process::id() {
-                watched.deliver(report);
-                DELIVERED.store(process::id(), Ordering::Relaxed);
-            }
-            process::abort();
+    if let Some(report) = session::so_far(session, seen) {
+        let found = report.violations().len();
+        watched.judge(report);
+        if let Some(book) = books().session(session) {
+            book.looked_at = book.looked_at.max(seen + found);
         }
-        SEEN.fetch_max(seen + all, Ordering::Relaxed);
     }
     let _ = LOOKS.try_with(|looks| looks.set(false));
 }
@@ -63,11 +59,10 @@ pub(super) fn after() {
         return;
     };
     if NOTED.load(Ordering::Relaxed) != process::id() && !is_of_sweep() {
-        // A forked child that has to do with olemem. What its parent found is not in its books.
+        // A forked child that has to do with olemem.
         watched.note();
-        SEEN.store(0, Ordering::Relaxed);
     }
-    if watched.settings.halts {
+    if watched.settings.options.halts {
         look(watched);
     }
 }

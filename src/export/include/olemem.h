@@ -1597,6 +1597,16 @@ EXTERN_C olemem_report *olemem_session_end(olemem_session session);
 EXTERN_C int olemem_session_check(olemem_session session);
 
 /*
+ * What is done with one input of a fuzzer's goes between these two, on one thread. Where the process
+ * is watched (OLEMEM=check in the environment) the input then answers for itself: if it breaks a rule,
+ * or leaves a block that it allocated, the report is written and the process aborts, which is a
+ * finding. With OLEMEM=check,halt=first the first bad call aborts there and then. Where the process is
+ * not watched nothing happens, and the number is 0, as it is when there is no memory for a session.
+ */
+EXTERN_C olemem_session olemem_input_begin(void);
+EXTERN_C void olemem_input_end(olemem_session input);
+
+/*
  * Whether no rule was broken: 1 or 0. Warnings do not count. A session in which nothing was
  * allocated or freed is not clean: it has tested nothing. 0 for NULL.
  */
@@ -2449,6 +2459,27 @@ class joined {
 
   private:
     olemem_session before_;
+};
+
+/*
+ * One input of a fuzzer's: from here to the end of the scope it answers for itself where the process
+ * is watched (OLEMEM=check). See olemem_input_begin.
+ *
+ *     extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+ *         olemem::input watched;
+ *         ... what is to be fuzzed ...
+ *         return 0;
+ *     }
+ */
+class input {
+  public:
+    input() noexcept : number_(olemem_input_begin()) {}
+    input(const input &) = delete;
+    input &operator=(const input &) = delete;
+    ~input() { olemem_input_end(number_); }
+
+  private:
+    olemem_session number_;
 };
 
 /*

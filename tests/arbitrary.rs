@@ -1,0 +1,152 @@
+//! What a fuzzer's bytes become: strings, images, bytes from the wire.
+#![cfg(feature = "arbitrary")]
+
+#[path = "laws/image.rs"]
+#[allow(dead_code, reason = "a fuzzer's bytes are for other tests")]
+mod image_law;
+#[path = "laws/steps.rs"]
+#[allow(dead_code, reason = "the laws of bytes take few steps")]
+mod steps;
+#[path = "laws/wire.rs"]
+#[allow(dead_code, reason = "a fuzzer's bytes are for other tests")]
+mod wire_law;
+
+use std::collections::BTreeSet;
+
+use arbitrary::{Arbitrary, Unstructured};
+use olemem::Bstr;
+use olemem::fuzzing::{Image, OddBstr, WireBytes};
+use olemem::image::Start;
+use olemem::layout::{ByteOrder, PointerWidth};
+use olemem::wire::{Syntax, TransmittedBstrs};
+use quickcheck::{TestResult, quickcheck};
+
+/// What a target is given of an input.
+fn whole<T: for<'a> Arbitrary<'a>>(data: &[u8]) -> T {
+    // As cargo-fuzz's macro does: an input that is shorter is not tried.
+    assert_eq!(T::size_hint(0).0, 0);
+    T::arbitrary_take_rest(Unstructured::new(data)).expect("there is memory")
+}
+
+fn verdict(result: Result<(), String>) -> TestResult {
+    result.map_or_else(TestResult::error, |()| TestResult::passed())
+}
+
+#[test]
+fn strings_are_null_or_empty_or_units_or_text() {
+    for null in [&b""[..], b"\0", b"\0whatever"] {
+        assert!(whole::<Bstr>(null).is_null());
+    }
+    for empty in [&b"\x01"[..], b"\x80", b"\x01a", b"\xFF\xFFno text"] {
+        let text: Bstr = whole(empty);
+        assert!(!text.is_null() && text.is_empty(), "{empty:?}");
+    }
+    let units: Bstr = whole(b"\x7F\0\0\x3C\xD8A\0!");
+    assert_eq!(units.as_units(), [0, 0xD83C, 0x41]);
+    let text: Bstr = whole(
+        "\u{80}über=🎈"
+            .as_bytes()
+            .get(1..)
+            .expect("a letter of two bytes"),
+    );
+    assert_eq!(text, "über=🎈");
+    let text: Bstr = whole(b"\xFFgood\xFFbad");
+    assert_eq!(text, "good");
+}
+
+#[test]
+fn several_are_made_of_one_input() {
+    // Lengths are read from the end.
+    let data: Vec<u8> = (0..200).chain([3; 16]).collect();
+    let mut u = Unstructured::new(&data);
+    let mut made = BTreeSet::new();
+    for _ in 0..4 {
+        let (text, odd): (Bstr, OddBstr) = u.arbitrary().expect("there is memory");
+        let (image, wire): (Image, WireBytes) = u.arbitrary().expect("there is memory");
+        assert!(odd.0.byte_len().is_odd());
+        made.insert(format!("{text:?} {odd:?} {image:?} {wire:?}"));
+    }
+    assert_eq!(made.len(), 4);
+}
+
+quickcheck! {
+    fn odd_strings_are_odd(data: Vec<u8>) -> bool {
+        let odd: OddBstr = whole(&data);
+        let len = if data.is_empty() { 1 } else { data.len() - usize::from(data.len().is_multiple_of(2)) };
+        odd.0.byte_len().as_usize() == len && (data.is_empty() || odd.0.as_bytes() == &data[..len])
+    }
+
+    fn images_keep_the_law(data: Vec<u8>) -> TestResult {
+        let image: Image = whole(&data);
+        assert_eq!(image.parse(), image.anatomy().bstr());
+        verdict(image_law::of_bytes(&image.bytes, image.shape, image.start))
+    }
+
+    fn images_that_are_not_damaged_are_whole(choice: u8, payload: Vec<u8>) -> bool {
+        // Neither as the bytes come, nor changed, nor cut.
+        let choice = choice & 0b0110_0111 | 0b0001_0000;
+        let image: Image = whole(&[&[choice], &payload[..]].concat());
+        image.parse().is_ok_and(|bstr| bstr.as_bytes() == payload)
+    }
+
+    fn bytes_from_the_wire_keep_the_law(data: Vec<u8>) -> TestResult {
+        let wire: WireBytes = whole(&data);
+        assert_eq!(wire.decode(), olemem::wire::TransmittedBstr::decode(&wire.bytes, wire.start, wire.syntax));
+        verdict(wire_law::of_bytes(&wire.bytes, wire.start, wire.syntax))
+    }
+}
+
+#[test]
+fn machines_and_starts_are_the_choice_of_the_lowest_bits() {
+    let shapes: BTreeSet<_> = (0..8)
+        .map(|choice| {
+            let image: Image = whole(&[choice | 0x80, 1, 2, 3]);
+            (
+                image.shape.width == PointerWidth::W32,
+                image.shape.order == ByteOrder::Big,
+                image.start == Start::Prefix,
+            )
+        })
+        .collect();
+    assert_eq!(shapes.len(), 8);
+    let any: Image = whole(b"\x90as they come");
+    assert_eq!(any.bytes, b"as they come");
+}
+
+#[test]
+fn strings_on_the_wire_are_as_they_were_given() {
+    for (choice, syntax, start) in [(0x10, Syntax::Ndr, 0), (0x17, Syntax::Ndr64, 3)] {
+        let wire: WireBytes = whole(&[&[choice], &b"\x02ab\xFF\x03odd\x00\x09less"[..]].concat());
+        assert_eq!((wire.syntax, wire.start), (syntax, start));
+        let strings = TransmittedBstrs::new(&wire.bytes, start, 5, syntax).expect("so many");
+        let strings: Vec<_> = strings
+            .map(|bstr| bstr.map(|bstr| (!bstr.is_null()).then(|| bstr.as_bytes())))
+            .collect::<Result<_, _>>()
+            .expect("well-formed");
+        let expected: [Option<&[u8]>; 5] =
+            [Some(b"ab"), None, Some(b"odd"), Some(b""), Some(b"less")];
+        assert_eq!(strings, expected);
+    }
+}
+
+/// Of each kind there are some that are refused and some that are not.
+#[test]
+fn damage_is_done_to_some() {
+    let mut images = [0; 2];
+    let mut wires = [0; 2];
+    let (step, least) = if cfg!(miri) { (23, 0) } else { (1, 100) };
+    for choice in (0..=255).step_by(step) {
+        for by in (1..=8).step_by(step) {
+            let data = [choice, 0, by, 1, b't', 0, b'e', 0, b'x', 0, b't', 0];
+            images[usize::from(whole::<Image>(&data).parse().is_ok())] += 1;
+            let data = [
+                choice, 0, by, 1, 4, b't', 0, b'e', 0, 255, 3, b'o', b'd', b'd',
+            ];
+            wires[usize::from(whole::<WireBytes>(&data).decode().is_ok())] += 1;
+        }
+    }
+    assert!(
+        images.iter().chain(&wires).all(|count| *count > least),
+        "{images:?} {wires:?}"
+    );
+}

@@ -1,0 +1,221 @@
+//! Inputs of a fuzzer's: in a watched process each answers for itself, elsewhere nothing happens.
+#![cfg(all(feature = "audit", unix, not(miri)))]
+
+#[path = "support/children.rs"]
+mod children;
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Output;
+
+use olemem::audit::{self, Kind, Session};
+use olemem::{Bstr, raw};
+
+/// Says how far the child has come.
+fn reached(place: &str) {
+    println!("reached {place}");
+}
+
+/// Two strings to be freed, and never are.
+fn leak() {
+    let _ = [
+        Bstr::from("first").into_raw(),
+        Bstr::from("second").into_raw(),
+    ];
+}
+
+fn free_twice() {
+    let text = Bstr::from("twice").into_raw();
+    // SAFETY: the string is live.
+    unsafe { raw::free(text) };
+    // SAFETY: not argued: in a watched process nothing is touched.
+    unsafe { raw::free(text) };
+}
+
+#[test]
+fn child() {
+    let Some(deed) = children::deed() else {
+        return;
+    };
+    let before = Bstr::from("from before");
+    let length = audit::input(|| Bstr::from("freed").len());
+    assert_eq!(length, 5);
+    audit::input(|| drop(before));
+    reached("the input");
+    match &*deed {
+        "nothing" => audit::input(|| {}),
+        "leaks" => audit::input(leak),
+        "frees twice" => audit::input(|| {
+            free_twice();
+            reached("the end of the input");
+        }),
+        "keeps" => audit::input(|| {
+            assert!(audit::ignore(Bstr::from("for ever").into_raw()));
+        }),
+        "has a session" => audit::input(|| {
+            // What a session of the program's finds is its own to tell.
+            let session = Session::begin();
+            free_twice();
+            session.finish().assert_kinds([Kind::DoubleFree]);
+        }),
+        #[cfg(feature = "export")]
+        "leaks in C" => {
+            let number = olemem::export::olemem_input_begin();
+            leak();
+            olemem::export::olemem_input_end(number);
+            assert_eq!(number, 0);
+        }
+        #[cfg(feature = "export")]
+        "is over in C" => {
+            let number = olemem::export::olemem_input_begin();
+            olemem::export::olemem_input_end(number);
+            leak();
+            olemem::export::olemem_input_end(number);
+        }
+        other => panic!("{other}"),
+    }
+    reached("the end");
+    // What is left is not for the process's own report.
+    std::process::exit(7);
+}
+
+fn run(keys: Option<&str>, deed: &str) -> Output {
+    let mut command = children::child("child", deed);
+    if let Some(keys) = keys {
+        command.env("OLEMEM", keys);
+    }
+    command.output().expect("it runs")
+}
+
+/// The places that a child reached.
+fn places(output: &Output) -> Vec<String> {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let places = said.lines().filter_map(|line| line.split_once("reached "));
+    places.map(|(_, place)| place.to_owned()).collect()
+}
+
+#[track_caller]
+fn ends(output: &Output) {
+    let all = children::all_of(output);
+    assert_eq!(output.status.code(), Some(7), "{all}");
+    assert_eq!(places(output), ["the input", "the end"], "{all}");
+}
+
+#[track_caller]
+fn is_aborted(output: &Output, reached: &[&str], story: &str) {
+    let all = children::all_of(output);
+    assert_eq!(output.status.signal(), Some(6), "{all}");
+    assert_eq!(places(output), reached, "{all}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let (told, _) = said.rsplit_once("olemem: ").expect("numbers at the end");
+    assert_eq!(told.trim_end(), story.trim_end(), "{all}");
+}
+
+const LEAKS: &str = "\
+error[leak]: a BSTR was never freed
+  block 1: BSTR, 10 bytes, \"first\"
+  rule: R1
+  help: whoever owns the block at the end frees it: SysFreeString for a BSTR, CoTaskMemFree for task memory
+
+error[leak]: a BSTR was never freed
+  block 2: BSTR, 12 bytes, \"second\"
+  rule: R1
+  help: whoever owns the block at the end frees it: SysFreeString for a BSTR, CoTaskMemFree for task memory
+";
+
+const TWICE: &str = "\
+error[double-free]: a BSTR that was freed before is freed again
+  block 1: BSTR, 10 bytes
+  rule: R21
+  help: free each block once; after handing ownership on, or freeing, set the variable to NULL
+";
+
+#[test]
+fn an_input_that_leaks_ends_the_process() {
+    for keys in ["check,backtrace=off", "check,halt=first,backtrace=off"] {
+        is_aborted(&run(Some(keys), "leaks"), &["the input"], LEAKS);
+        #[cfg(feature = "export")]
+        is_aborted(&run(Some(keys), "leaks in C"), &["the input"], LEAKS);
+    }
+}
+
+#[test]
+fn a_bad_call_does_so_at_once_or_at_the_end_of_the_input() {
+    let output = run(Some("check,halt=first,backtrace=off"), "frees twice");
+    is_aborted(&output, &["the input"], TWICE);
+    let output = run(Some("check,backtrace=off"), "frees twice");
+    is_aborted(&output, &["the input", "the end of the input"], TWICE);
+}
+
+#[test]
+fn inputs_that_keep_the_rules_say_nothing() {
+    for deed in ["nothing", "keeps", "has a session"] {
+        let output = run(Some("check,halt=first"), deed);
+        ends(&output);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("error["), "{deed}: {said}");
+    }
+}
+
+#[test]
+fn what_is_suppressed_is_no_finding() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("audit-input");
+    std::fs::create_dir_all(&folder).expect("the build folder can be written");
+    let known = folder.join("known");
+    std::fs::write(&known, "double-free\n").expect("the folder can be written");
+    let keys = format!("check,halt=first,suppress={}", known.display());
+    let output = run(Some(&keys), "frees twice");
+    let all = children::all_of(&output);
+    assert_eq!(output.status.code(), Some(7), "{all}");
+    assert_eq!(
+        places(&output),
+        ["the input", "the end of the input", "the end"],
+        "{all}"
+    );
+    let output = run(Some(&keys), "leaks");
+    assert_eq!(
+        output.status.signal(),
+        Some(6),
+        "{}",
+        children::all_of(&output)
+    );
+}
+
+#[test]
+fn the_report_goes_where_the_keys_say() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("audit-input-report");
+    std::fs::create_dir_all(&folder).expect("the build folder can be written");
+    let report = folder.join("report.json");
+    let keys = format!("check,format=json,report={}", report.display());
+    let output = run(Some(&keys), "leaks");
+    assert_eq!(
+        output.status.signal(),
+        Some(6),
+        "{}",
+        children::all_of(&output)
+    );
+    let text = std::fs::read_to_string(&report).expect("it is written");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let kinds: Vec<_> = json["violations"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| &it["kind"])
+        .collect();
+    assert_eq!(kinds, ["leak", "leak"]);
+}
+
+#[test]
+fn without_the_audit_nothing_happens() {
+    for keys in [None, Some("plain")] {
+        ends(&run(keys, "leaks"));
+        #[cfg(feature = "export")]
+        ends(&run(keys, "leaks in C"));
+    }
+}
+
+#[test]
+#[cfg(feature = "export")]
+fn a_number_that_is_over_is_harmless() {
+    let output = run(Some("check"), "is over in C");
+    ends(&output);
+}

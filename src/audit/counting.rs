@@ -7,8 +7,7 @@ use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use super::current::{crossing, current};
-use super::judge::of_call;
-use super::ledger::{Books, Deed, Detail, Object, ObjectId, Record, books};
+use super::ledger::{Books, Call, Deed, Detail, Holding, Object, ObjectId, Record, books};
 use super::rules::{Kind, Rule};
 use super::site::Stack;
 use crate::com::{Guid, HResult, IID_UNKNOWN, UnknownVtbl};
@@ -133,14 +132,18 @@ impl<V: 'static> CountingObject<V> {
             identifiers: identifiers.to_vec(),
             state: Box::new(state),
         });
+        let at = Stack::here();
         let mut books = books();
         let session = books.effective(current());
         let id = books.objects.next();
         header.id = id;
         let object = NonNull::from(Box::leak(header));
-        let maker = (books.crossed.caller(crossing()), crossing());
+        let first = Holding {
+            is_handles: true,
+            ..added(&mut books, &at)
+        };
         let memory = object.as_ptr().cast();
-        let is_entered = books.objects.enter(id, memory, session, maker);
+        let is_entered = books.objects.enter(id, memory, session, first);
         if let Some(book) = books.session(session) {
             book.counts.operations += 1;
         }
@@ -156,6 +159,24 @@ impl<V: 'static> CountingObject<V> {
     #[must_use]
     pub fn as_raw(&self) -> *mut c_void {
         self.object.as_ptr().cast()
+    }
+
+    /// Hands the handle's reference over: whoever gets the pointer releases it.
+    #[must_use]
+    pub fn into_raw(self) -> *mut c_void {
+        let this = core::mem::ManuallyDrop::new(self);
+        this.lets_go();
+        this.as_raw()
+    }
+
+    /// The reference of the handle is like any other from now on, and that of whoever is in a call here.
+    fn lets_go(&self) {
+        let id = self.id();
+        let mut books = books();
+        let party = books.crossed.caller(crossing());
+        if let Some(object) = books.objects.get(id) {
+            object.takes_from_handle(party);
+        }
     }
 
     /// How many references there are.
@@ -262,6 +283,7 @@ impl<V: 'static> CountingObject<V> {
 
 impl<V> Drop for CountingObject<V> {
     fn drop(&mut self) {
+        self.lets_go();
         // SAFETY: the reference that the handle holds, or one too many, which is told.
         unsafe { release(self.as_raw()) };
     }
@@ -305,7 +327,8 @@ fn is_there(id: ObjectId) -> bool {
     is_there
 }
 
-/// Tells that an object has no reference where one is needed: once.
+/// Tells that an object has no reference where one is needed: once. While a call is under way that released more than it had,
+/// that is for its verdict.
 fn tell_gone(
     books: &mut Books,
     id: ObjectId,
@@ -317,23 +340,38 @@ fn tell_gone(
     let Some(object) = books.objects.get(id) else {
         return;
     };
-    if core::mem::replace(&mut object.is_blamed, true) {
+    if object.is_owed() || core::mem::replace(&mut object.is_blamed, true) {
         return;
     }
     let session = object.session;
-    let record = match object.fault(kind) {
-        (kind, Some(call)) => of_call(kind, deed, NOT_ADDED, call),
-        (kind, None) => Record {
-            rules: Rule::only(51),
-            ..Record::new(kind, deed, Detail::Words(words), None)
-        },
+    if let Some(suspicion) = object.suspicion {
+        return suspicion.tell(books, session, deed);
+    }
+    let record = Record {
+        rules: Rule::only(51),
+        ..Record::new(kind, deed, Detail::Words(words), None)
     };
     books.tell(session, record, at);
 }
 
-/// The sentence of a pointer that was handed out without a reference.
-pub(super) const NOT_ADDED: &str =
-    "an interface pointer was handed out without a reference for the caller";
+/// A reference that whoever is in a call on this thread, or the program, adds here.
+fn added(books: &mut Books, at: &Stack) -> Holding {
+    let within = crossing();
+    let open = books.crossed.open(within);
+    let call = open.map(|open| Call {
+        method: open.method,
+        parameter: None,
+    });
+    Holding {
+        by: books.crossed.caller(within),
+        within,
+        lent: 0,
+        call,
+        rule: 43,
+        at: books.sites.keep(at),
+        is_handles: false,
+    }
+}
 
 unsafe extern "system" fn query_interface(
     this: *mut c_void,
@@ -363,16 +401,15 @@ unsafe extern "system" fn query_interface(
 unsafe extern "system" fn add_ref(this: *mut c_void) -> u32 {
     // SAFETY: an object's own vtable leads here.
     let id = unsafe { header(this) }.id;
+    let at = Stack::here();
     let mut books = books();
-    let party = books.crossed.caller(crossing());
+    let added = added(&mut books, &at);
     let Some(object) = books.objects.get(id).filter(|object| object.references > 0) else {
         drop(books);
         is_there(id);
         return 0;
     };
-    object.references += 1;
-    object.holds(party, 1);
-    object.raise(crossing(), 1);
+    object.adds(added);
     object.references
 }
 
@@ -396,6 +433,7 @@ unsafe fn give_up(this: *mut c_void, holds: bool) -> u32 {
     let at = Stack::here();
     let mut books = books();
     let party = books.crossed.caller(crossing());
+    let released_at = books.sites.keep(&at);
     let Some(object) = books.objects.get(id) else {
         return 0;
     };
@@ -411,10 +449,8 @@ unsafe fn give_up(this: *mut c_void, holds: bool) -> u32 {
         );
         return 0;
     }
-    object.references -= 1;
+    object.releases(party, crossing(), released_at);
     object.is_held |= holds && object.references == 0;
-    object.holds(party, -1);
-    object.raise(crossing(), -1);
     object.references
 }
 
@@ -430,12 +466,14 @@ pub(crate) fn bury() {
     }
 }
 
-/// What is told of an object that still has references when its session ends.
+/// What is told of an object that still has references when its session ends: of one of them for all.
 pub(super) fn leak(object: &Object) -> Record {
     let detail = Detail::References(object.references);
-    Record {
-        call: object.call,
-        rules: Rule::only(object.rule),
-        ..Record::new(Kind::InterfaceLeaked, Deed::End, detail, None)
+    let mut record = Record::new(Kind::InterfaceLeaked, Deed::End, detail, None);
+    if let Some(left) = object.left() {
+        record.call = left.call;
+        record.rules = Rule::only(left.rule);
+        record.at = left.at;
     }
+    record
 }

@@ -189,6 +189,7 @@ impl Crossing {
             id: 0,
             session,
             outer: before,
+            method: name,
             party: this.party,
             frame,
             may_call_back: false,
@@ -421,8 +422,7 @@ impl Crossing {
         // SAFETY: the caller's promise.
         let before = unsafe { slot.read() };
         if parameter.what == What::Interface {
-            let direction = Direction::InOut { slot, before };
-            return self.declare(books, &parameter, Watched::Interface(direction));
+            return self.lend_interface_by_reference(books, &parameter, slot, before);
         }
         let name = books.crossed.name(parameter.name);
         let standing = standing(books, before, parameter.what);

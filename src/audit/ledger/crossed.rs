@@ -65,6 +65,7 @@ pub(crate) struct Open {
     pub(crate) session: SessionId,
     /// The call that it was made in; 0 if in none.
     pub(crate) outer: CrossingId,
+    pub(crate) method: Name,
     /// Whose method it is.
     pub(crate) party: Party,
     /// Where on its thread's stack it began.

@@ -25,7 +25,7 @@ const TESTS: &[(u8, &[&str])] = &[
     (14, &["crossing::failure"]),
     (15, &["crossing::out_set"]),
     (16, &["crossing::failure"]),
-    (17, &["crossing::in_out_failure"]),
+    (17, &["crossing::in_out_failure", "crossing::interfaces"]),
     (18, &["crossing::failure"]),
     (19, &["crossing::silence"]),
     (20, &["audit::family_mismatch", "audit::foreign_free"]),

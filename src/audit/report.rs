@@ -95,7 +95,8 @@ pub struct Violation {
     pub allocated_at: Vec<Frame>,
     /// Where it was freed, if it was.
     pub freed_at: Vec<Frame>,
-    /// Where the violation happened. Empty if it was found when the session ended.
+    /// Where the violation happened. Empty if it was found when the session ended; but of a reference to an interface that was
+    /// never released it is where that was added.
     pub at: Vec<Frame>,
 }
 
@@ -109,7 +110,7 @@ impl Violation {
     /// What to do instead.
     #[must_use]
     pub const fn help(&self) -> &'static str {
-        self.kind.help()
+        self.kind.help_on(self.rules)
     }
 
     fn with_frames(record: &Record, [allocated_at, freed_at, at]: [Vec<Frame>; 3]) -> Self {
@@ -523,10 +524,14 @@ impl fmt::Display for Told<'_> {
             }
             writeln!(f)?;
         }
+        let happened = match kind {
+            Kind::InterfaceLeaked => "added at",
+            _ => "happened at",
+        };
         for (what, frames) in [
             ("allocated at", &violation.allocated_at),
             ("freed at", &violation.freed_at),
-            ("happened at", &violation.at),
+            (happened, &violation.at),
         ] {
             if !frames.is_empty() {
                 writeln!(f, "  {what}")?;

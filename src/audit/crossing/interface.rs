@@ -156,10 +156,12 @@ impl Crossing {
 
     /// The parameters that are interface pointers.
     fn interfaces(&self) -> impl DoubleEndedIterator<Item = (&Declared, Direction)> {
-        self.declared.iter().filter_map(|declared| match declared.watched {
-            Watched::Interface(direction) => Some((declared, direction)),
-            _ => None,
-        })
+        self.declared
+            .iter()
+            .filter_map(|declared| match declared.watched {
+                Watched::Interface(direction) => Some((declared, direction)),
+                _ => None,
+            })
     }
 
     /// Judges an interface pointer when the call has returned: what can be seen from its variable.
@@ -212,7 +214,8 @@ impl Crossing {
                 if let Some(old) = books.objects.at(before.addr()) {
                     old.is_blamed |= old.raised_in(id) > 0;
                 }
-                let words = "the call failed, and another interface pointer stands in place of the old one";
+                let words =
+                    "the call failed, and another interface pointer stands in place of the old one";
                 self.tell(books, Kind::InoutChangedOnFailure, call, words, None);
             }
         }

@@ -111,7 +111,11 @@ impl Object {
         self.raise(crossing, 1);
         let lent = crossing;
         let held = self.gives(from, None).unwrap_or(Holding::of(from));
-        self.receives(Holding { by: to, lent, ..held });
+        self.receives(Holding {
+            by: to,
+            lent,
+            ..held
+        });
     }
 
     /// It is the caller's again, for the value is the same.
@@ -145,7 +149,13 @@ impl Object {
         self.raise(caller, 1);
         let held = self.gives(from, None).unwrap_or(Holding::of(from));
         let (call, rule, lent) = (Some(call), 45, 0);
-        self.receives(Holding { by: to, call, rule, lent, ..held });
+        self.receives(Holding {
+            by: to,
+            call,
+            rule,
+            lent,
+            ..held
+        });
     }
 
     /// What a call added, and has not released, came by a parameter.
@@ -190,9 +200,7 @@ impl Object {
         let is_same = |held: &&Holding| {
             matches!((held.by, by), (Party::Named(_), Party::Named(_))) && !held.is_handles
         };
-        let is_stray = |held: &&Holding| {
-            !is_programs(held) && !is_same(held) && !held.is_handles
-        };
+        let is_stray = |held: &&Holding| !is_programs(held) && !is_same(held) && !held.is_handles;
         let count = |is_so: &dyn Fn(&&Holding) -> bool| {
             u32::try_from(self.held.iter().filter(|held| is_so(held)).count()).unwrap_or(u32::MAX)
         };
@@ -241,7 +249,11 @@ impl Object {
             let held = self.held.remove(index);
             let is_handles = false;
             // There is room for the one that was removed, and the last one goes first.
-            self.held.push(Holding { by, is_handles, ..held });
+            self.held.push(Holding {
+                by,
+                is_handles,
+                ..held
+            });
         }
     }
 

@@ -1,44 +1,14 @@
-//! R43 to R47, R51: references to objects, by direction; R17 of interface pointers.
+//! R43 to R47, R51: references to objects, by direction.
 
 use std::cell::Cell;
 use std::ffi::c_void;
 
+use crate::counted::{Pointer, add_ref, lent, owned, release};
 use crate::support::{FAIL, OK, assert_kept, assert_told, judged, load, store};
 use olemem::audit::{COUNTED, CountingObject, Kind, Parameter, Session};
 use olemem::com::{IID_UNKNOWN, Object, UnknownVtbl};
-use olemem::crossing::{Call, NoOuts, Reference};
+use olemem::crossing::{Call, NoOuts};
 use olemem::{Guid, HResult};
-
-type Pointer = *mut Object<UnknownVtbl>;
-
-fn vtbl(object: Pointer) -> &'static UnknownVtbl {
-    // SAFETY: the tests pass pointers to objects.
-    unsafe { (*object).vtbl }
-}
-
-fn add_ref(object: Pointer) -> Pointer {
-    // SAFETY: as above.
-    unsafe { (vtbl(object).add_ref)(object.cast()) };
-    object
-}
-
-fn release(object: Pointer) -> u32 {
-    // SAFETY: as above; what is released too often the audit puts back.
-    unsafe { (vtbl(object).release)(object.cast()) }
-}
-
-/// A pointer to an object, lent.
-fn lent(object: &CountingObject) -> Pointer {
-    object.as_raw().cast()
-}
-
-/// A reference of the caller's.
-fn owned(object: &CountingObject) -> Option<Reference> {
-    // SAFETY: the reference that is returned releases it.
-    let added = unsafe { object.add_ref() };
-    // SAFETY: the added reference is the new one's.
-    unsafe { Reference::from_raw(added.cast()) }
-}
 
 fn put_site(audit: &Session, site: &CountingObject, callee: impl FnOnce(Pointer)) {
     // SAFETY: the site is live.

@@ -51,7 +51,7 @@ const FUNCTIONS: [&str; 35] = [
 ];
 
 /// What the feature `audit` adds: olemem's own.
-const AUDIT: [&str; 27] = [
+const AUDIT: [&str; 31] = [
     "olemem_call_abandon",
     "olemem_call_allow",
     "olemem_call_array",
@@ -64,6 +64,10 @@ const AUDIT: [&str; 27] = [
     "olemem_call_inout",
     "olemem_call_out",
     "olemem_call_out_array",
+    "olemem_counting_known_as",
+    "olemem_counting_object",
+    "olemem_counting_references",
+    "olemem_counting_state",
     "olemem_ignore",
     "olemem_literal",
     "olemem_report_count",

@@ -126,8 +126,25 @@ impl<V: 'static> CountingObject<V> {
         identifiers: &[Guid],
         state: S,
     ) -> Self {
+        // SAFETY: the caller's promise; it lives for ever.
+        let made = unsafe { Self::made(ptr::from_ref(vtable).cast(), identifiers, state) };
+        made.expect("no memory for a counting object")
+    }
+
+    /// An object of a vtable that lives as long as its state; of that of `IUnknown` for null. `None` if there is no memory: the state
+    /// is dropped then.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`with_vtable`](Self::with_vtable).
+    pub(crate) unsafe fn made<S: 'static>(
+        vtable: *const UnknownVtbl,
+        identifiers: &[Guid],
+        state: S,
+    ) -> Option<Self> {
+        let vtbl: *const UnknownVtbl = if vtable.is_null() { &raw const UNKNOWN } else { vtable };
         let mut header = Box::new(Header {
-            vtbl: ptr::from_ref(vtable).cast(),
+            vtbl: vtbl.cast(),
             id: 0,
             identifiers: identifiers.to_vec(),
             state: Box::new(state),
@@ -148,11 +165,15 @@ impl<V: 'static> CountingObject<V> {
             book.counts.operations += 1;
         }
         drop(books);
-        assert!(is_entered, "no memory for a counting object");
-        Self {
+        if !is_entered {
+            // SAFETY: it was just leaked from a box, and nobody knows of it.
+            drop(unsafe { Box::from_raw(object.as_ptr()) });
+            return None;
+        }
+        Some(Self {
             object,
             has_vtable: PhantomData,
-        }
+        })
     }
 
     /// The interface pointer, lent: without a reference of its own.
@@ -182,11 +203,8 @@ impl<V: 'static> CountingObject<V> {
     /// How many references there are.
     #[must_use]
     pub fn references(&self) -> u32 {
-        let id = self.id();
-        books()
-            .objects
-            .get(id)
-            .map_or(0, |object| object.references)
+        // SAFETY: the handle holds a reference, or its session keeps the memory.
+        unsafe { Self::count(self.as_raw()) }
     }
 
     fn id(&self) -> ObjectId {
@@ -233,6 +251,20 @@ impl<V: 'static> CountingObject<V> {
     pub(crate) unsafe fn peek<'a, S: 'static>(this: *mut c_void) -> Option<&'a S> {
         // SAFETY: the caller's promise.
         unsafe { header(this) }.state.downcast_ref()
+    }
+
+    /// How many references there are.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`peek`](Self::peek).
+    pub(crate) unsafe fn count(this: *mut c_void) -> u32 {
+        // SAFETY: the caller's promise.
+        let id = unsafe { header(this) }.id;
+        books()
+            .objects
+            .get(id)
+            .map_or(0, |object| object.references)
     }
 
     /// Whether the object is there, for a call to it. That it is not is told.

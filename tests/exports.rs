@@ -187,6 +187,7 @@ fn rust_shape(of: &str) -> Shape {
         "i32" | "HResult" => Signed32,
         "usize" => Word,
         pointer if pointer.starts_with("*const ") || pointer.starts_with("*mut ") => Pointer,
+        function if function.starts_with("Option<unsafe extern \"system\" fn(") => Pointer,
         other => panic!("a type that no C function has: {other}"),
     }
 }

@@ -7,9 +7,12 @@ use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use super::current::{crossing, current};
-use super::ledger::{Books, Call, Deed, Detail, Holding, Object, ObjectId, Record, books};
+use super::judge::of_call;
+use super::ledger::{
+    Books, Call, Deed, Detail, Holding, Object, ObjectId, Record, SessionId, Suspicion, books,
+};
 use super::rules::{Kind, Rule};
-use super::site::Stack;
+use super::site::{Site, Stack};
 use crate::com::{Guid, HResult, IID_UNKNOWN, UnknownVtbl};
 
 /// The first three slots of a counting object's vtable.
@@ -406,6 +409,41 @@ fn added(books: &mut Books, at: &Stack) -> Holding {
         rule: 43,
         at: books.sites.keep(at),
         is_handles: false,
+    }
+}
+
+impl Suspicion {
+    /// A pointer was handed out without a reference.
+    pub(super) fn not_added(call: Call, at: Site) -> Self {
+        let kind = Kind::InterfaceNotAddrefed;
+        Self {
+            kind,
+            rules: kind.rules(),
+            call,
+            words: "an interface pointer was handed out without a reference for the caller",
+            at,
+        }
+    }
+
+    /// A reference was released that the call had not added.
+    pub(super) fn released(call: Call, rule: u8, at: Site) -> Self {
+        Self {
+            kind: Kind::InterfaceOverReleased,
+            rules: Rule::only(rule),
+            call,
+            words: "the callee released a reference that it had not added, and one is missing now",
+            at,
+        }
+    }
+
+    /// It was right.
+    pub(super) fn tell(self, books: &mut Books, session: SessionId, deed: Deed) {
+        let record = Record {
+            rules: self.rules,
+            ..of_call(self.kind, deed, self.words, self.call)
+        };
+        let at = books.sites.get(self.at);
+        books.tell(session, record, &at);
     }
 }
 

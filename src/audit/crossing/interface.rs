@@ -10,12 +10,9 @@
 use core::ffi::c_void;
 
 use super::verdict::of_failure;
-use super::{
-    Books, Call, Crossing, CrossingId, Declared, Kind, Parameter, Rule, SessionId, Watched, books,
-    of_call, sentinel,
-};
-use crate::audit::ledger::{Deed, ObjectId, Party, Record, Suspicion};
-use crate::audit::site::{Site, Stack};
+use super::{Books, Crossing, CrossingId, Declared, Kind, Parameter, Watched, books, sentinel};
+use crate::audit::ledger::{Deed, ObjectId, Party, Suspicion};
+use crate::audit::site::Stack;
 use crate::com::{Guid, HResult, UnknownVtbl};
 
 /// What an interface pointer's parameter is.
@@ -301,41 +298,6 @@ impl Crossing {
             });
             found.tell(books, self.session, Deed::End);
         }
-    }
-}
-
-impl Suspicion {
-    /// A pointer was handed out without a reference.
-    fn not_added(call: Call, at: Site) -> Self {
-        let kind = Kind::InterfaceNotAddrefed;
-        Self {
-            kind,
-            rules: kind.rules(),
-            call,
-            words: "an interface pointer was handed out without a reference for the caller",
-            at,
-        }
-    }
-
-    /// A reference was released that the call had not added.
-    fn released(call: Call, rule: u8, at: Site) -> Self {
-        Self {
-            kind: Kind::InterfaceOverReleased,
-            rules: Rule::only(rule),
-            call,
-            words: "the callee released a reference that it had not added, and one is missing now",
-            at,
-        }
-    }
-
-    /// It was right.
-    pub(in crate::audit) fn tell(self, books: &mut Books, session: SessionId, deed: Deed) {
-        let record = Record {
-            rules: self.rules,
-            ..of_call(self.kind, deed, self.words, self.call)
-        };
-        let at = books.sites.get(self.at);
-        books.tell(session, record, &at);
     }
 }
 

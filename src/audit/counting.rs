@@ -39,8 +39,16 @@ struct Header {
 ///
 /// It belongs to the session in which it was made, and begins with one reference, which this handle holds and releases
 /// when it is dropped. Who adds and releases references, by `AddRef` and `Release` through its vtable, is known by the
-/// [annotated call](crate::audit::Crossing) that is under way; outside of one it is the program. What an object does outside of
-/// annotated calls counts as the program's.
+/// [annotated call](crate::audit::Crossing) that is under way; outside of one it is the program.
+///
+/// An object that is called has code that runs outside of annotated calls, its constructor or a thread, and what that adds and
+/// releases counts as the program's. So a method that releases what it did not add is told when the call ends if that must be
+/// another's: the handle's, that of a [`Reference`](crate::crossing::Reference) which is passed, the one that an \[in\] pointer stands
+/// for. Where it may have been its own all the time, it is told as soon as a reference is missing: as that call's, with the place
+/// of that release, and of nobody who comes later.
+///
+/// What is leaked is told with the call in which it was added or handed out, and where it was added. Of several references that
+/// one party holds nobody can tell which it forgot: of the program's it is one that a call handed out, if there is any.
 ///
 /// Its memory stays until its session ends, so that a call to an object that is gone is told and does no harm.
 ///
@@ -190,6 +198,24 @@ impl<V: 'static> CountingObject<V> {
     }
 
     /// Hands the handle's reference over: whoever gets the pointer releases it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use olemem::audit::{CountingObject, Session};
+    /// use olemem::com::{Object, UnknownVtbl};
+    ///
+    /// let session = Session::begin();
+    /// let made = session
+    ///     .call("IFactory::Create")
+    ///     .out_interface::<UnknownVtbl>("object")
+    ///     .invoke(|made: *mut *mut Object<UnknownVtbl>| {
+    ///         // SAFETY: the caller's variable, and the reference is its own.
+    ///         unsafe { made.write(CountingObject::unknown().into_raw().cast()) }
+    ///     });
+    /// drop(made);
+    /// session.finish().assert_clean();
+    /// ```
     #[must_use]
     pub fn into_raw(self) -> *mut c_void {
         let this = core::mem::ManuallyDrop::new(self);

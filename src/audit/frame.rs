@@ -66,6 +66,8 @@ impl Frame {
         let name = self.function.as_deref().unwrap_or("");
         let is_ours = self.file.as_deref().is_some_and(|file| {
             file.starts_with(sources)
+                // What the header has inline.
+                || file.ends_with("/olemem.h")
                 || (file.starts_with("src/") && name.contains("olemem"))
                 || (file.contains("/backtrace-0.") && file.contains("/src/"))
         });

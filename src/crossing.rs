@@ -639,7 +639,7 @@ fn of<T: Crosses>(name: &str) -> Parameter<'_> {
     match T::WHAT {
         What::Bstr => Parameter::bstr(name),
         What::String => Parameter::string(name),
-        What::Interface => Parameter::interface(name),
+        What::Interface => Parameter::interface(name).owned(),
         _ => Parameter::block(name),
     }
 }

@@ -51,6 +51,8 @@ mod entrance;
 mod audit;
 mod bstr;
 #[cfg(feature = "audit")]
+mod counting;
+#[cfg(feature = "audit")]
 mod crossing;
 mod fault;
 mod malloc;
@@ -73,6 +75,11 @@ pub use bstr::{
     SetOaNoCache, SysAddRefString, SysAllocString, SysAllocStringByteLen, SysAllocStringLen,
     SysFreeString, SysReAllocString, SysReAllocStringLen, SysReleaseString, SysStringByteLen,
     SysStringLen, VarBstrCat, VarBstrCmp,
+};
+#[cfg(feature = "audit")]
+pub use counting::{
+    olemem_counting_known_as, olemem_counting_object, olemem_counting_references,
+    olemem_counting_state,
 };
 #[cfg(feature = "audit")]
 pub use crossing::{

@@ -32,6 +32,20 @@ error[inout-leaked]: an [in,out] value was replaced, and a BSTR that it was is n
   rule: R8, R9
   help: free the old value when a new one is assigned
 
+== counted
+error[interface-over-released]: the callee released an interface pointer without a reference of its own
+  call ISited::ExchangeSite, parameter site
+  rule: R46
+  help: release an [in,out] pointer only when another, or NULL, is stored in its place
+
+== temporaries
+== temporary_freed
+error[in-freed-by-callee]: the callee freed a BSTR that it was lent as [in]
+  call IBrowser::put_Text, parameter text
+  block 2: BSTR, 10 bytes, \"Ready\"
+  rule: R1
+  help: leave what is [in] to the caller; to keep or change a string, make a copy of one's own
+
 ";
 
 const OF_EXCEPTIONS: &str = "\
@@ -48,6 +62,7 @@ error[in-freed-by-callee]: the callee freed a BSTR that it was lent as [in]
   rule: R1
   help: leave what is [in] to the caller; to keep or change a string, make a copy of one's own
 
+== never_made
 ";
 
 /// Ways of building the language's program.

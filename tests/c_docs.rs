@@ -115,6 +115,11 @@ fn the_programs_run_by_the_commands() {
     let output = shell_ok(&home, commands("c++ -std=c++17 -g calls.cpp"));
     assert_eq!(text(&output.stdout), "1 of 1\n");
 
+    let output = shell(&home, commands("cc -g sink.c"));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(text(&output.stderr), block("told of the sink"));
+    shell_ok(&home, commands("c++ -std=c++17 -g sink.cpp"));
+
     let archive = commands("cc -g status.c first.c $(pkg-config --cflags olemem)");
     let archive = if cfg!(target_os = "macos") {
         archive.replace("-lpthread -ldl -lm", "")

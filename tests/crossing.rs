@@ -4,6 +4,9 @@
 #[path = "crossing/support.rs"]
 mod support;
 
+#[path = "crossing/counted.rs"]
+mod counted;
+
 #[path = "crossing/aliases.rs"]
 mod aliases;
 #[path = "crossing/arrays.rs"]
@@ -46,6 +49,8 @@ mod out_set;
 mod out_stays_handed;
 #[path = "crossing/partial_failure.rs"]
 mod partial_failure;
+#[path = "crossing/references.rs"]
+mod references;
 #[path = "crossing/reports.rs"]
 mod reports;
 #[path = "crossing/silence.rs"]

@@ -65,7 +65,7 @@ const FUNCTIONS: [&str; 49] = [
 ];
 
 /// What the feature `audit` adds: olemem's own.
-const AUDIT: [&str; 29] = [
+const AUDIT: [&str; 33] = [
     "olemem_call_abandon",
     "olemem_call_allow",
     "olemem_call_array",
@@ -78,6 +78,10 @@ const AUDIT: [&str; 29] = [
     "olemem_call_inout",
     "olemem_call_out",
     "olemem_call_out_array",
+    "olemem_counting_known_as",
+    "olemem_counting_object",
+    "olemem_counting_references",
+    "olemem_counting_state",
     "olemem_ignore",
     "olemem_input_begin",
     "olemem_input_end",
@@ -201,6 +205,7 @@ fn rust_shape(of: &str) -> Shape {
         "i32" | "HResult" => Signed32,
         "usize" => Word,
         pointer if pointer.starts_with("*const ") || pointer.starts_with("*mut ") => Pointer,
+        function if function.starts_with("Option<unsafe extern \"system\" fn(") => Pointer,
         other => panic!("a type that no C function has: {other}"),
     }
 }

@@ -8,9 +8,11 @@ use core::ptr::{self, NonNull};
 
 use super::current::{crossing, current};
 use super::judge::of_call;
-use super::ledger::{Books, Deed, Detail, Object, ObjectId, Record, books};
+use super::ledger::{
+    Books, Call, Deed, Detail, Holding, Object, ObjectId, Record, SessionId, Suspicion, books,
+};
 use super::rules::{Kind, Rule};
-use super::site::Stack;
+use super::site::{Site, Stack};
 use crate::com::{Guid, HResult, IID_UNKNOWN, UnknownVtbl};
 
 /// The first three slots of a counting object's vtable.
@@ -37,8 +39,16 @@ struct Header {
 ///
 /// It belongs to the session in which it was made, and begins with one reference, which this handle holds and releases
 /// when it is dropped. Who adds and releases references, by `AddRef` and `Release` through its vtable, is known by the
-/// [annotated call](crate::audit::Crossing) that is under way; outside of one it is the program. What an object does outside of
-/// annotated calls counts as the program's.
+/// [annotated call](crate::audit::Crossing) that is under way; outside of one it is the program.
+///
+/// An object that is called has code that runs outside of annotated calls, its constructor or a thread, and what that adds and
+/// releases counts as the program's. So a method that releases what it did not add is told when the call ends if that must be
+/// another's: the handle's, that of a [`Reference`](crate::crossing::Reference) which is passed, the one that an \[in\] pointer stands
+/// for. Where it may have been its own all the time, it is told as soon as a reference is missing: as that call's, with the place
+/// of that release, and of nobody who comes later.
+///
+/// What is leaked is told with the call in which it was added or handed out, and where it was added. Of several references that
+/// one party holds nobody can tell which it forgot: of the program's it is one that a call handed out, if there is any.
 ///
 /// Its memory stays until its session ends, so that a call to an object that is gone is told and does no harm.
 ///
@@ -127,29 +137,58 @@ impl<V: 'static> CountingObject<V> {
         identifiers: &[Guid],
         state: S,
     ) -> Self {
+        // SAFETY: the caller's promise; it lives for ever.
+        let made = unsafe { Self::made(ptr::from_ref(vtable).cast(), identifiers, state) };
+        made.expect("no memory for a counting object")
+    }
+
+    /// An object of a vtable that lives as long as its state; of that of `IUnknown` for null. `None` if there is no memory: the state
+    /// is dropped then.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`with_vtable`](Self::with_vtable).
+    pub(crate) unsafe fn made<S: 'static>(
+        vtable: *const UnknownVtbl,
+        identifiers: &[Guid],
+        state: S,
+    ) -> Option<Self> {
+        let vtbl: *const UnknownVtbl = if vtable.is_null() {
+            &raw const UNKNOWN
+        } else {
+            vtable
+        };
         let mut header = Box::new(Header {
-            vtbl: ptr::from_ref(vtable).cast(),
+            vtbl: vtbl.cast(),
             id: 0,
             identifiers: identifiers.to_vec(),
             state: Box::new(state),
         });
+        let at = Stack::here();
         let mut books = books();
         let session = books.effective(current());
         let id = books.objects.next();
         header.id = id;
         let object = NonNull::from(Box::leak(header));
-        let maker = (books.crossed.caller(crossing()), crossing());
+        let first = Holding {
+            is_handles: true,
+            ..added(&mut books, &at)
+        };
         let memory = object.as_ptr().cast();
-        let is_entered = books.objects.enter(id, memory, session, maker);
+        let is_entered = books.objects.enter(id, memory, session, first);
         if let Some(book) = books.session(session) {
             book.counts.operations += 1;
         }
         drop(books);
-        assert!(is_entered, "no memory for a counting object");
-        Self {
+        if !is_entered {
+            // SAFETY: it was just leaked from a box, and nobody knows of it.
+            drop(unsafe { Box::from_raw(object.as_ptr()) });
+            return None;
+        }
+        Some(Self {
             object,
             has_vtable: PhantomData,
-        }
+        })
     }
 
     /// The interface pointer, lent: without a reference of its own.
@@ -158,14 +197,47 @@ impl<V: 'static> CountingObject<V> {
         self.object.as_ptr().cast()
     }
 
+    /// Hands the handle's reference over: whoever gets the pointer releases it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use olemem::audit::{CountingObject, Session};
+    /// use olemem::com::{Object, UnknownVtbl};
+    ///
+    /// let session = Session::begin();
+    /// let made = session
+    ///     .call("IFactory::Create")
+    ///     .out_interface::<UnknownVtbl>("object")
+    ///     .invoke(|made: *mut *mut Object<UnknownVtbl>| {
+    ///         // SAFETY: the caller's variable, and the reference is its own.
+    ///         unsafe { made.write(CountingObject::unknown().into_raw().cast()) }
+    ///     });
+    /// drop(made);
+    /// session.finish().assert_clean();
+    /// ```
+    #[must_use]
+    pub fn into_raw(self) -> *mut c_void {
+        let this = core::mem::ManuallyDrop::new(self);
+        this.lets_go();
+        this.as_raw()
+    }
+
+    /// The reference of the handle is like any other from now on, and that of whoever is in a call here.
+    fn lets_go(&self) {
+        let id = self.id();
+        let mut books = books();
+        let party = books.crossed.caller(crossing());
+        if let Some(object) = books.objects.get(id) {
+            object.takes_from_handle(party);
+        }
+    }
+
     /// How many references there are.
     #[must_use]
     pub fn references(&self) -> u32 {
-        let id = self.id();
-        books()
-            .objects
-            .get(id)
-            .map_or(0, |object| object.references)
+        // SAFETY: the handle holds a reference, or its session keeps the memory.
+        unsafe { Self::count(self.as_raw()) }
     }
 
     fn id(&self) -> ObjectId {
@@ -212,6 +284,20 @@ impl<V: 'static> CountingObject<V> {
     pub(crate) unsafe fn peek<'a, S: 'static>(this: *mut c_void) -> Option<&'a S> {
         // SAFETY: the caller's promise.
         unsafe { header(this) }.state.downcast_ref()
+    }
+
+    /// How many references there are.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`peek`](Self::peek).
+    pub(crate) unsafe fn count(this: *mut c_void) -> u32 {
+        // SAFETY: the caller's promise.
+        let id = unsafe { header(this) }.id;
+        books()
+            .objects
+            .get(id)
+            .map_or(0, |object| object.references)
     }
 
     /// Whether the object is there, for a call to it. That it is not is told.
@@ -262,6 +348,7 @@ impl<V: 'static> CountingObject<V> {
 
 impl<V> Drop for CountingObject<V> {
     fn drop(&mut self) {
+        self.lets_go();
         // SAFETY: the reference that the handle holds, or one too many, which is told.
         unsafe { release(self.as_raw()) };
     }
@@ -305,7 +392,8 @@ fn is_there(id: ObjectId) -> bool {
     is_there
 }
 
-/// Tells that an object has no reference where one is needed: once.
+/// Tells that an object has no reference where one is needed: once. While a call is under way that released more than it had,
+/// that is for its verdict.
 fn tell_gone(
     books: &mut Books,
     id: ObjectId,
@@ -317,23 +405,74 @@ fn tell_gone(
     let Some(object) = books.objects.get(id) else {
         return;
     };
-    if core::mem::replace(&mut object.is_blamed, true) {
+    if object.is_owed() || core::mem::replace(&mut object.is_blamed, true) {
         return;
     }
     let session = object.session;
-    let record = match object.fault(kind) {
-        (kind, Some(call)) => of_call(kind, deed, NOT_ADDED, call),
-        (kind, None) => Record {
-            rules: Rule::only(51),
-            ..Record::new(kind, deed, Detail::Words(words), None)
-        },
+    if let Some(suspicion) = object.suspicion {
+        return suspicion.tell(books, session, deed);
+    }
+    let record = Record {
+        rules: Rule::only(51),
+        ..Record::new(kind, deed, Detail::Words(words), None)
     };
     books.tell(session, record, at);
 }
 
-/// The sentence of a pointer that was handed out without a reference.
-pub(super) const NOT_ADDED: &str =
-    "an interface pointer was handed out without a reference for the caller";
+/// A reference that whoever is in a call on this thread, or the program, adds here.
+fn added(books: &mut Books, at: &Stack) -> Holding {
+    let within = crossing();
+    let open = books.crossed.open(within);
+    let call = open.map(|open| Call {
+        method: open.method,
+        parameter: None,
+        element: None,
+    });
+    Holding {
+        by: books.crossed.caller(within),
+        within,
+        lent: 0,
+        call,
+        rule: 43,
+        at: books.sites.keep(at),
+        is_handles: false,
+    }
+}
+
+impl Suspicion {
+    /// A pointer was handed out without a reference.
+    pub(super) fn not_added(call: Call, at: Site) -> Self {
+        let kind = Kind::InterfaceNotAddrefed;
+        Self {
+            kind,
+            rules: kind.rules(),
+            call,
+            words: "an interface pointer was handed out without a reference for the caller",
+            at,
+        }
+    }
+
+    /// A reference was released that the call had not added.
+    pub(super) fn released(call: Call, rule: u8, at: Site) -> Self {
+        Self {
+            kind: Kind::InterfaceOverReleased,
+            rules: Rule::only(rule),
+            call,
+            words: "the callee released a reference that it had not added, and one is missing now",
+            at,
+        }
+    }
+
+    /// It was right.
+    pub(super) fn tell(self, books: &mut Books, session: SessionId, deed: Deed) {
+        let record = Record {
+            rules: self.rules,
+            ..of_call(self.kind, deed, self.words, self.call)
+        };
+        let at = books.sites.get(self.at);
+        books.tell(session, record, &at);
+    }
+}
 
 unsafe extern "system" fn query_interface(
     this: *mut c_void,
@@ -363,16 +502,15 @@ unsafe extern "system" fn query_interface(
 unsafe extern "system" fn add_ref(this: *mut c_void) -> u32 {
     // SAFETY: an object's own vtable leads here.
     let id = unsafe { header(this) }.id;
+    let at = Stack::here();
     let mut books = books();
-    let party = books.crossed.caller(crossing());
+    let added = added(&mut books, &at);
     let Some(object) = books.objects.get(id).filter(|object| object.references > 0) else {
         drop(books);
         is_there(id);
         return 0;
     };
-    object.references += 1;
-    object.holds(party, 1);
-    object.raise(crossing(), 1);
+    object.adds(added);
     object.references
 }
 
@@ -396,6 +534,7 @@ unsafe fn give_up(this: *mut c_void, holds: bool) -> u32 {
     let at = Stack::here();
     let mut books = books();
     let party = books.crossed.caller(crossing());
+    let released_at = books.sites.keep(&at);
     let Some(object) = books.objects.get(id) else {
         return 0;
     };
@@ -411,10 +550,8 @@ unsafe fn give_up(this: *mut c_void, holds: bool) -> u32 {
         );
         return 0;
     }
-    object.references -= 1;
+    object.releases(party, crossing(), released_at);
     object.is_held |= holds && object.references == 0;
-    object.holds(party, -1);
-    object.raise(crossing(), -1);
     object.references
 }
 
@@ -430,12 +567,14 @@ pub(crate) fn bury() {
     }
 }
 
-/// What is told of an object that still has references when its session ends.
+/// What is told of an object that still has references when its session ends: of one of them for all.
 pub(super) fn leak(object: &Object) -> Record {
     let detail = Detail::References(object.references);
-    Record {
-        call: object.call,
-        rules: Rule::only(object.rule),
-        ..Record::new(Kind::InterfaceLeaked, Deed::End, detail, None)
+    let mut record = Record::new(Kind::InterfaceLeaked, Deed::End, detail, None);
+    if let Some(left) = object.left() {
+        record.call = left.call;
+        record.rules = Rule::only(left.rule);
+        record.at = left.at;
     }
+    record
 }

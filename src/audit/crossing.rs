@@ -440,8 +440,7 @@ impl Crossing {
         // SAFETY: the caller's promise.
         let before = unsafe { slot.read() };
         if parameter.what == What::Interface {
-            let direction = Direction::InOut { slot, before };
-            return self.declare(books, &parameter, Watched::Interface(direction));
+            return self.lend_interface_by_reference(books, &parameter, slot, before);
         }
         let name = books.crossed.name(parameter.name);
         let standing = standing(books, before, parameter.what);

@@ -54,7 +54,7 @@ pub(super) use crossed::{
     Claim, Crossed, CrossingId, Generation, Lent, Open, Party, Pending, Role,
 };
 pub(super) use entry::{Entry, State};
-pub(super) use objects::{Object, ObjectId, Objects};
+pub(super) use objects::{Holding, Object, ObjectId, Objects, Suspicion};
 pub(super) use record::{Call, Deed, Detail, Facts, Failed, Name, PREVIEW, Record};
 use scramble::Scramble;
 

@@ -98,7 +98,8 @@ pub struct Violation {
     pub allocated_at: Vec<Frame>,
     /// Where it was freed, if it was.
     pub freed_at: Vec<Frame>,
-    /// Where the violation happened. Empty if it was found when the session ended.
+    /// Where the violation happened. Empty if it was found when the session ended; but of a reference to an interface that was
+    /// never released it is where that was added.
     pub at: Vec<Frame>,
 }
 
@@ -116,7 +117,7 @@ impl Violation {
             Some(block) if matches!(self.kind, Kind::Leak) && block.part.is_some() => {
                 "whoever owns the array at the end destroys it, with its data: SafeArrayDestroy"
             }
-            _ => self.kind.help(),
+            _ => self.kind.help_on(self.rules),
         }
     }
 
@@ -532,10 +533,14 @@ impl fmt::Display for Told<'_> {
             }
             writeln!(f)?;
         }
+        let happened = match kind {
+            Kind::InterfaceLeaked => "added at",
+            _ => "happened at",
+        };
         for (what, frames) in [
             ("allocated at", &violation.allocated_at),
             ("freed at", &violation.freed_at),
-            ("happened at", &violation.at),
+            (happened, &violation.at),
         ] {
             if !frames.is_empty() {
                 writeln!(f, "  {what}")?;

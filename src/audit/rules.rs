@@ -428,10 +428,10 @@ impl Kind {
                 "on failure free what the structure or array was given so far"
             }
             Self::InterfaceOverReleased => {
-                "release only what was added or handed over: an [in] pointer is the caller's"
+                "release only what AddRef added or what was handed over, each reference once"
             }
             Self::InterfaceLeaked => {
-                "release each reference once: what came as [out], and what was replaced as [in,out]"
+                "release each reference once: what AddRef added, what came as [out], and what was replaced as [in,out]"
             }
             Self::InterfaceNotAddrefed => "call AddRef on a pointer before it is handed out",
             Self::InterfaceUsedAfterDestroy => {
@@ -443,6 +443,32 @@ impl Kind {
             Self::Leak => {
                 "whoever owns the block at the end frees it: SysFreeString for a BSTR, CoTaskMemFree for task memory"
             }
+        }
+    }
+}
+
+impl Kind {
+    /// The same for whoever it is that broke just these rules.
+    pub(super) const fn help_on(self, rules: &[Rule]) -> &'static str {
+        let rule = match rules {
+            [rule] => rule.0,
+            _ => 0,
+        };
+        match (self, rule) {
+            (Self::InterfaceOverReleased, 44) => {
+                "release in the callee only what it added: an [in] pointer is the caller's"
+            }
+            (Self::InterfaceOverReleased, 46) => {
+                "release an [in,out] pointer only when another, or NULL, is stored in its place"
+            }
+            (Self::InterfaceLeaked, 43) => {
+                "release each reference that AddRef added, when the pointer is replaced or its holder goes"
+            }
+            (Self::InterfaceLeaked, 45) => "release what came as [out] when it is used no more",
+            (Self::InterfaceLeaked, 46) => {
+                "release the old pointer when another one is stored in its place"
+            }
+            _ => self.help(),
         }
     }
 }

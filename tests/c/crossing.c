@@ -252,6 +252,127 @@ static void interface_set_on_failure(void) {
                 get_site_fails_full(OLEMEM_OUT_INTERFACE("site", &site)));
 }
 
+static void interfaces_kept(void) {
+    IUnknown *site = new_site(), *other = new_site(), *found = NULL;
+    add(site);
+    CHECK(OLEMEM_CALL("ISited::put_Site", &browser,
+                      put_site(OLEMEM_IN_INTERFACE("site", site))) == S_OK);
+    CHECK(references(site) == 3);
+    CHECK(OLEMEM_CALL("ISited::get_Site", &browser,
+                      get_kept_site(OLEMEM_OUT_INTERFACE("site", &found))) == S_OK);
+    CHECK(found == site && references(site) == 4);
+    CHECK(OLEMEM_CALL("ISited::Swap", &browser,
+                      swap_sites(OLEMEM_INOUT_INTERFACE("one", &found),
+                                 OLEMEM_INOUT_INTERFACE("other", &other))) == S_OK);
+    CHECK(other == site);
+    CHECK(OLEMEM_CALL("ISited::ExchangeSite", &browser,
+                      exchange_site_fails_empty(OLEMEM_INOUT_INTERFACE("site", &other))) == E_FAIL);
+    CHECK(other == NULL && references(site) == 3);
+    CHECK(OLEMEM_CALL("ISited::Close", &browser, close_site()) == S_OK);
+    CHECK(release(site) == 1);
+    CHECK(release(site) == 0);
+    release(found);
+}
+
+static void in_interface_released(void) {
+    IUnknown *site = new_site();
+    OLEMEM_CALL("ISited::put_Site", &browser, put_site_releases(OLEMEM_IN_INTERFACE("site", site)));
+    CHECK(release(site) == 0);
+}
+
+static void in_interface_released_later(void) {
+    IUnknown *site = new_site();
+    OLEMEM_CALL("ISited::put_Site", &browser, put_site_keeps(OLEMEM_IN_INTERFACE("site", site)));
+    OLEMEM_CALL("ISited::Close", &browser, close_site());
+    release(site);
+}
+
+static void in_interface_leaked(void) {
+    IUnknown *site = new_site();
+    OLEMEM_CALL("ISited::put_Site", &browser, put_site(OLEMEM_IN_INTERFACE("site", site)));
+    CHECK(release(site) == 1);
+}
+
+static void out_interface_without_a_reference(void) {
+    IUnknown *found = NULL;
+    kept_site = new_site();
+    OLEMEM_CALL("ISited::get_Site", &browser,
+                get_kept_site_as_it_is(OLEMEM_OUT_INTERFACE("site", &found)));
+    CHECK(release(found) == 0);
+    CHECK(release(kept_site) == 0);
+}
+
+static void out_interface_leaked(void) {
+    IUnknown *found = NULL;
+    kept_site = new_site();
+    OLEMEM_CALL("ISited::get_Site", &browser, get_kept_site(OLEMEM_OUT_INTERFACE("site", &found)));
+    CHECK(release(found) == 1);
+}
+
+static void inout_interface_leaked(void) {
+    IUnknown *site = new_site(), *const other = new_site();
+    kept_site = other;
+    OLEMEM_CALL("ISited::ExchangeSite", &browser,
+                exchange_site_leaks(OLEMEM_INOUT_INTERFACE("site", &site)));
+    CHECK(site == other && release(other) == 1 && release(other) == 0);
+}
+
+static void inout_interface_changed_on_failure(void) {
+    IUnknown *site = new_site(), *const other = new_site();
+    kept_site = other;
+    OLEMEM_CALL("ISited::ExchangeSite", &browser,
+                exchange_site_fails_changed(OLEMEM_INOUT_INTERFACE("site", &site)));
+    CHECK(site == other && release(other) == 1 && release(other) == 0);
+}
+
+static void interface_released_too_often(void) {
+    IUnknown *const site = new_site();
+    CHECK(release(site) == 0);
+    CHECK(release(site) == 0);
+}
+
+/* A sink with a method of its own: it counts. */
+typedef struct Sink Sink;
+typedef struct SinkVtbl {
+    IUnknownVtbl unknown;
+    HRESULT(STDMETHODCALLTYPE *OnDone)(Sink *This);
+} SinkVtbl;
+struct Sink {
+    const SinkVtbl *lpVtbl;
+};
+static const IID IID_Sink = {0x5173, 0, 0, {0, 0, 0, 0, 0, 0, 0, 2}};
+
+static HRESULT STDMETHODCALLTYPE on_done(Sink *sink) {
+    unsigned *calls = (unsigned *)olemem_counting_state(sink);
+    if (calls == NULL)
+        return E_UNEXPECTED;
+    ++*calls;
+    return S_OK;
+}
+
+static unsigned destroyed;
+static void STDMETHODCALLTYPE destroy(void *calls) {
+    CHECK(*(unsigned *)calls == 1);
+    ++destroyed;
+}
+
+static void interface_called_when_gone(void) {
+    static const SinkVtbl methods = {{NULL, NULL, NULL}, on_done};
+    static unsigned calls;
+    void *other = &calls;
+    Sink *sink =
+        (Sink *)olemem_counting_object(&methods, sizeof methods, &IID_Sink, 1, &calls, destroy);
+    IUnknown *unknown = (IUnknown *)sink;
+    CHECK(unknown->lpVtbl->QueryInterface(unknown, &IID_Sink, &other) == S_OK && other == sink);
+    CHECK(release(unknown) == 1);
+    CHECK(unknown->lpVtbl->QueryInterface(unknown, &IID_IMalloc, &other) == E_NOINTERFACE);
+    CHECK(other == NULL);
+    CHECK(sink->lpVtbl->OnDone(sink) == S_OK);
+    CHECK(release(unknown) == 0);
+    CHECK(destroyed == 0);
+    CHECK(sink->lpVtbl->OnDone(sink) == E_UNEXPECTED);
+}
+
 /* Where there is no session, and with what is no call. */
 static void nothing(void) {
     BSTR text = text_of("Ready");
@@ -290,6 +411,7 @@ int main(int count, char **arguments) {
     }
 #define CASE(name) JUDGED(name);
     ALL_CASES(CASE)
+    CHECK(destroyed == 1);
 #ifndef OLEMEM_NO_AUDIT
     JUDGED(unknown);
 #endif

@@ -269,6 +269,144 @@ void interface_set_on_failure() {
     });
 }
 
+void interfaces_kept() {
+    IUnknown *site = new_site(), *other = new_site(), *found = nullptr;
+    add(site);
+    CHECK(olemem::call("ISited::put_Site", &browser).invoke([&](auto &call) {
+        return put_site(call.in_interface("site", site));
+    }) == S_OK);
+    CHECK(references(site) == 3);
+    CHECK(olemem::call("ISited::get_Site", &browser).invoke([&](auto &call) {
+        return get_kept_site(call.out_interface("site", &found));
+    }) == S_OK);
+    CHECK(found == site && references(site) == 4);
+    CHECK(olemem::call("ISited::Swap", &browser).invoke([&](auto &call) {
+        return swap_sites(call.inout_interface("one", &found),
+                          call.inout_interface("other", &other));
+    }) == S_OK);
+    CHECK(other == site);
+    CHECK(olemem::call("ISited::ExchangeSite", &browser).invoke([&](auto &call) {
+        return exchange_site_fails_empty(call.inout_interface("site", &other));
+    }) == E_FAIL);
+    CHECK(other == nullptr && references(site) == 3);
+    CHECK(olemem::call("ISited::Close", &browser).invoke(close_site) == S_OK);
+    CHECK(release(site) == 1);
+    CHECK(release(site) == 0);
+    release(found);
+}
+
+void in_interface_released() {
+    IUnknown *site = new_site();
+    olemem::call("ISited::put_Site", &browser).invoke([&](auto &call) {
+        return put_site_releases(call.in_interface("site", site));
+    });
+    CHECK(release(site) == 0);
+}
+
+void in_interface_released_later() {
+    IUnknown *site = new_site();
+    olemem::call("ISited::put_Site", &browser).invoke([&](auto &call) {
+        return put_site_keeps(call.in_interface("site", site));
+    });
+    olemem::call("ISited::Close", &browser).invoke(close_site);
+    release(site);
+}
+
+void in_interface_leaked() {
+    IUnknown *site = new_site();
+    olemem::call("ISited::put_Site", &browser).invoke([&](auto &call) {
+        return put_site(call.in_interface("site", site));
+    });
+    CHECK(release(site) == 1);
+}
+
+void out_interface_without_a_reference() {
+    IUnknown *found = nullptr;
+    kept_site = new_site();
+    olemem::call("ISited::get_Site", &browser).invoke([&](auto &call) {
+        return get_kept_site_as_it_is(call.out_interface("site", &found));
+    });
+    CHECK(release(found) == 0);
+    CHECK(release(kept_site) == 0);
+}
+
+void out_interface_leaked() {
+    IUnknown *found = nullptr;
+    kept_site = new_site();
+    olemem::call("ISited::get_Site", &browser).invoke([&](auto &call) {
+        return get_kept_site(call.out_interface("site", &found));
+    });
+    CHECK(release(found) == 1);
+}
+
+void inout_interface_leaked() {
+    IUnknown *site = new_site(), *const other = new_site();
+    kept_site = other;
+    olemem::call("ISited::ExchangeSite", &browser).invoke([&](auto &call) {
+        return exchange_site_leaks(call.inout_interface("site", &site));
+    });
+    CHECK(site == other && release(other) == 1 && release(other) == 0);
+}
+
+void inout_interface_changed_on_failure() {
+    IUnknown *site = new_site(), *const other = new_site();
+    kept_site = other;
+    olemem::call("ISited::ExchangeSite", &browser).invoke([&](auto &call) {
+        return exchange_site_fails_changed(call.inout_interface("site", &site));
+    });
+    CHECK(site == other && release(other) == 1 && release(other) == 0);
+}
+
+void interface_released_too_often() {
+    IUnknown *const site = new_site();
+    CHECK(release(site) == 0);
+    CHECK(release(site) == 0);
+}
+
+/* A sink with a method of its own: it counts. */
+struct ISink : public IUnknown {
+    virtual HRESULT STDMETHODCALLTYPE OnDone() = 0;
+};
+struct IOther : public IUnknown {
+    virtual HRESULT STDMETHODCALLTYPE OnOther() = 0;
+};
+unsigned calls, destroyed;
+} // namespace
+OLEMEM_UUID_DECL(ISink, 0x5173, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2)
+OLEMEM_UUID_DECL(IOther, 0x5173, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3)
+namespace {
+class Sink final : public olemem::counted<ISink, IOther> {
+  public:
+    ~Sink() override { ++destroyed; }
+    HRESULT STDMETHODCALLTYPE OnDone() override {
+        if (!is_there())
+            return E_UNEXPECTED;
+        ++calls;
+        return S_OK;
+    }
+    HRESULT STDMETHODCALLTYPE OnOther() override { return S_FALSE; }
+};
+
+void interface_called_when_gone() {
+    ISink *const sink = new Sink;
+    IOther *other = nullptr;
+    IUnknown *unknown = nullptr, *same = nullptr;
+    void *nothing = &calls;
+    CHECK(sink->QueryInterface(&other) == S_OK && other->OnOther() == S_FALSE);
+    CHECK(other->QueryInterface(&unknown) == S_OK && sink->QueryInterface(&same) == S_OK);
+    CHECK(unknown == same && sink->Release() == 3);
+    sink->AddRef();
+    CHECK(unknown->Release() == 3);
+    CHECK(same->Release() == 2);
+    CHECK(other->Release() == 1);
+    CHECK(sink->QueryInterface(IID_IMalloc, &nothing) == E_NOINTERFACE && !nothing);
+    CHECK(sink->QueryInterface(IID_IMalloc, nullptr) == E_POINTER);
+    CHECK(sink->OnDone() == S_OK);
+    CHECK(sink->Release() == 0);
+    CHECK(destroyed == 0);
+    CHECK(sink->OnDone() == E_UNEXPECTED);
+}
+
 void nothing() {
     const bstr text(u"Ready");
     CHECK(olemem::call("IBrowser::put_Text", &browser).invoke([&](auto &call) {
@@ -334,6 +472,69 @@ void thrown() {
 }
 #endif
 
+/* A counting object of C++ as a parameter, by either of its interfaces. */
+void counted() {
+    Sink *const sink = new Sink;
+    IOther *found = sink;
+    olemem::call("ISited::put_Site", &browser).invoke([&](auto &call) {
+        return put_site(call.in_interface("site", static_cast<ISink *>(sink)));
+    });
+    CHECK(sink->references() == 2);
+    olemem::call("ISited::Close", &browser).invoke(close_site);
+    olemem::call("ISited::ExchangeSite", &browser).invoke([&](auto &call) {
+        (*call.inout_interface("site", &found))->Release();
+        return S_OK;
+    });
+    CHECK(sink->references() == 1);
+    CHECK(sink->Release() == 0);
+}
+
+/* Temporaries live until the verdict, and are the caller's to free. */
+void temporaries() {
+    CHECK(olemem::call("IBrowser::put_Text", &browser).invoke([&](auto &call) {
+        return put_text(call.in("text", bstr(u"Ready")));
+    }) == S_OK);
+    CHECK(OLEMEM_CALL("IBrowser::put_Text", &browser,
+                      put_text(OLEMEM_IN_BSTR("text", bstr(u"Ready").get()))) == S_OK);
+    CHECK(OLEMEM_CALL_(ULONG, "IBrowser::count_tabs", &browser,
+                       count_tabs(OLEMEM_IN_BSTR("of", bstr(u"Ready").get()))) == 5u);
+    OLEMEM_CALL_VOID("IBrowser::close", &browser,
+                     close_browser(OLEMEM_IN_BSTR("text", bstr(u"Ready").get())));
+    SysFreeString(OLEMEM_CALL_RETURNING(
+        OLEMEM_BSTR, "IBrowser::copy", &browser,
+        SysAllocString(OLEMEM_IN_BSTR("of", bstr(u"Ready").get()))));
+}
+
+void temporary_freed() {
+    olemem::call("IBrowser::put_Text", &browser).invoke([&](auto &call) {
+        put_text(call.in("text", bstr(u"another")));
+        return put_text_frees(call.in("text", bstr(u"Ready")));
+    });
+}
+
+#if defined(__cpp_exceptions)
+class Thrown final : public olemem::counted<ISink> {
+  public:
+    explicit Thrown(bool throws) {
+        if (throws)
+            throw std::runtime_error("of the constructor");
+    }
+    HRESULT STDMETHODCALLTYPE OnDone() override { return S_OK; }
+};
+
+/* What was never made is nobody's. */
+void never_made() {
+    unsigned caught = 0;
+    try {
+        (new Thrown(true))->Release();
+    } catch (const std::runtime_error &) {
+        ++caught;
+    }
+    CHECK(caught == 1);
+    CHECK((new Thrown(false))->Release() == 0);
+}
+#endif
+
 } // namespace
 
 int main(int count, char **arguments) {
@@ -344,9 +545,14 @@ int main(int count, char **arguments) {
     }
 #define CASE(name) JUDGED(name);
     ALL_CASES(CASE)
+    CHECK(calls == 1 && destroyed == 1);
     JUDGED(macros);
+    JUDGED(counted);
+    JUDGED(temporaries);
+    JUDGED(temporary_freed);
 #if defined(__cpp_exceptions)
     JUDGED(thrown);
+    JUDGED(never_made);
 #endif
     return checks_finish();
 }

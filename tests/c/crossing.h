@@ -174,6 +174,75 @@ static HRESULT get_site_fails_full(IUnknown **site) {
     *site = AS(IUnknown *, AS(void *, &browser));
     return E_NOINTERFACE;
 }
+/* The same with counting objects. */
+static IUnknown *kept_site;
+#if defined(__cplusplus)
+static void add(IUnknown *site) { site->AddRef(); }
+static ULONG release(IUnknown *site) { return site->Release(); }
+#else
+static void add(IUnknown *site) { site->lpVtbl->AddRef(site); }
+static ULONG release(IUnknown *site) { return site->lpVtbl->Release(site); }
+#endif
+/* Every site, as for strings. */
+static IUnknown *volatile made_sites[20];
+static unsigned made_sites_count;
+static IUnknown *new_site(void) {
+    void *const made = olemem_counting_object(NOTHING, 0, NOTHING, 0, NOTHING, NOTHING);
+    IUnknown *const site = AS(IUnknown *, made);
+    CHECK(site != NOTHING && made_sites_count < sizeof made_sites / sizeof made_sites[0]);
+    made_sites[made_sites_count] = site;
+    ++made_sites_count;
+    return site;
+}
+static ULONG references(IUnknown *site) { return olemem_counting_references(site); }
+static HRESULT put_site(IUnknown *site) {
+    add(site);
+    kept_site = site;
+    return S_OK;
+}
+static HRESULT put_site_keeps(IUnknown *site) {
+    kept_site = site;
+    return S_OK;
+}
+static HRESULT put_site_releases(IUnknown *site) {
+    release(site);
+    return S_OK;
+}
+static HRESULT close_site(void) {
+    release(kept_site);
+    return S_OK;
+}
+static HRESULT get_kept_site(IUnknown **site) {
+    *site = kept_site;
+    add(kept_site);
+    return S_OK;
+}
+static HRESULT get_kept_site_as_it_is(IUnknown **site) {
+    *site = kept_site;
+    return S_OK;
+}
+static HRESULT swap_sites(IUnknown **one, IUnknown **other) {
+    IUnknown *const held = *one;
+    *one = *other;
+    *other = held;
+    return S_OK;
+}
+static HRESULT exchange_site_leaks(IUnknown **site) {
+    IUnknown *const old = *site;
+    get_kept_site(site);
+    kept_site = old;
+    return S_OK;
+}
+static HRESULT exchange_site_fails_empty(IUnknown **site) {
+    release(*site);
+    *site = NOTHING;
+    return E_FAIL;
+}
+static HRESULT exchange_site_fails_changed(IUnknown **site) {
+    release(*site);
+    get_kept_site(site);
+    return E_FAIL;
+}
 static ULONG count_tabs(BSTR of) { return SysStringLen(of); }
 static void close_browser(BSTR text) { (void)text; }
 
@@ -223,6 +292,16 @@ static void judged(const char *name, void (*run)(void)) {
     CASE(element_left_behind)                                                                      \
     CASE(member_not_set)                                                                           \
     CASE(returned_not_a_copy)                                                                      \
-    CASE(interface_set_on_failure)
+    CASE(interface_set_on_failure)                                                                 \
+    CASE(interfaces_kept)                                                                          \
+    CASE(in_interface_released)                                                                    \
+    CASE(in_interface_released_later)                                                              \
+    CASE(in_interface_leaked)                                                                      \
+    CASE(out_interface_without_a_reference)                                                        \
+    CASE(out_interface_leaked)                                                                     \
+    CASE(inout_interface_leaked)                                                                   \
+    CASE(inout_interface_changed_on_failure)                                                       \
+    CASE(interface_released_too_often)                                                             \
+    CASE(interface_called_when_gone)
 
 #endif

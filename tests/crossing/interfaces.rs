@@ -3,42 +3,12 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 
+use crate::counted::{Pointer, add_ref, lent, owned, release};
 use crate::support::{FAIL, OK, assert_kept, assert_told, judged, load, store};
 use olemem::audit::{COUNTED, CountingObject, Kind, Parameter, Session};
 use olemem::com::{IID_UNKNOWN, Object, UnknownVtbl};
-use olemem::crossing::{Call, NoOuts, Reference};
+use olemem::crossing::{Call, NoOuts};
 use olemem::{Guid, HResult};
-
-type Pointer = *mut Object<UnknownVtbl>;
-
-fn vtbl(object: Pointer) -> &'static UnknownVtbl {
-    // SAFETY: the tests pass pointers to objects.
-    unsafe { (*object).vtbl }
-}
-
-fn add_ref(object: Pointer) -> Pointer {
-    // SAFETY: as above.
-    unsafe { (vtbl(object).add_ref)(object.cast()) };
-    object
-}
-
-fn release(object: Pointer) -> u32 {
-    // SAFETY: as above; what is released too often the audit puts back.
-    unsafe { (vtbl(object).release)(object.cast()) }
-}
-
-/// A pointer to an object, lent.
-fn lent(object: &CountingObject) -> Pointer {
-    object.as_raw().cast()
-}
-
-/// A reference of the caller's.
-fn owned(object: &CountingObject) -> Option<Reference> {
-    // SAFETY: the reference that is returned releases it.
-    let added = unsafe { object.add_ref() };
-    // SAFETY: the added reference is the new one's.
-    unsafe { Reference::from_raw(added.cast()) }
-}
 
 fn put_site(audit: &Session, site: &CountingObject, callee: impl FnOnce(Pointer)) {
     // SAFETY: the site is live.
@@ -116,7 +86,7 @@ fn broken_by_releasing_what_is_in() {
 error[interface-over-released]: the callee released an interface pointer without a reference of its own
   call ISited::SetSite, parameter site
   rule: R44
-  help: release only what was added or handed over: an [in] pointer is the caller's",
+  help: release in the callee only what it added: an [in] pointer is the caller's",
     );
 }
 
@@ -131,9 +101,10 @@ fn broken_by_a_reference_that_is_never_released() {
     assert_told(
         &report,
         "\
-error[interface-leaked]: an object still has 1 reference
+error[interface-leaked]: an object still has 1 reference, which the callee added
+  call ISited::SetSite, parameter site
   rule: R43
-  help: release each reference once: what came as [out], and what was replaced as [in,out]",
+  help: release each reference that AddRef added, when the pointer is replaced or its holder goes",
     );
     release(lost);
 }
@@ -151,10 +122,10 @@ fn broken_by_the_caller() {
     assert_told(
         &report,
         "\
-error[interface-leaked]: an object still has 1 reference
+error[interface-leaked]: an object still has 1 reference, which was handed out to the caller
   call ISited::GetSite, parameter site
   rule: R45
-  help: release each reference once: what came as [out], and what was replaced as [in,out]",
+  help: release what came as [out] when it is used no more",
     );
     drop(lost);
 }
@@ -228,10 +199,10 @@ fn broken_by_replacing_without_a_release() {
     assert_told(
         &report,
         "\
-error[interface-leaked]: an object still has 1 reference
+error[interface-leaked]: an object still has 1 reference, which the callee kept when it stored another pointer
   call ISited::ExchangeSite, parameter site
   rule: R46
-  help: release each reference once: what came as [out], and what was replaced as [in,out]",
+  help: release the old pointer when another one is stored in its place",
     );
     release(lost);
 }
@@ -250,7 +221,14 @@ fn broken_by_releasing_what_stays() {
             });
         assert_eq!(object.references(), 2);
     });
-    report.assert_kinds([Kind::InterfaceOverReleased]);
+    assert_told(
+        &report,
+        "\
+error[interface-over-released]: the callee released an interface pointer without a reference of its own
+  call ISited::ExchangeSite, parameter site
+  rule: R46
+  help: release an [in,out] pointer only when another, or NULL, is stored in its place",
+    );
 }
 
 /// R48 and R14: NULL on failure; R15: set at all; R6: not called before it is set.
@@ -308,7 +286,7 @@ fn broken_by_a_release_too_many() {
         "\
 error[interface-over-released]: an object is released that has no reference any more
   rule: R51
-  help: release only what was added or handed over: an [in] pointer is the caller's",
+  help: release only what AddRef added or what was handed over, each reference once",
     );
 }
 

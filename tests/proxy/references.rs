@@ -60,7 +60,7 @@ fn broken_by_one_release_too_many() {
         "\
 error[interface-over-released]: an object is released that has no reference any more
   rule: R51
-  help: release only what was added or handed over: an [in] pointer is the caller's",
+  help: release only what AddRef added or what was handed over, each reference once",
     );
 }
 

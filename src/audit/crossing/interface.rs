@@ -1,20 +1,25 @@
 //! Interface pointers, by direction. What is known of references is known of
 //! [counting objects](crate::audit::CountingObject) alone.
+//!
+//! 1. When a call begins, the reference of an \[in,out\] value becomes the callee's.
+//! 2. When it ends, all that changes hands does so before anything is judged: what stays goes back, what was stored goes to
+//!    the caller. So two values may change places.
+//! 3. Then whoever released more than it had is told; or suspected, where references from outside of calls may have been
+//!    its own.
 
 use core::ffi::c_void;
 
 use super::verdict::of_failure;
-use super::{Books, Call, Crossing, Declared, Kind, Parameter, Rule, Watched, books, sentinel};
-use crate::audit::counting::NOT_ADDED;
-use crate::audit::ledger::Deed;
+use super::{Books, Crossing, CrossingId, Declared, Kind, Parameter, Watched, books, sentinel};
+use crate::audit::ledger::{Deed, ObjectId, Party, Suspicion};
 use crate::audit::site::Stack;
 use crate::com::{Guid, HResult, UnknownVtbl};
 
 /// What an interface pointer's parameter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
-    /// The pointer.
-    In(*mut c_void),
+    /// The pointer, and whether a reference of its own comes with it.
+    In { value: *mut c_void, is_owned: bool },
     /// The variable, what it held, and what was planted there.
     Out {
         slot: *mut *mut c_void,
@@ -82,11 +87,84 @@ impl Crossing {
             let kind = Kind::InterfaceUsedAfterDestroy;
             self.tell(books, kind, self.call(name), words, None);
         }
-        let direction = Direction::In(value);
+        let is_owned = parameter.is_owned;
+        let direction = Direction::In { value, is_owned };
         self.declare(books, parameter, Watched::Interface(direction));
     }
 
-    /// Judges an interface pointer when the call has returned.
+    /// An \[in,out\] interface: the caller's reference is the callee's now, to release or to give back.
+    pub(super) fn lend_interface_by_reference(
+        &mut self,
+        books: &mut Books,
+        parameter: &Parameter<'_>,
+        slot: *mut *mut c_void,
+        before: *mut c_void,
+    ) {
+        if let Some(object) = books.objects.at(before.addr()) {
+            object.lends(self.calls(), self.caller, self.party);
+        }
+        let direction = Direction::InOut { slot, before };
+        self.declare(books, parameter, Watched::Interface(direction));
+    }
+
+    /// The call that this one was made in, and this one.
+    fn calls(&self) -> [CrossingId; 2] {
+        [self.before, self.id]
+    }
+
+    /// Has references change hands, as the parameters of a call that has returned say.
+    pub(super) fn settle_interfaces(&self, books: &mut Books, failed: bool) {
+        let (caller, party) = (self.caller, self.party);
+        for (declared, direction) in self.interfaces() {
+            let call = self.call(Some(declared.name));
+            match direction {
+                Direction::In { value, .. } => {
+                    if let Some(object) = books.objects.at(value.addr()) {
+                        object.names(self.id, call);
+                    }
+                }
+                Direction::Out { .. } => {
+                    let Some(object) = books.objects.at(current(direction).addr()) else {
+                        continue;
+                    };
+                    if failed && !self.may_fail_with_outs {
+                        // Who releases it now, if anybody does, is of no interest.
+                        object.is_blamed = true;
+                    } else if !declared.stays_callees {
+                        object.hands_out(self.calls(), party, caller, call);
+                    }
+                }
+                Direction::InOut { before, .. } => {
+                    let value = current(direction);
+                    if let Some(old) = books.objects.at(before.addr()) {
+                        if value == before {
+                            old.names(self.id, call);
+                            old.returns(self.calls(), party, caller);
+                        } else {
+                            old.keeps(self.id, call);
+                        }
+                    }
+                    if value != before
+                        && let Some(new) = books.objects.at(value.addr())
+                    {
+                        new.hands_out(self.calls(), party, caller, call);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The parameters that are interface pointers.
+    fn interfaces(&self) -> impl DoubleEndedIterator<Item = (&Declared, Direction)> {
+        self.declared
+            .iter()
+            .filter_map(|declared| match declared.watched {
+                Watched::Interface(direction) => Some((declared, direction)),
+                _ => None,
+            })
+    }
+
+    /// Judges an interface pointer when the call has returned: what can be seen from its variable.
     pub(super) fn judge_interface(
         &self,
         books: &mut Books,
@@ -97,14 +175,13 @@ impl Crossing {
     ) {
         let call = self.call(Some(declared.name));
         match direction {
-            Direction::In(value) => self.judge_lent(books, value, call, 44),
+            Direction::In { .. } => {}
             Direction::Out {
                 slot,
                 before,
                 planted,
             } => {
-                // SAFETY: the variable is there until the crossing has ended, by the promise of `output`.
-                let value = unsafe { slot.read() };
+                let value = current(direction);
                 if let Some(index) = planted {
                     if sentinel::was_written(index, Some(&DECOY)) {
                         self.tell_written(books, index);
@@ -113,89 +190,136 @@ impl Crossing {
                         if has_returned {
                             self.tell_not_set(books, call);
                         }
-                        // SAFETY: as above.
+                        // SAFETY: the variable is there until the crossing has ended, by the promise of `output`.
                         unsafe { slot.write(before) };
                         return;
                     }
                 }
-                if value.is_null() {
-                    return;
-                }
-                if failed && !self.may_fail_with_outs {
+                if failed && !value.is_null() && !self.may_fail_with_outs {
                     let words = "the call failed, and an [out] variable is not NULL";
                     let kind = (Kind::OutSetOnFailure, of_failure(declared));
                     self.tell_of(books, kind, call, words, None);
-                    if let Some(object) = books.objects.at(value.addr()) {
-                        // Who releases it now, if anybody does, is of no interest.
-                        object.is_blamed = true;
-                    }
-                } else if !declared.stays_callees {
-                    self.receive_interface(books, value, call);
                 }
             }
-            Direction::InOut { slot, before } => {
-                // SAFETY: the variable is there until the crossing has ended, by the promise of `in_out`.
-                let value = unsafe { slot.read() };
-                if value == before {
-                    return self.judge_lent(books, value, call, 46);
+            Direction::InOut { before, .. } => {
+                let value = current(direction);
+                if !failed || value == before {
+                    return;
                 }
-                if failed {
-                    let words = "the call failed, and another interface pointer stands in place of the old one";
-                    self.tell(books, Kind::InoutChangedOnFailure, call, words, None);
+                // NULL needs no cleaning up (R17): should the old one never be released it is a leak.
+                if value.is_null() {
+                    return;
                 }
-                let (caller, party) = (self.caller, self.party);
+                let id = self.id;
                 if let Some(old) = books.objects.at(before.addr()) {
-                    // The caller's reference was the callee's to release.
-                    old.holds(caller, -1);
-                    old.holds(party, 1);
-                    (old.call, old.rule) = (Some(call), 46);
+                    old.is_blamed |= old.raised_in(id) > 0;
                 }
-                self.judge_lent(books, before, call, 46);
-                if !value.is_null() {
-                    self.receive_interface(books, value, call);
-                }
-            }
-        }
-    }
-
-    /// The callee released no more than it had (R44, R46).
-    fn judge_lent(&self, books: &mut Books, value: *mut c_void, call: Call, rule: u8) {
-        let party = self.party;
-        let Some(object) = books.objects.at(value.addr()) else {
-            return;
-        };
-        if object.held(party) >= 0 {
-            return;
-        }
-        object.put_back(party);
-        match object.fault(Kind::InterfaceOverReleased) {
-            (kind, Some(call)) => self.tell(books, kind, call, NOT_ADDED, None),
-            (kind, None) => {
                 let words =
-                    "the callee released an interface pointer without a reference of its own";
-                self.tell_of(books, (kind, Rule::only(rule)), call, words, None);
+                    "the call failed, and another interface pointer stands in place of the old one";
+                self.tell(books, Kind::InoutChangedOnFailure, call, words, None);
             }
         }
     }
 
-    /// A pointer comes to the caller, with a reference (R45, R47).
-    fn receive_interface(&self, books: &mut Books, value: *mut c_void, call: Call) {
-        let (caller, party, id) = (self.caller, self.party, self.id);
-        let Some(object) = books.objects.at(value.addr()) else {
+    /// Nobody has released, or handed out, more references than it had (R44 to R47). Before the variables are changed.
+    pub(super) fn judge_references(&self, books: &mut Books) {
+        for (declared, direction) in self.interfaces() {
+            let Some(object) = books.objects.at(handed_out(direction).addr()) else {
+                continue;
+            };
+            if object.raised_in(self.id) < 0 && object.owed_at(self.party).is_none() {
+                // It held one already, which it may have given up or not: what comes will tell.
+                let (id, call) = (object.id, self.call(Some(declared.name)));
+                let at = books.sites.keep(&Stack::here());
+                if let Some(object) = books.objects.get(id) {
+                    object.suspicion = Some(Suspicion::not_added(call, at));
+                }
+            }
+        }
+        while let Some(id) = books.objects.next_owed(self.id, self.party) {
+            self.judge_debt(books, id);
+        }
+    }
+
+    /// The callee released, or handed out, more references to an object than it had: that is told, unless they may have been
+    /// its own.
+    fn judge_debt(&self, books: &mut Books, id: ObjectId) {
+        let is_it = |books: &mut Books, value: *mut c_void| {
+            let object = books.objects.at(value.addr());
+            object.is_some_and(|object| object.id == id)
+        };
+        let (mut given, mut handed) = (None, None);
+        let (mut is_in, mut is_owned, mut of_others) = (false, false, 0);
+        for (declared, direction) in self.interfaces() {
+            let call = self.call(Some(declared.name));
+            if is_it(books, handed_out(direction)) {
+                of_others += 1;
+                handed = Some(call);
+            }
+            match direction {
+                Direction::In {
+                    value,
+                    is_owned: is_owner,
+                } if is_it(books, value) => {
+                    is_in = true;
+                    is_owned |= is_owner;
+                    given = given.or(Some((call, 44)));
+                }
+                Direction::InOut { before, .. } if is_it(books, before) => {
+                    of_others += u32::from(current(direction) == before);
+                    given = given.or(Some((call, 46)));
+                }
+                _ => {}
+            }
+        }
+        let Some(object) = books.objects.get(id) else {
             return;
         };
-        let raised = object.raised_in(id);
-        object.raise(id, -1);
-        object.raise(self.before, 1);
-        object.holds(party, -1);
-        object.holds(caller, 1);
-        (object.call, object.rule) = (Some(call), 45);
-        if object.held(party) < 0 {
-            object.put_back(party);
-            self.tell(books, Kind::InterfaceNotAddrefed, call, NOT_ADDED, None);
-        } else if raised <= 0 {
-            // It held one already, which it may have given up or not: what comes will tell.
-            object.doubtful = Some(call);
+        let at = object.owed_at(self.party).unwrap_or_default();
+        // References that are the program's own without doubt, besides a handle's, which an [in] pointer may be.
+        let certain = match self.caller {
+            Party::Program if is_owned || is_in && !object.has_handle() => of_others + 1,
+            Party::Program => of_others,
+            _ => 0,
+        };
+        let suspicion = match (handed, given) {
+            (Some(call), _) => Suspicion::not_added(call, at),
+            (None, Some((call, rule))) => Suspicion::released(call, rule, at),
+            (None, None) => Suspicion::released(self.call(None), 44, at),
+        };
+        if object.pays(self.party, certain) {
+            object.suspicion = Some(suspicion);
+            return;
         }
+        object.put_back(self.party);
+        let found = object.suspicion.take();
+        if !object.is_blamed {
+            let words = "the callee released an interface pointer without a reference of its own";
+            let found = found.unwrap_or(match suspicion.kind {
+                Kind::InterfaceOverReleased => Suspicion { words, ..suspicion },
+                _ => suspicion,
+            });
+            found.tell(books, self.session, Deed::End);
+        }
+    }
+}
+
+/// What is in the variable of an \[out\] or \[in,out\] parameter; what was passed as \[in\].
+fn current(direction: Direction) -> *mut c_void {
+    match direction {
+        Direction::In { value, .. } => value,
+        Direction::Out { slot, .. } | Direction::InOut { slot, .. } => {
+            // SAFETY: the variable is there until the crossing has ended, by the promise of `output` and `in_out`.
+            unsafe { slot.read() }
+        }
+    }
+}
+
+/// The pointer that came to the caller; null if none did.
+fn handed_out(direction: Direction) -> *mut c_void {
+    match direction {
+        Direction::Out { .. } => current(direction),
+        Direction::InOut { before, .. } if current(direction) != before => current(direction),
+        _ => core::ptr::null_mut(),
     }
 }

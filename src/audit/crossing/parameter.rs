@@ -40,6 +40,8 @@ pub struct Parameter<'a> {
     pub(super) what: What,
     pub(super) is_member: bool,
     pub(super) stays_callees: bool,
+    /// What is passed owns what it leads to.
+    pub(super) is_owned: bool,
 }
 
 impl<'a> Parameter<'a> {
@@ -49,7 +51,15 @@ impl<'a> Parameter<'a> {
             what,
             is_member: false,
             stays_callees: false,
+            is_owned: false,
         }
+    }
+
+    /// The value that is passed is an owner of what it leads to: of an interface pointer, a reference that is no other
+    /// owner's.
+    pub(crate) const fn owned(mut self) -> Self {
+        self.is_owned = true;
+        self
     }
 
     /// A BSTR.

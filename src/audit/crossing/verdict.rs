@@ -49,6 +49,8 @@ impl Crossing {
                 _ => {}
             }
         }
+        self.settle_interfaces(books, failed);
+        self.judge_references(books);
         let mut is_deep = false;
         for declared in &self.declared {
             is_deep |= declared.is_member;

@@ -290,12 +290,13 @@ pub(super) const ORPHANED_ON_FAILURE: Guide = Guide {
 
 pub(super) const INTERFACE_OVER_RELEASED: Guide = Guide {
     title: "an interface pointer was released once too often",
-    statement: "The references to an object that was passed as [in] are fewer when the call ends, an \
-                [in,out] pointer was released and not replaced, or Release was called on an object without \
-                references.",
+    statement: "A callee released a reference that it did not add, whether the object was passed as [in] in this call or \
+                in an earlier one; an [in,out] pointer was released and not replaced; or Release was called on an \
+                object without references.",
     check: Check::Call,
-    how: "A counting object knows its references at the beginning and at the end of each call. What \
-          was released too often is put back, so that it is told once.",
+    how: "A counting object knows who holds its references. What was released too often is put back when the call \
+          ends, so that it is told once. Where it may have been right, for a constructor or a thread of the callee's \
+          may have added it outside of calls, it is told when a reference is missing.",
     broken: r#"HRESULT put_Site(Browser *self, IUnknown *site)
 {
     UNREFERENCED_PARAMETER(self);
@@ -320,7 +321,7 @@ pub(super) const INTERFACE_LEAKED: Guide = Guide {
                 and the old object not released.",
     check: Check::Call,
     how: "A counting object belongs to the session in which it was made, and is looked at when that \
-          ends.",
+          ends. It is told by which call one of the references was added or handed out, and where.",
     broken: r#"void caller(IUnknown *site)
 {
     void *found = NULL;

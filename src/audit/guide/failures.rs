@@ -76,7 +76,8 @@ pub(super) const R17: Guide = Guide {
     statement: "When the HRESULT is a failure, an [in,out] value is what it was, or was set to a value that needs \
                 no cleaning up: NULL, with the old one freed.",
     check: Check::Call,
-    how: "The old block and its contents are remembered when the call begins and compared on a failing return. A \
+    how: "The old block and its contents, or the old interface pointer, are remembered when the call begins and compared \
+          on a failing return. A \
           sweep makes calls fail: audit::sweep, olemem sweep.",
     broken: r#"HRESULT ExchangeStatusText(Browser *self, BSTR *text)
 {

@@ -29,8 +29,9 @@ pub(super) const R44: Guide = Guide {
     statement: "A callee needs no AddRef for an interface that is [in], unless it keeps it. It does not Release what \
                 it did not AddRef.",
     check: Check::Call,
-    how: "A counting object knows who holds its references: after a call the callee has released no more than \
-          it had.",
+    how: "A counting object knows who holds its references. When a call ends each object that it released is looked at, \
+          parameter or not: has the callee released more than it had, that is told. Where references that were added \
+          outside of calls may have been its own, it is told if one is missing later.",
     broken: r#"HRESULT put_Site(Browser *self, IUnknown *site)
 {
     self->site = site; /* kept without a reference */

@@ -1,9 +1,20 @@
-//! Counting objects: how many references there are to each, and who holds them.
+//! Counting objects: how many references there are to each, who holds them, and where they come from.
+//!
+//! ```text
+//!  Object ─┬─ references   how many there are
+//!          ├─ held         one entry for each that somebody added: who holds it, by which call
+//!          ├─ debts        releases by those who held none: held - debts = references
+//!          └─ raised       what the calls under way added, less what they released
+//! ```
 //!
 //! 1. An object has an entry until its memory is given back. That is when its last reference goes, or, if it belongs to
 //!    an open session, when that closes: until then a call to it is noticed.
 //! 2. Whoever adds a reference holds it: the object whose call is under way on that thread, or the program. What is
 //!    handed out goes from one to the other.
+//! 3. An object that is called in annotated calls has code that runs outside of them: a constructor, a worker thread. What
+//!    that does counts as the program's. So the program is never in debt: it releases what others hold. And a debt may be
+//!    paid by references of the program's, as long as those are left that are certainly its own; see [`Object::pays`].
+//! 4. A debt lasts as long as the call in which it was made. Its verdict settles it.
 
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
@@ -11,11 +22,50 @@ use allocator_api2::vec::Vec;
 use super::SessionId;
 use super::crossed::{CrossingId, Party};
 use super::record::Call;
-use crate::audit::rules::Kind;
+use crate::audit::rules::{Kind, Rule};
+use crate::audit::site::Site;
 use crate::task::hidden::Hidden;
 
 /// An object, by a number that is never used again.
 pub(crate) type ObjectId = u64;
+
+/// A reference.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holding {
+    /// Who holds it.
+    pub(crate) by: Party,
+    /// The call in which it was added, 0 if in none.
+    pub(crate) within: CrossingId,
+    /// The call that has it as the value of an \[in,out\] parameter; 0 if none.
+    pub(crate) lent: CrossingId,
+    /// The call in which it was added, or changed hands.
+    pub(crate) call: Option<Call>,
+    /// The rule by which its holder has to release it.
+    pub(crate) rule: u8,
+    /// Where it was added.
+    pub(crate) at: Site,
+    /// It is that of a handle, which is sure to release it.
+    pub(crate) is_handles: bool,
+}
+
+/// References that somebody released without having had them.
+#[derive(Clone, Copy, Debug)]
+struct Debt {
+    by: Party,
+    count: u32,
+    /// Where the last of them was released.
+    at: Site,
+}
+
+/// What will be told should a reference be missing one day: it may have been right, and nobody can know yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suspicion {
+    pub(crate) kind: Kind,
+    pub(crate) rules: &'static [Rule],
+    pub(crate) call: Call,
+    pub(crate) words: &'static str,
+    pub(crate) at: Site,
+}
 
 #[derive(Debug)]
 pub(crate) struct Object {
@@ -24,37 +74,99 @@ pub(crate) struct Object {
     pub(crate) session: SessionId,
     memory: Hidden,
     pub(crate) references: u32,
-    /// The call in which it crossed last.
-    pub(crate) call: Option<Call>,
-    /// The rule by which somebody has to release it.
-    pub(crate) rule: u8,
-    /// A call that handed it out without adding a reference, though it held one that it may have given up.
-    pub(crate) doubtful: Option<Call>,
+    pub(crate) suspicion: Option<Suspicion>,
     /// What follows from what was told is not told.
     pub(crate) is_blamed: bool,
     /// Whoever released the last reference is not done with its memory.
     pub(crate) is_held: bool,
-    holders: Vec<(Party, i32), System>,
-    /// What calls that are under way added, less what they released.
+    held: Vec<Holding, System>,
+    debts: Vec<Debt, System>,
+    /// References of the program's that it released while others held some: it may have been theirs.
+    strays: u32,
     raised: Vec<(CrossingId, i32), System>,
 }
 
 impl Object {
-    /// References that somebody holds; below zero if it released more than it had.
-    pub(crate) fn held(&self, party: Party) -> i32 {
-        let held = self.holders.iter().find(|(holder, _)| *holder == party);
-        held.map_or(0, |(_, count)| *count)
+    /// A reference is added.
+    pub(crate) fn adds(&mut self, held: Holding) {
+        self.references += 1;
+        self.raise(held.within, 1);
+        self.receives(held);
     }
 
-    /// Somebody holds so many more.
-    pub(crate) fn holds(&mut self, party: Party, more: i32) {
-        add(&mut self.holders, party, more);
+    /// A reference is released, of which there is one.
+    pub(crate) fn releases(&mut self, by: Party, within: CrossingId, at: Site) {
+        self.references -= 1;
+        self.raise(within, -1);
+        let taken = self.gives(by, Some(at));
+        let has_others = self.held.iter().any(|held| held.by != by);
+        if by == Party::Program && taken.is_some_and(|held| held.by == by) && has_others {
+            self.strays += 1;
+        }
     }
 
-    /// A call added so many.
-    pub(crate) fn raise(&mut self, crossing: CrossingId, more: i32) {
-        if crossing != 0 {
-            add(&mut self.raised, crossing, more);
+    /// A call is given a reference of its caller's, as the value of an \[in,out\] parameter.
+    pub(crate) fn lends(&mut self, [caller, crossing]: [CrossingId; 2], from: Party, to: Party) {
+        self.raise(caller, -1);
+        self.raise(crossing, 1);
+        let lent = crossing;
+        let held = self.gives(from, None).unwrap_or(Holding::of(from));
+        self.receives(Holding {
+            by: to,
+            lent,
+            ..held
+        });
+    }
+
+    /// It is the caller's again, for the value is the same.
+    pub(crate) fn returns(&mut self, [caller, crossing]: [CrossingId; 2], from: Party, to: Party) {
+        self.raise(caller, 1);
+        self.raise(crossing, -1);
+        if let Some(held) = self.lent_to(crossing) {
+            (held.by, held.lent) = (to, 0);
+        } else {
+            let held = self.gives(from, None).unwrap_or(Holding::of(from));
+            self.receives(Holding { by: to, ..held });
+        }
+    }
+
+    /// It is the callee's to release, for another value has taken its place.
+    pub(crate) fn keeps(&mut self, crossing: CrossingId, call: Call) {
+        if let Some(held) = self.lent_to(crossing) {
+            (held.call, held.rule, held.lent) = (Some(call), 46, 0);
+        }
+    }
+
+    /// A reference goes from the callee to its caller, with a pointer that is handed out.
+    pub(crate) fn hands_out(
+        &mut self,
+        [caller, crossing]: [CrossingId; 2],
+        from: Party,
+        to: Party,
+        call: Call,
+    ) {
+        self.raise(crossing, -1);
+        self.raise(caller, 1);
+        let held = self.gives(from, None).unwrap_or(Holding::of(from));
+        let (call, rule, lent) = (Some(call), 45, 0);
+        self.receives(Holding {
+            by: to,
+            call,
+            rule,
+            lent,
+            ..held
+        });
+    }
+
+    /// What a call added, and has not released, came by a parameter.
+    pub(crate) fn names(&mut self, crossing: CrossingId, call: Call) {
+        for held in &mut self.held {
+            if held.within == crossing
+                && let Some(known) = &mut held.call
+                && known.parameter.is_none()
+            {
+                *known = call;
+            }
         }
     }
 
@@ -64,30 +176,160 @@ impl Object {
         raised.map_or(0, |(_, count)| *count)
     }
 
+    /// Where somebody released what it did not have last; `None` if it did not.
+    pub(crate) fn owed_at(&self, by: Party) -> Option<Site> {
+        let debt = self.debts.iter().find(|debt| debt.by == by)?;
+        Some(debt.at)
+    }
+
+    /// Whether a verdict is to come on what was released.
+    pub(crate) fn is_owed(&self) -> bool {
+        !self.debts.is_empty()
+    }
+
+    /// Pays the debts of somebody with references that may have been its own all the time: those that the program holds
+    /// beyond the ones that are certain to be its own, besides a handle's; those of other objects that are known by their interfaces'
+    /// names alone, for it may be the same object; those that the program may have released in another's place. `false`,
+    /// and nothing is done, if there are not as many.
+    pub(crate) fn pays(&mut self, by: Party, certain: u32) -> bool {
+        let Some(index) = self.debts.iter().position(|debt| debt.by == by) else {
+            return true;
+        };
+        let owed = self.debts[index].count;
+        let is_programs = |held: &&Holding| held.by == Party::Program && !held.is_handles;
+        let is_same = |held: &&Holding| {
+            matches!((held.by, by), (Party::Named(_), Party::Named(_))) && !held.is_handles
+        };
+        let is_stray = |held: &&Holding| !is_programs(held) && !is_same(held) && !held.is_handles;
+        let count = |is_so: &dyn Fn(&&Holding) -> bool| {
+            u32::try_from(self.held.iter().filter(|held| is_so(held)).count()).unwrap_or(u32::MAX)
+        };
+        let (own, same, strays) = (count(&is_programs), count(&is_same), count(&is_stray));
+        if own + same + strays.min(self.strays) < owed + certain {
+            return false;
+        }
+        self.debts.remove(index);
+        let mut spare = own.saturating_sub(certain);
+        for _ in 0..owed {
+            let held = || self.held.iter();
+            let paid = if spare > 0 {
+                spare -= 1;
+                // One that nobody knows the origin of first.
+                let unknown = |held: &Holding| is_programs(&held) && held.call.is_none();
+                let unknown = held().rposition(unknown);
+                unknown.or_else(|| held().rposition(|held| is_programs(&held)))
+            } else if let Some(index) = held().rposition(|held| is_same(&held)) {
+                Some(index)
+            } else {
+                self.strays = self.strays.saturating_sub(1);
+                self.held.iter().rposition(|held| is_stray(&held))
+            };
+            if let Some(index) = paid {
+                self.held.remove(index);
+            }
+        }
+        true
+    }
+
     /// Puts back what somebody released without having had it.
-    pub(crate) fn put_back(&mut self, party: Party) {
-        let missing = -self.held(party);
-        if missing > 0 {
-            self.references += missing.unsigned_abs();
-            self.holds(party, missing);
+    pub(crate) fn put_back(&mut self, by: Party) {
+        if let Some(index) = self.debts.iter().position(|debt| debt.by == by) {
+            self.references += self.debts.remove(index).count;
         }
     }
 
-    /// How it is told that there is no reference where one is needed.
-    pub(crate) fn fault(&self, otherwise: Kind) -> (Kind, Option<Call>) {
-        match self.doubtful {
-            Some(call) => (Kind::InterfaceNotAddrefed, Some(call)),
-            None => (otherwise, None),
+    /// Whether a handle has a reference.
+    pub(crate) fn has_handle(&self) -> bool {
+        self.held.iter().any(|held| held.is_handles)
+    }
+
+    /// The reference of the handle is another's, who may release it or not.
+    pub(crate) fn takes_from_handle(&mut self, by: Party) {
+        if let Some(index) = self.held.iter().position(|held| held.is_handles) {
+            let held = self.held.remove(index);
+            let is_handles = false;
+            // There is room for the one that was removed, and the last one goes first.
+            self.held.push(Holding {
+                by,
+                is_handles,
+                ..held
+            });
+        }
+    }
+
+    /// One that is left, as its holder has it.
+    pub(crate) fn left(&self) -> Option<&Holding> {
+        self.held.last()
+    }
+
+    /// Somebody holds one more, or owes one less.
+    fn receives(&mut self, held: Holding) {
+        if let Some(index) = self.debts.iter().position(|debt| debt.by == held.by) {
+            let debt = &mut self.debts[index];
+            debt.count -= 1;
+            if debt.count == 0 {
+                self.debts.remove(index);
+            }
+        } else if self.held.try_reserve(1).is_ok() {
+            self.held.push(held);
+        }
+    }
+
+    /// Somebody holds one less: one that came by no call, or the one that it got last. Who has none gets into debt, with the place of a release; but the
+    /// program takes another's.
+    fn gives(&mut self, by: Party, at: Option<Site>) -> Option<Holding> {
+        let own = |held: &Holding| held.by == by && !held.is_handles;
+        let last = self.held.iter().rposition(own);
+        // What came by a call is more likely to be forgotten than a copy of it, or an object of one's own.
+        let copy = |held: &Holding| own(held) && held.call.is_none();
+        let own = self.held.iter().rposition(copy).or(last);
+        if by == Party::Program {
+            let others = |held: &Holding| held.by != by && !held.is_handles;
+            let others = self.held.iter().rposition(others);
+            let index = own.or(others).or(self.held.len().checked_sub(1))?;
+            return Some(self.held.remove(index));
+        }
+        if let Some(index) = own {
+            return Some(self.held.remove(index));
+        }
+        if let Some(debt) = self.debts.iter_mut().find(|debt| debt.by == by) {
+            debt.count += 1;
+            debt.at = at.unwrap_or(debt.at);
+        } else if self.debts.try_reserve(1).is_ok() {
+            let at = at.unwrap_or_default();
+            self.debts.push(Debt { by, count: 1, at });
+        }
+        None
+    }
+
+    fn lent_to(&mut self, crossing: CrossingId) -> Option<&mut Holding> {
+        self.held.iter_mut().find(|held| held.lent == crossing)
+    }
+
+    fn raise(&mut self, crossing: CrossingId, more: i32) {
+        if crossing == 0 {
+            return;
+        }
+        if let Some((_, count)) = self.raised.iter_mut().find(|(call, _)| *call == crossing) {
+            *count += more;
+        } else if self.raised.try_reserve(1).is_ok() {
+            self.raised.push((crossing, more));
         }
     }
 }
 
-/// Adds to what stands behind a key.
-fn add<K: PartialEq>(counts: &mut Vec<(K, i32), System>, key: K, more: i32) {
-    if let Some((_, count)) = counts.iter_mut().find(|(known, _)| *known == key) {
-        *count += more;
-    } else if counts.try_reserve(1).is_ok() {
-        counts.push((key, more));
+impl Holding {
+    /// One of which nothing is known but its holder.
+    fn of(by: Party) -> Self {
+        Self {
+            by,
+            within: 0,
+            lent: 0,
+            call: None,
+            rule: 43,
+            at: Site::default(),
+            is_handles: false,
+        }
     }
 }
 
@@ -115,14 +357,14 @@ impl Objects {
         self.last
     }
 
-    /// Enters a new object with one reference of its maker's; `false` if there is no memory.
+    /// Enters a new object with one reference, its maker's; `false` if there is no memory.
     #[must_use]
     pub(crate) fn enter(
         &mut self,
         id: ObjectId,
         memory: *mut u8,
         session: SessionId,
-        (maker, crossing): (Party, CrossingId),
+        first: Holding,
     ) -> bool {
         let is_room = self.all.try_reserve(1).is_ok();
         if is_room {
@@ -130,17 +372,16 @@ impl Objects {
                 id,
                 session,
                 memory: Hidden::new(memory),
-                references: 1,
-                call: None,
-                rule: 43,
-                doubtful: None,
+                references: 0,
+                suspicion: None,
                 is_blamed: false,
                 is_held: false,
-                holders: Vec::new_in(System),
+                held: Vec::new_in(System),
+                debts: Vec::new_in(System),
+                strays: 0,
                 raised: Vec::new_in(System),
             };
-            object.holds(maker, 1);
-            object.raise(crossing, 1);
+            object.adds(first);
             self.all.push(object);
         }
         is_room
@@ -164,6 +405,14 @@ impl Objects {
         self.all
             .iter_mut()
             .find(|object| object.memory.reveal().addr() == address || Some(object.id) == id)
+    }
+
+    /// An object of which a call released more than its party had.
+    pub(crate) fn next_owed(&mut self, crossing: CrossingId, by: Party) -> Option<ObjectId> {
+        let is_concerned = |object: &&Object| {
+            object.owed_at(by).is_some() && object.raised.iter().any(|(call, _)| *call == crossing)
+        };
+        self.all.iter().find(is_concerned).map(|object| object.id)
     }
 
     /// The first object of a session that still has references and was not told of. It counts as told then.

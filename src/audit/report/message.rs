@@ -113,7 +113,16 @@ pub(super) fn of(record: &Record) -> String {
         }
         (Kind::InterfaceLeaked, Detail::References(count)) => {
             let references = plural(count.into(), "reference");
-            format!("an object still has {references}")
+            let which = if count == 1 { "" } else { "one of " };
+            let origin = match (record.rules, record.call) {
+                ([rule], Some(_)) if rule.number() == 45 => "was handed out to the caller",
+                ([rule], Some(_)) if rule.number() == 46 => {
+                    "the callee kept when it stored another pointer"
+                }
+                (_, Some(_)) => "the callee added",
+                (_, None) => "was added outside of calls",
+            };
+            format!("an object still has {references}, {which}which {origin}")
         }
         (Kind::Leak, _) => format!("{block} was never freed"),
         (kind, _) => kind.name().to_owned(),

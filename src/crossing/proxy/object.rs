@@ -115,9 +115,8 @@ impl Registry {
         };
         // SAFETY: the vtable is one of `IUnknown`, whose functions lead to those of `COUNTED`.
         let object = unsafe { CountingObject::with_vtable(&IDENTITY, &[], state) };
-        let identity = object.as_raw();
         // The reference is the caller's now.
-        core::mem::forget(object);
+        let identity = object.into_raw();
         self.proxies.push((!real.addr(), veiled(identity)));
         Some((identity, true))
     }

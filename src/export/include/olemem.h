@@ -54,6 +54,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 #endif
 
 /* ---------------------------------------------------------------- how declarations are written */
@@ -1920,7 +1921,17 @@ OLEMEM_INLINE olemem_call *olemem_call_taken_(olemem_call **call) {
 OLEMEM_INLINE void olemem_call_left_(olemem_call **call) {
     olemem_call_abandon(olemem_call_taken_(call));
 }
+OLEMEM_INLINE HRESULT olemem_call_ended_(olemem_call **call, HRESULT result) {
+    return olemem_call_end(olemem_call_taken_(call), result);
+}
 #ifdef __cplusplus
+/* A call ends within the expression that makes it: its temporaries are the caller's, and go later. */
+template <typename T> inline T olemem_call_value_(olemem_call **call, T value) {
+    olemem_call_ended_(call, 0);
+    return static_cast<T>(value);
+}
+#define OLEMEM_VALUE_(type, ...) olemem_call_value_<type>(&olemem_here, (__VA_ARGS__))
+#define OLEMEM_RETURNED_(what, ...) olemem_call_ended_with_(&olemem_here, what, (__VA_ARGS__))
 template <typename T> inline T *olemem_call_ended_with_(olemem_call **call, UINT what, T *value) {
     return static_cast<T *>(olemem_call_end_with(olemem_call_taken_(call), what, value));
 }
@@ -1961,6 +1972,13 @@ inline T *olemem_call_array_(olemem_call *call, UINT what, const char *name, T *
 #define OLEMEM_SAME_TYPE_(value, given) ((__typeof__(1 ? (value) : (value)))given)
 #define olemem_call_ended_with_(call, what, value)                                                 \
     OLEMEM_SAME_TYPE_(value, olemem_call_end_with(olemem_call_taken_(call), what, value))
+#define OLEMEM_VALUE_(type, ...)                                                                   \
+    type olemem_result = (__VA_ARGS__);                                                            \
+    olemem_call_ended_(&olemem_here, 0);                                                           \
+    olemem_result
+#define OLEMEM_RETURNED_(what, ...)                                                                \
+    __typeof__(__VA_ARGS__) olemem_result = (__VA_ARGS__);                                         \
+    olemem_call_ended_with_(&olemem_here, what, olemem_result)
 #define olemem_call_in_ olemem_call_in
 #define olemem_call_out_ olemem_call_out
 #define olemem_call_inout_ olemem_call_inout
@@ -1977,30 +1995,25 @@ inline T *olemem_call_array_(olemem_call *call, UINT what, const char *name, T *
 #define OLEMEM_CALL(method, object, ...)                                                           \
     __extension__({                                                                                \
         OLEMEM_BEGIN_(method, object);                                                             \
-        const HRESULT olemem_result = (__VA_ARGS__);                                               \
-        olemem_call_end(olemem_call_taken_(&olemem_here), olemem_result);                          \
+        olemem_call_ended_(&olemem_here, (__VA_ARGS__));                                           \
     })
 /* One that returns something of another type, and cannot fail. */
 #define OLEMEM_CALL_(type, method, object, ...)                                                    \
     __extension__({                                                                                \
         OLEMEM_BEGIN_(method, object);                                                             \
-        type olemem_result = (__VA_ARGS__);                                                        \
-        olemem_call_end(olemem_call_taken_(&olemem_here), 0);                                      \
-        olemem_result;                                                                             \
+        OLEMEM_VALUE_(type, __VA_ARGS__);                                                          \
     })
 /* One that returns nothing. */
 #define OLEMEM_CALL_VOID(method, object, ...)                                                      \
     __extension__({                                                                                \
         OLEMEM_BEGIN_(method, object);                                                             \
-        (__VA_ARGS__);                                                                             \
-        (void)olemem_call_end(olemem_call_taken_(&olemem_here), 0);                                \
+        ((void)(__VA_ARGS__), (void)olemem_call_ended_(&olemem_here, 0));                          \
     })
 /* One that returns a resource, OLEMEM_BSTR for example, which is the caller's. */
 #define OLEMEM_CALL_RETURNING(what, method, object, ...)                                           \
     __extension__({                                                                                \
         OLEMEM_BEGIN_(method, object);                                                             \
-        __typeof__(__VA_ARGS__) olemem_result = (__VA_ARGS__);                                     \
-        olemem_call_ended_with_(&olemem_here, what, olemem_result);                                \
+        OLEMEM_RETURNED_(what, __VA_ARGS__);                                                       \
     })
 
 /* Within a call: the parameters. */
@@ -2055,6 +2068,62 @@ inline T *olemem_call_array_(olemem_call *call, UINT what, const char *name, T *
 #define OLEMEM_IN_INTERFACE(name, value) OLEMEM_IN_(OLEMEM_INTERFACE, name, value)
 #define OLEMEM_OUT_INTERFACE(name, variable) OLEMEM_OUT_(OLEMEM_INTERFACE, name, variable)
 #define OLEMEM_INOUT_INTERFACE(name, variable) OLEMEM_INOUT_(OLEMEM_INTERFACE, name, variable)
+
+/* ---------------------------------------------------------------------------- counting objects
+ *
+ * What a call does with references is known of counting objects alone: COM objects for tests, which
+ * know who holds their references. They are told of when somebody releases what it did not add,
+ * hands out a pointer without a reference, leaks one, or calls what is gone:
+ *
+ *     IUnknown *site = olemem_counting_object(NULL, 0, NULL, 0, NULL, NULL);
+ *     OLEMEM_CALL("ISited::put_Site", sited, put_Site(sited, OLEMEM_IN_INTERFACE("site", site)));
+ *     IUnknown_Release(site);
+ *
+ * An object that has methods of its own is made from its vtable, whose first three functions may be
+ * NULL, for the object's own stand in their place:
+ *
+ *     static HRESULT STDMETHODCALLTYPE OnDone(ISink *sink) {
+ *         int *calls = olemem_counting_state(sink);
+ *         if (calls == NULL)
+ *             return E_UNEXPECTED;               it is gone, which is told
+ *         ++*calls;
+ *         return S_OK;
+ *     }
+ *     static const ISinkVtbl methods = {NULL, NULL, NULL, OnDone};
+ *     ISink *sink = olemem_counting_object(&methods, sizeof methods, &IID_ISink, 1, &calls, NULL);
+ *
+ * In C++ a class derives from olemem::counted: see below. An object of one's own that exists already
+ * keeps its methods, and has a counting object without a vtable count for it: its AddRef and Release
+ * call that one's, and olemem_counting_known_as makes its pointer known.
+ *
+ * - An object belongs to the session in which it was made. Its memory stays until that ends, so that
+ *   a call to an object that is gone does no harm.
+ * - Who adds or releases a reference is known by the annotated call that is under way on the thread.
+ *   Outside of calls it is the program.
+ * - Where references that were added outside of calls may have been the callee's, by its constructor
+ *   for example, a release is told when a reference is missing, and not before.
+ */
+
+/*
+ * A counting object with one reference, which is the caller's to release: of the interface whose
+ * methods are in `bytes` bytes at `vtable`, which are copied; of IUnknown alone for NULL.
+ * QueryInterface knows IID_IUnknown and the `count` identifiers at `identifiers`, for the one
+ * pointer. `state` is for the methods. `destroy` is called with it on some thread, unless it is NULL,
+ * when the object has no references and its session has ended. NULL if there is no memory; `state`
+ * was destroyed then.
+ */
+EXTERN_C void *olemem_counting_object(const void *vtable, size_t bytes, const IID *identifiers,
+                                      size_t count, void *state,
+                                      void(STDMETHODCALLTYPE *destroy)(void *state));
+
+/* What the methods work on. NULL if the object is gone: that is told. */
+EXTERN_C void *olemem_counting_state(void *object);
+
+/* How many references there are. */
+EXTERN_C ULONG olemem_counting_references(void *object);
+
+/* `pointer` is one to the object as well, where it is a parameter. */
+EXTERN_C void olemem_counting_known_as(void *object, const void *pointer);
 
 /* ------------------------------------------------------------------------------ atomic counts */
 
@@ -2545,6 +2614,11 @@ class call {
     /* A BSTR. */
     BSTR in(const char *name, BSTR text) noexcept { return olemem_call_in_bstr(call_, name, text); }
     BSTR in(const char *name, const bstr &text) noexcept { return in(name, text.get()); }
+    /* A temporary is kept until the call has ended. */
+    BSTR in(const char *name, bstr &&text) {
+        kept_.push_back(std::move(text));
+        return in(name, kept_.back().get());
+    }
     BSTR *out(const char *name, BSTR *text) noexcept {
         return olemem_call_out_bstr(call_, name, text);
     }
@@ -2660,7 +2734,103 @@ class call {
     }
 
     olemem_call *call_;
+    /* Outlives the call. */
+    std::vector<bstr> kept_;
 };
+
+#if !defined(CINTERFACE)
+
+/* An interface has no virtual destructor; a class over it does. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"
+
+/*
+ * The base of COM objects for tests which know who holds their references: see the section on
+ * counting objects.
+ *
+ *     class Sink final : public olemem::counted<ISink> {
+ *         STDMETHODIMP OnDone() override { return is_there() ? S_OK : E_UNEXPECTED; }
+ *     };
+ *     ISink *sink = new Sink;
+ *     olemem::call("IEvents::Advise", events).invoke([&](auto &call) {
+ *         return events->Advise(call.in_interface("sink", sink));
+ *     });
+ *     sink->Release();
+ *
+ * It is made by new, begins with one reference, the maker's, and is deleted when it has none and its
+ * session has ended. QueryInterface knows IUnknown and the interfaces, whose identifiers
+ * OLEMEM_UUID_DECL has to say; not their bases.
+ */
+template <typename Interface, typename... Others>
+class counted : public Interface, public Others... {
+  public:
+    counted(const counted &) = delete;
+    counted &operator=(const counted &) = delete;
+
+    HRESULT STDMETHODCALLTYPE QueryInterface(REFIID iid, void **object) override {
+        if (!object)
+            return E_POINTER;
+        *object = nullptr;
+        void *found = nullptr;
+        if (iid == IID_IUnknown || iid == olemem_uuidof<Interface>::iid())
+            found = static_cast<Interface *>(this);
+        ((found = iid == olemem_uuidof<Others>::iid() ? static_cast<Others *>(this) : found), ...);
+        if (!found || !is_there())
+            return E_NOINTERFACE;
+        AddRef();
+        *object = found;
+        return S_OK;
+    }
+    ULONG STDMETHODCALLTYPE AddRef() override { return count_->AddRef(); }
+    ULONG STDMETHODCALLTYPE Release() override { return count_->Release(); }
+
+    /* How many references there are. */
+    [[nodiscard]] ULONG references() const noexcept { return olemem_counting_references(count_); }
+
+  protected:
+    /* Throws std::bad_alloc; without exceptions the program ends. */
+    counted() : owner_(new owner{nullptr}) {
+        count_ = static_cast<IUnknown *>(
+            olemem_counting_object(nullptr, 0, nullptr, 0, owner_, destroy));
+        if (!count_)
+#if defined(__cpp_exceptions)
+            throw std::bad_alloc();
+#else
+            std::abort();
+#endif
+        owner_->object = this;
+        olemem_counting_known_as(count_, static_cast<Interface *>(this));
+        (olemem_counting_known_as(count_, static_cast<Others *>(this)), ...);
+    }
+    virtual ~counted() {
+        /* Not by the library: a constructor threw. */
+        if (owner_->object) {
+            owner_->object = nullptr;
+            count_->Release();
+        }
+    }
+
+    /* Whether there is a reference, for methods to ask first. That there is none is told. */
+    [[nodiscard]] bool is_there() const noexcept { return olemem_counting_state(count_); }
+
+  private:
+    struct owner {
+        counted *object;
+    };
+    static void STDMETHODCALLTYPE destroy(void *state) {
+        owner *const of = static_cast<owner *>(state);
+        if (counted *const object = std::exchange(of->object, nullptr))
+            delete object;
+        delete of;
+    }
+
+    owner *owner_;
+    IUnknown *count_;
+};
+
+#pragma GCC diagnostic pop
+
+#endif
 
 } // namespace olemem
 

@@ -1,0 +1,568 @@
+//! R43, R44, R46: references that change places, and those that are added or released outside of annotated calls; R17 of
+//! interface pointers.
+
+use std::ptr;
+use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::counted::{Pointer, add_ref, lent, owned, release};
+use crate::support::{FAIL, assert_kept, assert_told, judged, load, store};
+use olemem::audit::{CountingObject, Joiner, Kind, Parameter, Report, Session};
+use olemem::com::UnknownVtbl;
+use olemem::crossing::Reference;
+
+type Variable = *mut Pointer;
+
+/// Swaps what two variables hold.
+fn swap(one: Variable, other: Variable) {
+    let held = load(one);
+    store(one, load(other));
+    store(other, held);
+}
+
+/// Adds a reference on a thread of its own, which is in no call.
+fn add_on_a_worker(joiner: &Joiner, site: Pointer) -> Pointer {
+    let shared = AtomicPtr::new(site);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _joined = joiner.join();
+            add_ref(shared.load(Relaxed));
+        });
+    });
+    site
+}
+
+/// A call that is given a site by an owner.
+fn given(audit: &Session, method: &str, site: &Option<Reference>, callee: impl FnOnce(Pointer)) {
+    audit.call(method).in_interface("site", site).invoke(callee);
+}
+
+/// The same of a handle's pointer.
+fn lent_to(audit: &Session, method: &str, site: &CountingObject, callee: impl FnOnce(Pointer)) {
+    // SAFETY: the site is live.
+    let call = unsafe {
+        audit
+            .call(method)
+            .in_raw(Parameter::interface("site"), lent(site))
+    };
+    call.invoke(callee);
+}
+
+// -------------------------------------------------------------------------- they change places
+
+#[test]
+fn kept_by_a_swap() {
+    assert_kept(&judged(|audit| {
+        let (left, right) = (CountingObject::unknown(), CountingObject::unknown());
+        let (mut one, mut other) = (owned(&left), owned(&right));
+        audit
+            .call("ISwap::Swap")
+            .inout_interface("one", &mut one)
+            .inout_interface("other", &mut other)
+            .invoke(swap);
+        assert_eq!(one.as_ref().map(Reference::as_raw), Some(lent(&right)));
+        drop(one);
+        assert_eq!((left.references(), right.references()), (2, 1));
+    }));
+}
+
+/// Whichever is declared first.
+#[test]
+fn kept_by_a_move() {
+    fn take(moved: Variable, from: Variable) {
+        store(moved, load(from));
+        store(from, ptr::null_mut());
+    }
+    assert_kept(&judged(|audit| {
+        let object = CountingObject::unknown();
+        let mut value = owned(&object);
+        let moved = audit
+            .call("IMove::Take")
+            .out_interface::<UnknownVtbl>("moved")
+            .inout_interface("from", &mut value)
+            .invoke(take);
+        assert!(value.is_none());
+        let mut value = moved;
+        let moved = audit
+            .call("IMove::Take")
+            .inout_interface("from", &mut value)
+            .out_interface::<UnknownVtbl>("moved")
+            .invoke(|from, moved| take(moved, from));
+        assert!(moved.is_some() && value.is_none());
+        assert_eq!(object.references(), 2);
+    }));
+}
+
+/// A method that has another one of its object's replace the value.
+#[test]
+fn kept_by_a_call_within() {
+    assert_kept(&judged(|audit| {
+        let (old, new) = (CountingObject::unknown(), CountingObject::unknown());
+        let mut value = owned(&old);
+        audit
+            .call("ISited::ExchangeSite")
+            .inout_interface("site", &mut value)
+            .invoke(|site| {
+                audit.call("ISited::Clear").invoke(|| {
+                    release(load(site));
+                });
+                store(site, add_ref(lent(&new)));
+            });
+        assert_eq!((old.references(), new.references()), (1, 2));
+    }));
+}
+
+/// R43: the reference that the callee adds is told, and not the caller's, which stays in the variable.
+#[test]
+fn broken_by_a_reference_beside_the_value() {
+    let mut lost: Pointer = ptr::null_mut();
+    let report = judged(|audit| {
+        let object = CountingObject::unknown();
+        let mut value = audit
+            .call("ISited::GetSite")
+            .out_interface::<UnknownVtbl>("site")
+            .invoke(|site| store(site, add_ref(lent(&object))));
+        audit
+            .call("ISited::ExchangeSite")
+            .inout_interface("site", &mut value)
+            .invoke(|site| lost = add_ref(load(site)));
+    });
+    assert_told(
+        &report,
+        "\
+error[interface-leaked]: an object still has 1 reference, which the callee added
+  call ISited::ExchangeSite, parameter site
+  rule: R43
+  help: release each reference that AddRef added, when the pointer is replaced or its holder goes",
+    );
+    release(lost);
+}
+
+// ------------------------------------------------------------------------------- after a failure
+
+fn exchanged(audit: &Session, value: &mut Option<Reference>, callee: impl FnOnce(Variable)) {
+    let result = audit
+        .call("ISited::ExchangeSite")
+        .inout_interface("site", value)
+        .invoke(|site| {
+            callee(site);
+            FAIL
+        });
+    assert_eq!(result, Err(FAIL));
+}
+
+/// R17: untouched; or NULL, with the old reference released, or kept by the callee.
+#[test]
+fn kept_after_a_failure() {
+    assert_kept(&judged(|audit| {
+        let object = CountingObject::unknown();
+        let mut value = owned(&object);
+        exchanged(audit, &mut value, |_| ());
+        exchanged(audit, &mut value, |site| {
+            release(load(site));
+            store(site, ptr::null_mut());
+        });
+        assert!(value.is_none());
+        assert_eq!(object.references(), 1);
+        let mut own = ptr::null_mut();
+        let mut value = owned(&object);
+        exchanged(audit, &mut value, |site| {
+            own = load(site);
+            store(site, ptr::null_mut());
+        });
+        audit.call("ISited::Quit").invoke(|| release(own));
+    }));
+}
+
+/// R17: another one stands there. It is told once, whether the old one was released or not.
+#[test]
+fn broken_by_another_after_a_failure() {
+    for is_released in [true, false] {
+        let mut lost = ptr::null_mut();
+        let report = judged(|audit| {
+            let (old, new) = (CountingObject::unknown(), CountingObject::unknown());
+            let mut value = owned(&old);
+            exchanged(audit, &mut value, |site| {
+                if is_released {
+                    release(load(site));
+                } else {
+                    lost = load(site);
+                }
+                store(site, add_ref(lent(&new)));
+            });
+        });
+        assert_told(
+            &report,
+            "\
+error[inout-changed-on-failure]: the call failed, and another interface pointer stands in place of the old one
+  call ISited::ExchangeSite, parameter site
+  rule: R17
+  help: on failure leave an [in,out] value as it was, or free it and store NULL",
+        );
+        if !lost.is_null() {
+            release(lost);
+        }
+    }
+}
+
+/// R17, R46: NULL, and the old one is nobody's.
+#[test]
+fn broken_by_null_after_a_failure() {
+    let mut lost = ptr::null_mut();
+    let report = judged(|audit| {
+        let object = CountingObject::unknown();
+        let mut value = owned(&object);
+        exchanged(audit, &mut value, |site| {
+            lost = load(site);
+            store(site, ptr::null_mut());
+        });
+    });
+    report.assert_kinds([Kind::InterfaceLeaked]);
+    release(lost);
+}
+
+// ----------------------------------------------------------------------------- outside of calls
+
+/// A constructor, which is not annotated, adds what a method releases.
+#[test]
+fn kept_by_a_constructor() {
+    assert_kept(&judged(|audit| {
+        let sink = CountingObject::unknown();
+        let own = add_ref(lent(&sink));
+        let mine = owned(&sink);
+        given(audit, "IEvents::Unadvise", &mine, |_| {
+            release(own);
+        });
+        drop(mine);
+        assert_eq!(sink.references(), 1);
+        // The last that the object itself has, when its maker has let go.
+        let own = add_ref(lent(&sink));
+        drop(sink);
+        audit.call("IEvents::Close").invoke(|| release(own));
+    }));
+}
+
+/// A constructor adds what a method hands out, detached.
+#[test]
+fn kept_by_a_constructor_whose_reference_is_handed_out() {
+    assert_kept(&judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = add_ref(lent(&site));
+        let found = audit
+            .call("ISited::DetachSite")
+            .out_interface::<UnknownVtbl>("site")
+            .invoke(|found| store(found, own));
+        drop(found);
+        assert_eq!(site.references(), 1);
+    }));
+}
+
+/// A worker thread adds what a method releases or hands out.
+#[test]
+fn kept_by_a_worker() {
+    assert_kept(&judged(|audit| {
+        let joiner = audit.joiner();
+        let site = CountingObject::unknown();
+        let mine = owned(&site);
+        given(audit, "IWorker::Start", &mine, |given| {
+            add_on_a_worker(&joiner, add_ref(given));
+        });
+        given(audit, "IWorker::Stop", &mine, |own| {
+            release(own);
+            release(own);
+        });
+        let found = audit
+            .call("IWorker::get_Result")
+            .out_interface::<UnknownVtbl>("result")
+            .invoke(|found| store(found, add_on_a_worker(&joiner, lent(&site))));
+        drop((found, mine));
+        assert_eq!(site.references(), 1);
+    }));
+}
+
+/// A destructor releases what a method added; and then another object's method what its constructor added.
+#[test]
+fn kept_by_a_destructor() {
+    assert_kept(&judged(|audit| {
+        let sink = CountingObject::unknown();
+        let first = owned(&sink);
+        let mut own = ptr::null_mut();
+        let one = 1_u32;
+        audit
+            .call("IEvents::Advise")
+            .on(&raw const one)
+            .in_interface("sink", &first)
+            .invoke(|sink| own = add_ref(sink));
+        // The other one's constructor, the first one's destructor.
+        let another = add_ref(lent(&sink));
+        release(own);
+        given(audit, "IOther::Unadvise", &first, |_| {
+            release(another);
+        });
+        drop(first);
+        assert_eq!(sink.references(), 1);
+    }));
+}
+
+/// Two interfaces of one object, of which no call says so.
+#[test]
+fn kept_by_an_object_of_two_interfaces() {
+    assert_kept(&judged(|audit| {
+        let site = CountingObject::unknown();
+        let mut own = ptr::null_mut();
+        lent_to(audit, "IOleObject::SetClientSite", &site, |site| {
+            own = add_ref(site);
+        });
+        audit.call("IPersist::Close").invoke(|| release(own));
+        assert_eq!(site.references(), 1);
+    }));
+}
+
+// -------------------------------------------------------------------------------- one too many
+
+const OF_FINISH: &str = "\
+error[interface-over-released]: the callee released an interface pointer without a reference of its own
+  call ISited::Finish
+  rule: R44
+  help: release in the callee only what it added: an [in] pointer is the caller's";
+
+/// R44: kept without a reference, and released in a later call in which it is no parameter.
+#[test]
+fn broken_by_a_release_in_a_later_call() {
+    assert_told(
+        &judged(|audit| {
+            let site = CountingObject::unknown();
+            let mut own = ptr::null_mut();
+            lent_to(audit, "ISited::SetSite", &site, |site| own = site);
+            audit.call("ISited::Finish").invoke(|| release(own));
+            assert_eq!(site.references(), 1);
+        }),
+        OF_FINISH,
+    );
+}
+
+/// What another object holds pays for nothing.
+#[test]
+fn broken_by_a_release_of_what_another_holds() {
+    assert_told(
+        &judged(|audit| {
+            let site = CountingObject::unknown();
+            let other = 1_u32;
+            let mut own = ptr::null_mut();
+            audit
+                .call("IOther::SetSite")
+                .on(&raw const other)
+                .in_interface("site", &owned(&site))
+                .invoke(|site| own = add_ref(site));
+            audit.call("ISited::Finish").invoke(|| release(own));
+            assert_eq!(site.references(), 2);
+            audit
+                .call("IOther::Quit")
+                .on(&raw const other)
+                .invoke(|| release(own));
+        }),
+        OF_FINISH,
+    );
+}
+
+const LATER: &str = "\
+error[interface-over-released]: the callee released a reference that it had not added, and one is missing now
+  call ISited::Finish
+  rule: R44
+  help: release in the callee only what it added: an [in] pointer is the caller's";
+
+/// R44: the program had one more, which might have been the callee's. It is told when that one is released as well, and of
+/// the call, not of its rightful owner.
+#[test]
+fn broken_by_a_release_that_may_have_been_right() {
+    assert_told(
+        &judged(|audit| {
+            let site = CountingObject::unknown();
+            let mine = owned(&site);
+            let mut own = ptr::null_mut();
+            given(audit, "ISited::SetSite", &mine, |site| own = site);
+            audit.call("ISited::Finish").invoke(|| release(own));
+            drop(mine);
+        }),
+        LATER,
+    );
+}
+
+/// The same, if the object is asked for something when it is gone.
+#[test]
+fn broken_by_a_release_that_is_told_by_a_call() {
+    assert_told(
+        &judged(|audit| {
+            let site = CountingObject::unknown();
+            let mine = owned(&site);
+            audit.call("ISited::Finish").invoke(|| {
+                release(lent(&site));
+            });
+            let pointer = lent(&site);
+            drop(site);
+            add_ref(pointer);
+            drop(mine);
+        }),
+        LATER,
+    );
+}
+
+/// Or if it is missed in a call that does no wrong.
+#[test]
+fn broken_by_a_release_that_another_call_would_be_blamed_for() {
+    assert_told(
+        &judged(|audit| {
+            let site = CountingObject::unknown();
+            let own = add_ref(lent(&site));
+            audit.call("ISited::Finish").invoke(|| release(own));
+            audit.call("ISited::Close").invoke(|| release(own));
+            assert_eq!(site.references(), 1);
+        }),
+        LATER,
+    );
+}
+
+fn released(audit: &Session, site: &CountingObject, callee: impl FnOnce(Pointer)) {
+    lent_to(audit, "ISited::SetSite", site, callee);
+}
+
+/// However often it is released in the call, and used afterwards: it is one mistake.
+#[test]
+fn broken_once() {
+    const TOLD: &str = "\
+error[interface-over-released]: the callee released an interface pointer without a reference of its own
+  call ISited::SetSite, parameter site
+  rule: R44
+  help: release in the callee only what it added: an [in] pointer is the caller's";
+    let once = |callee: fn(Pointer)| -> Report {
+        judged(|audit| {
+            let site = CountingObject::unknown();
+            released(audit, &site, callee);
+            assert_eq!(site.references(), 1);
+        })
+    };
+    let twice = once(|site| {
+        release(site);
+        release(site);
+    });
+    assert_told(&twice, TOLD);
+    let used = once(|site| {
+        release(site);
+        add_ref(site);
+    });
+    assert_told(&used, TOLD);
+    // What a constructor added does not pay for two.
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        add_ref(lent(&site));
+        let mine = owned(&site);
+        given(audit, "ISited::SetSite", &mine, |site| {
+            release(site);
+            release(site);
+        });
+        assert_eq!(site.references(), 3);
+        release(lent(&site));
+    });
+    assert_told(&report, TOLD);
+}
+
+/// R45: handed out without a reference, though one was added outside of calls: for another.
+#[test]
+fn broken_by_handing_out_what_a_constructor_keeps() {
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = add_ref(lent(&site));
+        let found = audit
+            .call("ISited::GetSite")
+            .out_interface::<UnknownVtbl>("site")
+            .invoke(|found| store(found, own));
+        drop(found);
+        audit.call("ISited::Quit").invoke(|| release(own));
+    });
+    report.assert_kinds([Kind::InterfaceNotAddrefed]);
+    let call = report.violations()[0].call.as_ref().expect("a call");
+    assert_eq!(call.to_string(), "ISited::GetSite, parameter site");
+}
+
+// -------------------------------------------------------------------------------------- stories
+
+/// R43: several are left, and one of them is told of.
+#[test]
+fn broken_by_two_references() {
+    let mut lost = ptr::null_mut();
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        lent_to(audit, "ISited::SetSite", &site, |site| {
+            lost = add_ref(add_ref(site));
+        });
+    });
+    assert_told(
+        &report,
+        "\
+error[interface-leaked]: an object still has 2 references, one of which the callee added
+  call ISited::SetSite, parameter site
+  rule: R43
+  help: release each reference that AddRef added, when the pointer is replaced or its holder goes",
+    );
+    release(lost);
+    release(lost);
+}
+
+/// R43: the program's own.
+#[test]
+fn broken_by_the_program() {
+    let mut lost = ptr::null_mut();
+    let report = judged(|_| {
+        let site = CountingObject::unknown();
+        lost = add_ref(lent(&site));
+    });
+    assert_told(
+        &report,
+        "\
+error[interface-leaked]: an object still has 1 reference, which was added outside of calls
+  rule: R43
+  help: release each reference that AddRef added, when the pointer is replaced or its holder goes",
+    );
+    release(lost);
+}
+
+#[inline(never)]
+fn keep_site(site: Pointer) -> Pointer {
+    add_ref(site)
+}
+
+#[inline(never)]
+fn drop_site(site: Pointer) {
+    release(site);
+}
+
+/// Where the reference was added that is never released, and where one was released without one.
+#[test]
+#[cfg_attr(
+    any(miri, target_os = "macos", not(panic = "unwind")),
+    ignore = "there are no stacks, or no names for them"
+)]
+fn broken_with_stacks() {
+    let session = Session::begin();
+    let site = CountingObject::unknown();
+    let mut lost = ptr::null_mut();
+    lent_to(&session, "ISited::SetSite", &site, |site| {
+        lost = keep_site(site);
+    });
+    let other = CountingObject::unknown();
+    lent_to(&session, "ISited::SetOther", &other, drop_site);
+    drop((site, other));
+    let report = session.finish();
+    let stories = report.to_string();
+    for (violation, function) in report.violations().iter().zip(["drop_site", "keep_site"]) {
+        let is_there = violation.at.iter().any(|frame| {
+            let name = frame.function.as_deref().unwrap_or_default();
+            name.ends_with(function)
+        });
+        assert!(is_there, "{function}: {stories}");
+    }
+    report.assert_kinds([Kind::InterfaceOverReleased, Kind::InterfaceLeaked]);
+    assert!(stories.contains("  added at\n"), "{stories}");
+    assert!(stories.contains("  happened at\n"), "{stories}");
+    release(lost);
+}

@@ -17,3 +17,5 @@ mod interfaces;
 mod references;
 #[path = "proxy/sample.rs"]
 mod sample;
+#[path = "proxy/sessions.rs"]
+mod sessions;

@@ -9,7 +9,7 @@ use core::ptr::{self, NonNull};
 use super::current::{crossing, current};
 use super::judge::of_call;
 use super::ledger::{Books, Deed, Detail, Object, ObjectId, Record, books};
-use super::rules::{Kind, Rule};
+use super::rules::{Kind, Rule, Severity};
 use super::site::Stack;
 use crate::com::{Guid, HResult, IID_UNKNOWN, UnknownVtbl};
 
@@ -161,16 +161,8 @@ impl<V: 'static> CountingObject<V> {
     /// How many references there are.
     #[must_use]
     pub fn references(&self) -> u32 {
-        let id = self.id();
-        books()
-            .objects
-            .get(id)
-            .map_or(0, |object| object.references)
-    }
-
-    fn id(&self) -> ObjectId {
         // SAFETY: the handle holds a reference, or its session keeps the memory.
-        unsafe { self.object.as_ref() }.id
+        unsafe { Self::count(self.as_raw()) }
     }
 
     /// Adds a reference, and gives the pointer that it is for.
@@ -214,6 +206,20 @@ impl<V: 'static> CountingObject<V> {
         unsafe { header(this) }.state.downcast_ref()
     }
 
+    /// How many references there are.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`peek`](Self::peek).
+    pub(crate) unsafe fn count(this: *mut c_void) -> u32 {
+        // SAFETY: the caller's promise.
+        let id = unsafe { header(this) }.id;
+        books()
+            .objects
+            .get(id)
+            .map_or(0, |object| object.references)
+    }
+
     /// Whether the object is there, for a call to it. That it is not is told.
     ///
     /// # Safety
@@ -244,6 +250,52 @@ impl<V: 'static> CountingObject<V> {
     pub(crate) unsafe fn take(this: *mut c_void) -> u32 {
         // SAFETY: the caller's promise.
         unsafe { give_up(this, true) }
+    }
+
+    /// Somebody has a reference again, where there was none.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`take`](Self::take); the memory is still needed.
+    pub(crate) unsafe fn take_up(this: *mut c_void) {
+        // SAFETY: the caller's promise.
+        let id = unsafe { header(this) }.id;
+        let mut books = books();
+        let session = books.effective(current());
+        let maker = (books.crossed.caller(crossing()), crossing());
+        books.objects.take_up(id, session, maker);
+        if let Some(book) = books.session(session) {
+            book.counts.operations += 1;
+        }
+    }
+
+    /// Tells that an object is used to which nobody has a reference by this pointer, though others keep it.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`peek`](Self::peek).
+    pub(crate) unsafe fn tell_unheld(this: *mut c_void) {
+        // SAFETY: the caller's promise.
+        let id = unsafe { header(this) }.id;
+        let at = Stack::here();
+        let mut books = books();
+        let own = books.objects.get(id).map_or(0, |object| object.session);
+        let session = match own {
+            0 => books.effective(current()),
+            own => own,
+        };
+        let words = "an object is called by a pointer that nobody has a reference for";
+        let record = Record {
+            severity: Severity::Warning,
+            rules: Rule::only(43),
+            ..Record::new(
+                Kind::InterfaceUsedAfterDestroy,
+                Deed::Read,
+                Detail::Words(words),
+                None,
+            )
+        };
+        books.tell(session, record, &at);
     }
 
     /// Whoever took the last reference is done with the memory.

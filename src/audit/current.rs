@@ -4,7 +4,7 @@ use core::cell::Cell;
 #[cfg(all(unix, not(miri)))]
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::ledger::{CrossingId, SessionId, process_session};
+use super::ledger::{CrossingId, SessionId, books, process_session};
 
 thread_local! {
     /// The session that this thread is in; 0 if it is in none.
@@ -19,6 +19,16 @@ pub(super) fn current() -> SessionId {
         Ok(0) | Err(_) => process_session(),
         Ok(session) => session,
     }
+}
+
+/// The session in which what this thread does is judged; 0 if there is none.
+pub(crate) fn present() -> u64 {
+    books().effective(current())
+}
+
+/// Whether a session has not ended.
+pub(crate) fn is_open(session: u64) -> bool {
+    books().session(session).is_some()
 }
 
 /// Has this thread be in a session from now on, and tells in which it was.

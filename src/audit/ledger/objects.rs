@@ -150,6 +150,25 @@ impl Objects {
         self.all.iter_mut().find(|object| object.id == id)
     }
 
+    /// An object that has no reference is given one, of somebody's. It belongs to that session if its own is over.
+    pub(crate) fn take_up(
+        &mut self,
+        id: ObjectId,
+        session: SessionId,
+        (holder, crossing): (Party, CrossingId),
+    ) {
+        let Some(object) = self.get(id) else {
+            return;
+        };
+        object.references += 1;
+        object.holds(holder, 1);
+        object.raise(crossing, 1);
+        (object.is_held, object.is_blamed) = (false, false);
+        if object.session == 0 {
+            object.session = session;
+        }
+    }
+
     /// Has an object known by another address as well, until its memory is given back.
     pub(crate) fn known_as(&mut self, id: ObjectId, address: usize) {
         if self.aliases.try_reserve(1).is_ok() {

@@ -67,6 +67,7 @@
 //! | --- | --- |
 //! | `[in]` | any type; a resource is lent for the call, and so is what a pointer to one leads to. An interface is behind a pointer |
 //! | `[in, weak]` | an interface pointer that the callee may keep without a reference: see [below](#pointers-without-a-reference) |
+//! | `[in, outer]` | the outer object of one that is aggregated: unless it is NULL, it and what the call hands out cross as they are, for each counts for the other |
 //! | `[in, string]` | a text of any memory, by `LPWSTR`, `LPSTR`, or a pointer to its units |
 //! | `[out]`, `[out, retval]` | a pointer to a variable that the callee sets |
 //! | `[out, string]`, `[in, out, string]` | the same, and it is for a text in task memory, whatever points to it |
@@ -84,7 +85,7 @@
 //! is none. Attributes come in any order. `unique`, `ref`, `ptr` and `retval` change nothing.
 //!
 //! Types are those of [`types::Wire`]. These names always mean those of [`types`]: `BSTR`, `HRESULT`, `IUnknown`, `LPWSTR`, `LPOLESTR`,
-//! `LPSTR`, `LPCWSTR`, `LPCOLESTR`, `LPCSTR`, `REFIID`; and `Block` does, where the module has nothing else of the name. Before `fn`,
+//! `LPSTR`, `LPCWSTR`, `LPCOLESTR`, `LPCSTR`, `REFIID`, `Block`, whatever else the module calls so. Before `fn`,
 //! `[allow(may_fail_with_outs)]` and `[allow(calls_back)]` waive rules as [`Crossing`](crate::audit::Crossing) does. A base that was
 //! declared itself stands in place of `IUnknown`, and there may be several interfaces in one macro. The number of parameters has no
 //! bound but the compiler's.
@@ -100,9 +101,9 @@
 //!   what is gone is told as it is of a [`CountingObject`](crate::audit::CountingObject), and does no harm in an open session.
 //! * Two-sided. A proxy that is a parameter is unwrapped. Another object that is passed as a declared interface, or as
 //!   `IUnknown`, is wrapped for whoever gets it: a callback is judged as well, and so is who keeps the reference.
-//! * Of a session: what other sessions have wrapped or known makes no difference. What the calls of a proxy hand out belongs to the
-//!   session of the proxy, so that a proxy may be used in a later one; of references to it, only what was first handed out there is told
-//!   there as leaked.
+//! * Of a session: what other sessions have wrapped or known makes no difference. A proxy that is carried into a later session is the same
+//!   object there, and what its calls hand out are proxies of its own session's; a leak is told in the session in which the proxy
+//!   was made that has the reference.
 //! * Arrays and buffers cross as they are: interfaces in them are judged, and neither wrapped nor unwrapped.
 //! * Without a session it forwards, and judges nothing.
 //! * An `extern "system"` function that panics, or throws a C++ exception, aborts, as it does without a proxy.
@@ -116,7 +117,7 @@
 //! olemem::checked_interface! {
 //!     interface IMyFactory("00000001-0000-0000-c000-0000000000f1"): IUnknown {
 //!         fn CreateInstance(
-//!             [in, weak, unique] outer: *mut IUnknown,
+//!             [in, outer, unique] outer: *mut IUnknown,
 //!             [in] riid: REFIID,
 //!             [out, iid_is(riid)] object: *mut *mut core::ffi::c_void,
 //!         ) -> HRESULT;
@@ -129,9 +130,8 @@
 //!
 //! # Pointers without a reference
 //!
-//! Whoever knows that an object outlives him may keep its pointer without a reference (R43): a child its parent's, an object that is
-//! aggregated its outer `IUnknown`. So a proxy goes on to forward when its last reference is released, as long as the real object says that
-//! others still have references to it: its own `Release` returned another number than 0. That such a pointer is used is a warning of the kind
+//! Whoever knows that an object outlives him may keep its pointer without a reference (R43), as a child its parent's. So a proxy goes on to forward when its last reference is released, as long as the real object says that
+//! others still have references to it: its own `Release` returned another number than 0 (which is what such numbers are for: R50). That such a pointer is used is a warning of the kind
 //! `interface-used-after-destroy`, once, for more often it is a reference that was forgotten (R44); `weak` says that it is meant. `AddRef`
 //! makes a reference of it.
 //!

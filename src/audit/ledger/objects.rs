@@ -150,7 +150,8 @@ impl Objects {
         self.all.iter_mut().find(|object| object.id == id)
     }
 
-    /// An object that has no reference is given one, of somebody's. It belongs to that session if its own is over.
+    /// An object that has no reference is given one, of somebody's: what was before is forgotten. It belongs to that session if its own
+    /// is over.
     pub(crate) fn take_up(
         &mut self,
         id: ObjectId,
@@ -161,8 +162,11 @@ impl Objects {
             return;
         };
         object.references += 1;
+        object.holders.clear();
+        object.raised.clear();
         object.holds(holder, 1);
         object.raise(crossing, 1);
+        (object.call, object.rule, object.doubtful) = (None, 43, None);
         (object.is_held, object.is_blamed) = (false, false);
         if object.session == 0 {
             object.session = session;

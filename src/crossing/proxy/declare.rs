@@ -119,18 +119,13 @@ macro_rules! checked_interface {
             unreachable_pub,
             clippy::too_many_arguments,
             clippy::undocumented_unsafe_blocks,
-            clippy::missing_safety_doc,
-            clippy::wildcard_imports
+            clippy::missing_safety_doc
         )]
         const _: () = {
-            use $crate::crossing::proxy::types::Block;
-
-            // Names of the module's own stand before `Block`, and not before those of COM. All others here are spelled out, or
-            // nobody else's.
-            const _: () = {
-            use self::*;
+            // All other names here are spelled out, or nobody else's.
             use $crate::crossing::proxy::types::{
-                BSTR, HRESULT, IUnknown, LPCOLESTR, LPCSTR, LPCWSTR, LPOLESTR, LPSTR, LPWSTR, REFIID,
+                BSTR, Block, HRESULT, IUnknown, LPCOLESTR, LPCSTR, LPCWSTR, LPOLESTR, LPSTR,
+                LPWSTR, REFIID,
             };
 
             #[derive(Clone, Copy)]
@@ -237,7 +232,6 @@ macro_rules! checked_interface {
                     unsafe { call.end::<$crate::__olemem_result!($($result)?)>(result) }
                 }
             )*
-            };
         };
     )+};
 }
@@ -286,6 +280,9 @@ macro_rules! __olemem_parameter {
     ($of:tt $in:tt $out:tt [] $size:tt $length:tt; weak $(, $($rest:tt)*)?) => {
         $crate::__olemem_parameter!($of $in $out [weak] $size $length; $($($rest)*)?)
     };
+    ($of:tt $in:tt $out:tt [] $size:tt $length:tt; outer $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out [outer] $size $length; $($($rest)*)?)
+    };
     ($of:tt $in:tt $out:tt [] $size:tt $length:tt; iid_is($iid:expr) $(, $($rest:tt)*)?) => {
         $crate::__olemem_parameter!($of $in $out [iid_is $iid] $size $length; $($($rest)*)?)
     };
@@ -326,6 +323,9 @@ macro_rules! __olemem_parameter {
     };
     (($call:ident, $name:ident, $type:ty) [in] [] [weak] [] [];) => {
         unsafe { $call.input_weak::<$type>(::core::stringify!($name), $name) }
+    };
+    (($call:ident, $name:ident, $type:ty) [in] [] [outer] [] [];) => {
+        unsafe { $call.input_outer::<$type>(::core::stringify!($name), $name) }
     };
     (($call:ident, $name:ident, $type:ty) [in] [] [string] [] [];) => {
         unsafe { $call.input_string::<$type>(::core::stringify!($name), $name) }
@@ -383,7 +383,7 @@ macro_rules! __olemem_parameter {
     (($call:ident, $name:ident, $type:ty) [$($in:ident)?] [$($out:ident)?] [$($is:tt)*] [$($size:tt)*] [$($length:tt)*];) => {
         ::core::compile_error!(::core::concat!(
             "`", ::core::stringify!($name), "` is declared by attributes that do not go together, or without a direction: there are [in], \
-             [out] and [in, out]; weak goes with [in], dont_free with [out], length_is with size_is and [out]"
+             [out] and [in, out]; weak and outer go with [in], dont_free with [out], length_is with size_is and [out]"
         ))
     };
 }

@@ -48,6 +48,8 @@ pub struct Judged {
     /// Where the proxies of what crosses are looked for, and made.
     homes: Homes,
     after: Vec<After, System>,
+    /// The callee's object is a part of the caller's, and what it hands out counts for that.
+    is_of_outer: bool,
     /// Numbers of elements that are known when the call has succeeded.
     pub(super) counts: Vec<Counted, System>,
 }
@@ -119,6 +121,7 @@ impl Judged {
             // SAFETY: the caller's promise.
             homes: [unsafe { home_of(identity) }, present()],
             after: Vec::new_in(System),
+            is_of_outer: false,
             counts: Vec::new_in(System),
         })
     }
@@ -181,6 +184,19 @@ impl Judged {
         let described = T::TARGET.map(|described| described());
         // SAFETY: the caller's promise.
         unsafe { self.input_interface::<T>(name, value, described, true) }
+    }
+
+    /// The same, of the outer object of one that is aggregated: it crosses as it is, and so does what the call hands out if there is one.
+    /// Each counts for the other, so neither can stand behind a proxy, which counts for itself.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`input`](Self::input).
+    pub unsafe fn input_outer<T: Pointer>(&mut self, name: &str, value: T::Raw) -> T::Raw {
+        // SAFETY: the caller's promise.
+        self.is_of_outer |= !unsafe { pointer::<T>(&value) }.is_null();
+        // SAFETY: as above.
+        unsafe { self.input_interface::<T>(name, value, None, false) }
     }
 
     /// The same, of a text.
@@ -481,7 +497,7 @@ impl Judged {
             let value = unsafe { slot.read() };
             value != *planted
         };
-        let (mut after, homes) = (self.after, self.homes);
+        let (mut after, homes, is_of_outer) = (self.after, self.homes, self.is_of_outer);
         after.retain(|after| is_set(after));
         if !failed {
             for counted in &self.counts {
@@ -497,7 +513,7 @@ impl Judged {
                 After::Out {
                     slot, described, ..
                 } => {
-                    if !failed {
+                    if !failed && !is_of_outer {
                         // SAFETY: what the method handed out, with a reference.
                         unsafe { change_sides(slot, described, homes) };
                     }

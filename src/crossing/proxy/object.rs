@@ -174,8 +174,7 @@ fn new(state: Proxy) -> *mut c_void {
     identity
 }
 
-/// The real `IUnknown` of an object, with a reference; the pointer itself where `QueryInterface` gives none. If it is a proxy, as that of
-/// an object that is aggregated may be, what stands behind it.
+/// The real `IUnknown` of an object, with a reference; the pointer itself where `QueryInterface` gives none.
 ///
 /// # Safety
 ///
@@ -186,22 +185,12 @@ pub(super) unsafe fn identity_of(object: *mut c_void) -> *mut c_void {
     let query = unsafe { unknown(object) }.query_interface;
     // SAFETY: an identifier, and a variable of this frame's.
     let result = unsafe { query(object, &IID_UNKNOWN, &raw mut found) };
-    if result.is_failure() || found.is_null() {
-        // SAFETY: the caller's promise.
-        unsafe { add_ref(object) };
-        return object;
+    if result.is_success() && !found.is_null() {
+        return found;
     }
-    // SAFETY: it was just handed out.
-    match unsafe { behind(found) } {
-        Some((_, real)) if !real.is_null() => {
-            // SAFETY: the proxy keeps it, or whoever lets the proxy be used.
-            unsafe { add_ref(real) };
-            // SAFETY: `query` added the reference.
-            unsafe { release(found) };
-            real
-        }
-        _ => found,
-    }
+    // SAFETY: the caller's promise.
+    unsafe { add_ref(object) };
+    object
 }
 
 /// The pointer of a proxy for an interface, and whether it takes over a reference to `real`. Null if there is no memory. The

@@ -76,7 +76,7 @@
 //! | `[in, iid_is(riid)]`, `[out, iid_is(riid)]`, `[in, out, iid_is(riid)]` | an interface pointer, or the variable of one, by `*mut c_void` or `*mut IUnknown`: of the interface whose identifier `riid`, a `REFIID`, points to |
 //! | `[in, size_is(n)]` | `n` elements: resources are lent for the call, and all else is not looked at: the callee gets the caller's own, which may be constant |
 //! | `[out, size_is(n)]`, `[in, out, size_is(n)]` | a buffer of the caller's with `n` elements, or `n` resources, each of them \[out\] or \[in,out\] |
-//! | `[out, size_is(n), length_is(*count)]` | an array of the caller's: room for `n`, and `*count` elements when the call has succeeded; as without `length_is` if `count` is NULL |
+//! | `[out, size_is(n), length_is(*count)]` | an array of the caller's: room for `n`, and `*count` elements when the call has succeeded; if `count` is NULL, as without `length_is` if that was by `S_OK`, else maybe less |
 //! | `[in, out, size_is(n), length_is(*count)]` | the same, with `*count` elements before the call as well |
 //! | `[out, size_is(, *count)]` | a variable for an array that the callee allocates, of `*count` elements |
 //!

@@ -166,6 +166,41 @@ fn broken_in_texts() {
     ]);
 }
 
+/// An enumerator at its end, without a variable for the count.
+#[test]
+fn kept_with_nothing_left() {
+    struct Ends;
+    impl Methods for Ends {
+        fn next(&self, _: u32, _: *mut Raw, _: *mut u32) -> HResult {
+            HResult::S_FALSE
+        }
+    }
+    assert_kept(&judged(|_| {
+        let browser = checked!(Ends);
+        let mut one = ptr::null_mut();
+        let result = call!(browser, Next, 1, &raw mut one, ptr::null_mut());
+        assert_eq!(result, HResult::S_FALSE);
+        assert!(one.is_null());
+    }));
+}
+
+/// One that says that it is not.
+#[test]
+fn broken_with_nothing_left() {
+    struct Forgets;
+    impl Methods for Forgets {
+        fn next(&self, _: u32, _: *mut Raw, _: *mut u32) -> HResult {
+            OK
+        }
+    }
+    let report = judged(|_| {
+        let browser = checked!(Forgets);
+        let mut one = ptr::null_mut();
+        assert_eq!(call!(browser, Next, 1, &raw mut one, ptr::null_mut()), OK);
+    });
+    report.assert_kinds([Kind::OutNotSet]);
+}
+
 /// IDL's `size_is(*count)`, and counts of any type.
 #[test]
 fn kept_counts() {

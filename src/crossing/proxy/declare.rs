@@ -368,10 +368,10 @@ macro_rules! __olemem_parameter {
         $crate::__olemem_parameter!(@sized $call, $name, $type, InOut, $size $(, $count)?)
     };
     (@sized $call:ident, $name:ident, $type:ty, $extent:ident, $size:expr) => {
-        $crate::__olemem_parameter!(@counted $call, $name, $type, $extent, $size, ::core::ptr::null::<u32>())
+        $crate::__olemem_parameter!(@counted $call, $name, $type, $extent, $size, ::core::option::Option::None::<*const u32>)
     };
     (@sized $call:ident, $name:ident, $type:ty, $extent:ident, $size:expr, $count:ident) => {
-        $crate::__olemem_parameter!(@counted $call, $name, $type, $extent, $size, $count)
+        $crate::__olemem_parameter!(@counted $call, $name, $type, $extent, $size, ::core::option::Option::Some($count))
     };
     (@counted $call:ident, $name:ident, $type:ty, $extent:ident, $size:expr, $count:expr) => {{
         let size = $crate::crossing::proxy::elements($size);

@@ -1,6 +1,7 @@
 //! Elements, whose number another parameter says: buffers and arrays.
 
 use core::ffi::c_void;
+use core::ptr;
 
 use super::count::{Count, Counted};
 use super::judged::{Judged, of_pointer, parameter};
@@ -15,6 +16,28 @@ pub enum Extent {
     Out,
     /// \[in, out\].
     InOut,
+}
+
+/// An element that need not be set, and what was planted in it.
+#[derive(Debug)]
+pub(super) struct Optional {
+    slot: *mut *mut c_void,
+    planted: *mut c_void,
+}
+
+impl Optional {
+    /// It holds NULL if it was not set.
+    ///
+    /// # Safety
+    ///
+    /// * The variable is still there, and nobody else uses it.
+    pub(super) unsafe fn pass(&self) {
+        // SAFETY: the caller's promise; something was planted, so it is initialised.
+        if unsafe { self.slot.read() } == self.planted {
+            // SAFETY: the caller's promise.
+            unsafe { self.slot.write(ptr::null_mut()) };
+        }
+    }
 }
 
 impl Judged {
@@ -55,7 +78,7 @@ impl Judged {
     ///
     /// * `value` is null or points to as many elements, which nobody but the callee uses until the call has returned. Resources
     ///   are initialised if they are \[in, out\].
-    /// * `count` is null or points to a number that says how many there are when the call has succeeded, and if they are
+    /// * `count` is none, or null, or points to a number that says how many there are when the call has succeeded, and if they are
     ///   \[in, out\] before it as well.
     pub unsafe fn sized<T: Variable, C: Count>(
         &mut self,
@@ -63,7 +86,7 @@ impl Judged {
         value: T::Raw,
         direction: Extent,
         capacity: usize,
-        count: *const C,
+        count: Option<*const C>,
     ) -> T::Raw
     where
         T::Raw: Copy,
@@ -83,14 +106,23 @@ impl Judged {
             return value;
         }
         let start = start.cast::<*mut c_void>();
+        let has_length = count.is_some();
+        let count = count.unwrap_or(ptr::null());
         if count.is_null() {
             for index in 0..capacity {
                 let at = start.wrapping_add(index);
                 let name = format!("{name}[{index}]");
                 let parameter = parameter(what, &name);
                 match direction {
-                    // SAFETY: within the caller's elements.
-                    Extent::Out => unsafe { self.crossing.output(parameter, at) },
+                    Extent::Out => {
+                        // SAFETY: within the caller's elements.
+                        unsafe { self.crossing.output(parameter, at) };
+                        if has_length && self.optional.try_reserve(1).is_ok() {
+                            // SAFETY: it was just written to.
+                            let planted = unsafe { at.read() };
+                            self.optional.push(Optional { slot: at, planted });
+                        }
+                    }
                     // SAFETY: within the caller's elements, and initialised.
                     Extent::InOut => unsafe { self.crossing.in_out(parameter, at) },
                 }

@@ -11,6 +11,7 @@ use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 
 use super::count::Counted;
+use super::elements::Optional;
 use super::lend::{Lent, change_sides, give_back, lend};
 use super::object::{add_ref, behind, home_of, identity_of, is_there, release, unknown, wrap};
 use super::registry::{Facet, Homes, known, proxy};
@@ -50,6 +51,8 @@ pub struct Judged {
     after: Vec<After, System>,
     /// The callee's object is a part of the caller's, and what it hands out counts for that.
     is_of_outer: bool,
+    /// Elements that are set if the method did all that it was asked to, and may be otherwise.
+    pub(super) optional: Vec<Optional, System>,
     /// Numbers of elements that are known when the call has succeeded.
     pub(super) counts: Vec<Counted, System>,
 }
@@ -122,6 +125,7 @@ impl Judged {
             homes: [unsafe { home_of(identity) }, present()],
             after: Vec::new_in(System),
             is_of_outer: false,
+            optional: Vec::new_in(System),
             counts: Vec::new_in(System),
         })
     }
@@ -477,7 +481,7 @@ impl Judged {
             };
         }
         // SAFETY: the caller's promise.
-        unsafe { self.finish(failed) };
+        unsafe { self.finish(failed, T::is_whole(&result)) };
         if let (Some(described), Some(_)) = (T::TARGET, T::WHAT) {
             // SAFETY: an interface pointer, with a reference that the caller has now.
             unsafe { change_sides(place.cast(), Some(described()), homes) };
@@ -488,7 +492,7 @@ impl Judged {
     /// # Safety
     ///
     /// * As for [`end`](Self::end).
-    unsafe fn finish(self, failed: bool) {
+    unsafe fn finish(self, failed: bool, is_whole: bool) {
         let is_set = |after: &After| {
             let After::Out { slot, planted, .. } = after else {
                 return true;
@@ -503,6 +507,12 @@ impl Judged {
             for counted in &self.counts {
                 // SAFETY: the number is there until the call has ended, and was set by the callee.
                 unsafe { counted.update() };
+            }
+        }
+        if !is_whole {
+            for optional in &self.optional {
+                // SAFETY: the variable is there until the call has ended.
+                unsafe { optional.pass() };
             }
         }
         self.crossing.end(failed);

@@ -66,6 +66,11 @@ pub trait Return: Wire {
         false
     }
 
+    /// Whether the method did all that it was asked to: `S_FALSE` says that there is less.
+    fn is_whole(_result: &Self::Raw) -> bool {
+        true
+    }
+
     /// What is returned for an object that is gone.
     fn of_none() -> Self::Raw {
         // SAFETY: zero bytes are a value of every type that crosses.
@@ -204,6 +209,10 @@ unsafe impl Wire for HResult {
 impl Return for HResult {
     fn has_failed(result: &Self) -> bool {
         result.is_failure()
+    }
+
+    fn is_whole(result: &Self) -> bool {
+        *result == Self::S_OK
     }
 
     fn of_none() -> Self {

@@ -21,6 +21,8 @@ mod directions;
 mod identity;
 #[path = "proxy/interfaces.rs"]
 mod interfaces;
+#[path = "proxy/names.rs"]
+mod names;
 #[path = "proxy/references.rs"]
 mod references;
 #[path = "proxy/sample.rs"]

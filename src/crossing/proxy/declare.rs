@@ -32,7 +32,8 @@
 /// }
 /// ```
 ///
-/// What is not understood is said at the word where it is, by the compiler's own "no rules expected":
+/// What is not understood is said at the word where it is, by the compiler's own "no rules expected". A type that cannot cross is said at
+/// the type, and wherever else it is needed:
 ///
 /// ```compile_fail
 /// olemem::checked_interface! {

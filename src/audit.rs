@@ -92,6 +92,7 @@ pub(crate) use counting::bury;
 pub use counting::{COUNTED, CountingObject};
 pub(crate) use crossing::outside;
 pub use crossing::{Crossing, Parameter, What, register_literal};
+pub(crate) use current::{is_open, present};
 pub use frame::Frame;
 pub use guard::{FREED, FRESH, GUARD, Guard};
 pub use guide::{Check, Guide};

@@ -47,7 +47,8 @@
 //! | a caller-sized buffer | | [`buffer`](Call::buffer) | [`buffer`](Call::buffer) |
 //! | anything else, by its address | [`in_raw`](Call::in_raw) | [`out_raw`](Call::out_raw) | [`inout_raw`](Call::inout_raw) |
 //!
-//! Structures and arrays: see [`Call::with`], by which all of [`Crossing`] is at hand.
+//! Structures and arrays: see [`Call::with`], by which all of [`Crossing`] is at hand. A call is given up to six pointers, and hands out up to
+//! three values; what is more is declared by `with`, for which there is no such bound.
 
 use core::ffi::c_void;
 use core::fmt;

@@ -11,7 +11,7 @@ use super::judge::of_call;
 use super::ledger::{
     Books, Call, Deed, Detail, Holding, Object, ObjectId, Record, SessionId, Suspicion, books,
 };
-use super::rules::{Kind, Rule};
+use super::rules::{Kind, Rule, Severity};
 use super::site::{Site, Stack};
 use crate::com::{Guid, HResult, IID_UNKNOWN, UnknownVtbl};
 
@@ -242,7 +242,7 @@ impl<V: 'static> CountingObject<V> {
 
     fn id(&self) -> ObjectId {
         // SAFETY: the handle holds a reference, or its session keeps the memory.
-        unsafe { self.object.as_ref() }.id
+        unsafe { header(self.as_raw()) }.id
     }
 
     /// Adds a reference, and gives the pointer that it is for.
@@ -330,6 +330,53 @@ impl<V: 'static> CountingObject<V> {
     pub(crate) unsafe fn take(this: *mut c_void) -> u32 {
         // SAFETY: the caller's promise.
         unsafe { give_up(this, true) }
+    }
+
+    /// Somebody has a reference again, where there was none.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`take`](Self::take); the memory is still needed.
+    pub(crate) unsafe fn take_up(this: *mut c_void) {
+        // SAFETY: the caller's promise.
+        let id = unsafe { header(this) }.id;
+        let at = Stack::here();
+        let mut books = books();
+        let session = books.effective(current());
+        let first = added(&mut books, &at);
+        books.objects.take_up(id, session, first);
+        if let Some(book) = books.session(session) {
+            book.counts.operations += 1;
+        }
+    }
+
+    /// Tells that an object is used to which nobody has a reference by this pointer, though others keep it.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`peek`](Self::peek).
+    pub(crate) unsafe fn tell_unheld(this: *mut c_void) {
+        // SAFETY: the caller's promise.
+        let id = unsafe { header(this) }.id;
+        let at = Stack::here();
+        let mut books = books();
+        let own = books.objects.get(id).map_or(0, |object| object.session);
+        let session = match own {
+            0 => books.effective(current()),
+            own => own,
+        };
+        let words = "an object is called by a pointer that nobody has a reference for";
+        let record = Record {
+            severity: Severity::Warning,
+            rules: Rule::only(43),
+            ..Record::new(
+                Kind::InterfaceUsedAfterDestroy,
+                Deed::Read,
+                Detail::Words(words),
+                None,
+            )
+        };
+        books.tell(session, record, &at);
     }
 
     /// Whoever took the last reference is done with the memory.

@@ -46,6 +46,16 @@ pub(super) fn current() -> SessionId {
     }
 }
 
+/// The session in which what this thread does is judged; 0 if there is none.
+pub(crate) fn present() -> u64 {
+    books().effective(current())
+}
+
+/// Whether a session has not ended.
+pub(crate) fn is_open(session: u64) -> bool {
+    books().session(session).is_some()
+}
+
 /// Has this thread be in a session from now on, and tells in which it was.
 pub(super) fn enter(session: SessionId) -> SessionId {
     CURRENT

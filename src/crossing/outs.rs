@@ -4,6 +4,10 @@ use super::slot::Slot;
 use crate::param::Resource;
 
 /// A list of pointers that takes one more.
+#[diagnostic::on_unimplemented(
+    message = "an annotated call is given up to six pointers",
+    note = "declare the others by `with(|call| ...)`, and have `invoke`'s closure pass them"
+)]
 pub trait Append<T> {
     /// The longer list.
     type With;
@@ -13,6 +17,10 @@ pub trait Append<T> {
 }
 
 /// A list of \[out\] values that takes one more.
+#[diagnostic::on_unimplemented(
+    message = "an annotated call hands out up to three values",
+    note = "declare the others by `with(|call| ...)`, over variables of your own"
+)]
 pub trait Push<T: Resource> {
     /// The longer list.
     type With;

@@ -39,6 +39,17 @@ checked_interface! {
         fn IsSame([in] other: *mut IBrowser) -> u32;
         fn Parent() -> *mut IBrowser;
         fn Echo([in] any: *mut IUnknown, [out] same: *mut *mut IUnknown) -> HRESULT;
+        fn put_Bytes([in, size_is(count)] bytes: *const u8, [in] count: u32) -> HRESULT;
+        fn put_Texts([in, size_is(count)] texts: *const BSTR, [in] count: u32) -> HRESULT;
+        fn put_Ref([in] text: *const BSTR) -> HRESULT;
+        fn put_Literal([in, string] name: *const u16, [in] other: LPCWSTR) -> HRESULT;
+        fn get_Site2([in] riid: REFIID, [out, iid_is(riid)] site: *mut *mut c_void) -> HRESULT;
+        fn put_Site2([in] riid: REFIID, [in, iid_is(riid), unique] site: *mut IUnknown) -> HRESULT;
+        fn SwapSite2([iid_is(riid), in, out] site: *mut *mut c_void, [in] riid: REFIID) -> HRESULT;
+        fn put_Parent([in, weak] parent: *mut ISite) -> HRESULT;
+        fn Read([out, size_is(*count / 2)] bytes: *mut u16, [in, out] count: *mut i32) -> HRESULT;
+        fn Skip([in] room: u64, [out, size_is(room), length_is(*fetched)] texts: *mut BSTR, [out] fetched: *mut i64) -> HRESULT;
+        fn get_Name2([retval, out, string] name: *mut *mut u16) -> HRESULT;
     }
     /// A newer one.
     pub(crate) interface IBrowser2("b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b03"): IBrowser {
@@ -143,6 +154,34 @@ pub(crate) trait Methods {
     fn is_same(&self, this: Any, other: Any) -> u32 {
         (this == other).into()
     }
+    fn put_bytes(&self, bytes: *const u8, count: u32) -> HResult {
+        let _ = (bytes, count);
+        OK
+    }
+    fn put_ref(&self, text: *mut Raw) -> HResult {
+        let _ = text;
+        OK
+    }
+    fn put_literal(&self, name: Raw, other: Raw) -> HResult {
+        let _ = (name, other);
+        OK
+    }
+    fn read(&self, bytes: *mut u16, count: *mut i32) -> HResult {
+        if !count.is_null() {
+            let _ = self.get_name(bytes, load(count).unsigned_abs() / 2);
+            store(count, 0);
+        }
+        OK
+    }
+    /// Hands out one less than there is room for.
+    fn skip(&self, room: u64, texts: *mut Raw, fetched: *mut i64) -> HResult {
+        let count = room - 1;
+        for at in 0..usize::try_from(count).expect("there are few") {
+            store(texts.wrapping_add(at), string("text"));
+        }
+        store(fetched, count.cast_signed());
+        HResult::S_FALSE
+    }
     fn told(&self, text: Raw) -> HResult {
         let _ = text;
         OK
@@ -213,7 +252,8 @@ fn component<'a>(this: Any) -> &'a Component {
     unsafe { &*this.cast::<Component>() }
 }
 
-fn methods<'a>(this: Any) -> &'a dyn Methods {
+/// What an object does, without its vtable.
+pub(crate) fn methods<'a>(this: Any) -> &'a dyn Methods {
     component(this).methods.as_ref()
 }
 
@@ -360,6 +400,17 @@ browser_vtable! {
         store(same, any);
         OK
     };
+    put_bytes(bytes: *const u8, count: u32) -> HResult;
+    put_texts(texts: *mut Raw, count: u32) -> HResult = |this, texts, count| methods(this).put_all(texts, count);
+    put_ref(text: *mut Raw) -> HResult;
+    put_literal(name: Raw, other: Raw) -> HResult;
+    get_site_2(riid: *const Guid, site: *mut Any) -> HResult = |this, _, site| methods(this).get_site(site);
+    put_site_2(riid: *const Guid, site: Any) -> HResult = |this, _, site| methods(this).put_site(site);
+    swap_site_2(site: *mut Any, riid: *const Guid) -> HResult = |this, site, _| methods(this).swap_site(site);
+    put_parent(parent: Any) -> HResult = |this, parent| methods(this).put_site(parent);
+    read(bytes: *mut u16, count: *mut i32) -> HResult;
+    skip(room: u64, texts: *mut Raw, fetched: *mut i64) -> HResult;
+    get_name_2(name: *mut Raw) -> HResult = |this, name| methods(this).get_path(name);
     put_title(title: Raw) -> HResult = |this, title| methods(this).put_text(title);
 }
 

@@ -66,6 +66,189 @@ fn kept() {
     }));
 }
 
+/// What is \[in\] may be constant, and the callee gets the caller's own.
+#[test]
+fn kept_in_elements() {
+    struct Looks;
+    impl Methods for Looks {
+        fn put_bytes(&self, bytes: *const u8, count: u32) -> HResult {
+            assert_eq!((bytes, count), (BYTES.as_ptr(), 5));
+            OK
+        }
+        fn put_ref(&self, text: *mut Raw) -> HResult {
+            let text = load(text);
+            // SAFETY: lent to this call.
+            let units = unsafe { raw::unit_len(text) };
+            assert_eq!(units.get(), 4);
+            OK
+        }
+    }
+    static BYTES: [u8; 5] = *b"hello";
+    assert_kept(&judged(|_| {
+        let browser = checked!(Looks);
+        assert_eq!(call!(browser, put_Bytes, BYTES.as_ptr(), 5), OK);
+        let text = Bstr::from("text");
+        let texts = [lent(&text), ptr::null_mut()];
+        assert_eq!(call!(browser, put_Texts, texts.as_ptr(), 2), OK);
+        assert_eq!(call!(browser, put_Ref, texts.as_ptr()), OK);
+    }));
+}
+
+#[test]
+fn broken_in_behind_a_pointer() {
+    struct Frees;
+    impl Methods for Frees {
+        fn put_ref(&self, text: *mut Raw) -> HResult {
+            if !text.is_null() {
+                free(load(text));
+            }
+            OK
+        }
+    }
+    let report = judged(|_| {
+        let browser = checked!(Frees);
+        let text = Bstr::from("text");
+        let variable = lent(&text);
+        assert_eq!(call!(browser, put_Ref, &raw const variable), OK);
+        assert_eq!(call!(browser, put_Ref, ptr::null()), OK);
+    });
+    report.assert_kinds([Kind::InFreedByCallee]);
+    let call = report.violations()[0].call.as_ref().expect("a call");
+    assert_eq!(call.parameter.as_deref(), Some("*text"));
+}
+
+/// `string` and `LPCWSTR` are texts of any memory, which nobody frees but their owner.
+#[test]
+fn kept_in_texts() {
+    static NAME: [u16; 2] = [b'n' as u16, 0];
+    assert_kept(&judged(|_| {
+        let browser = checked!(Good);
+        let own = task(4);
+        assert_eq!(
+            call!(browser, put_Literal, NAME.as_ptr(), own.cast::<u16>()),
+            OK
+        );
+        free_task(own);
+        let mut name = ptr::null_mut();
+        assert_eq!(call!(browser, get_Name2, &raw mut name), OK);
+        free_task(name.cast());
+    }));
+}
+
+#[test]
+fn broken_in_texts() {
+    struct Frees;
+    impl Methods for Frees {
+        fn put_literal(&self, name: Raw, other: Raw) -> HResult {
+            free_task(name.cast());
+            free_task(other.cast());
+            OK
+        }
+        fn get_path(&self, path: *mut Raw) -> HResult {
+            store(path, string("a BSTR"));
+            OK
+        }
+    }
+    let report = judged(|_| {
+        let browser = checked!(Frees);
+        let texts = [task(4), task(4)];
+        let [name, other] = texts.map(|text| text.cast::<u16>().cast_const());
+        assert_eq!(call!(browser, put_Literal, name, other), OK);
+        texts.into_iter().for_each(free_task);
+        let mut name = ptr::null_mut();
+        assert_eq!(call!(browser, get_Name2, &raw mut name), OK);
+        assert!(name.is_null(), "nobody could free it");
+    });
+    report.assert_kinds([
+        Kind::InFreedByCallee,
+        Kind::InFreedByCallee,
+        Kind::OutWrongFamily,
+    ]);
+}
+
+/// An enumerator at its end, without a variable for the count.
+#[test]
+fn kept_with_nothing_left() {
+    struct Ends;
+    impl Methods for Ends {
+        fn next(&self, _: u32, _: *mut Raw, _: *mut u32) -> HResult {
+            HResult::S_FALSE
+        }
+    }
+    assert_kept(&judged(|_| {
+        let browser = checked!(Ends);
+        let mut one = ptr::null_mut();
+        let result = call!(browser, Next, 1, &raw mut one, ptr::null_mut());
+        assert_eq!(result, HResult::S_FALSE);
+        assert!(one.is_null());
+    }));
+}
+
+/// One that says that it is not.
+#[test]
+fn broken_with_nothing_left() {
+    struct Forgets;
+    impl Methods for Forgets {
+        fn next(&self, _: u32, _: *mut Raw, _: *mut u32) -> HResult {
+            OK
+        }
+    }
+    let report = judged(|_| {
+        let browser = checked!(Forgets);
+        let mut one = ptr::null_mut();
+        assert_eq!(call!(browser, Next, 1, &raw mut one, ptr::null_mut()), OK);
+    });
+    report.assert_kinds([Kind::OutNotSet]);
+}
+
+/// IDL's `size_is(*count)`, and counts of any type.
+#[test]
+fn kept_counts() {
+    assert_kept(&judged(|_| {
+        let browser = checked!(Good);
+        let (mut buffer, mut count) = ([0_u16; 3], 4);
+        let result = call!(browser, Read, buffer.as_mut_ptr(), &raw mut count);
+        assert_eq!((result, count), (OK, 0));
+        let n = u16::from(b'n');
+        assert_eq!(buffer, [n, n, 0]);
+        let result = call!(browser, Read, buffer.as_mut_ptr(), ptr::null_mut());
+        assert_eq!(result, OK);
+
+        let (mut texts, mut fetched) = ([ptr::null_mut(); 3], 0);
+        let result = call!(browser, Skip, 3, texts.as_mut_ptr(), &raw mut fetched);
+        assert_eq!((result, fetched), (HResult::S_FALSE, 2));
+        texts[..2].iter().for_each(|text| free(*text));
+    }));
+}
+
+#[test]
+fn broken_counts() {
+    struct Careless;
+    impl Methods for Careless {
+        fn read(&self, bytes: *mut u16, count: *mut i32) -> HResult {
+            // The bytes are taken for units.
+            Good.get_name(bytes, load(count).unsigned_abs())
+        }
+        fn skip(&self, _: u64, texts: *mut Raw, fetched: *mut i64) -> HResult {
+            store(texts, task(4).cast());
+            store(fetched, 1);
+            OK
+        }
+    }
+    let report = judged(|_| {
+        let browser = checked!(Careless);
+        let (mut buffer, mut count) = ([0_u16; 3], 4);
+        let result = call!(browser, Read, buffer.as_mut_ptr(), &raw mut count);
+        assert_eq!(result, OK);
+        assert_eq!(buffer[2], 0);
+        let (mut texts, mut fetched) = ([ptr::null_mut(); 3], 0);
+        let result = call!(browser, Skip, 3, texts.as_mut_ptr(), &raw mut fetched);
+        assert_eq!(result, OK);
+        free_task(texts[0].cast());
+    });
+    report.assert_kinds([Kind::BufferOverrun, Kind::ElementInvalid]);
+}
+
 /// Where nothing is judged everything is forwarded.
 #[test]
 fn kept_without_a_session() {

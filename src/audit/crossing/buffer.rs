@@ -12,7 +12,8 @@ use allocator_api2::alloc::{Allocator, System};
 
 use crate::audit::guard::GUARD;
 
-/// Guard bytes on either side: a buffer that is mistaken for one of twice the units is seen to be.
+/// Guard bytes on either side: a buffer that is mistaken for one of twice the units is seen to be. The copy is aligned to as many, for
+/// elements of any type.
 const MARGIN: usize = 64;
 
 /// A buffer of the caller's, and the copy that the callee has.
@@ -31,7 +32,7 @@ impl Buffer {
     ///
     /// * `bytes` bytes are at `original`, which nobody else uses until the buffer is closed or dropped; they may be uninitialised.
     pub(super) unsafe fn new(original: *mut u8, bytes: usize) -> Option<Self> {
-        let layout = Layout::from_size_align(bytes.checked_add(2 * MARGIN)?, 16).ok()?;
+        let layout = Layout::from_size_align(bytes.checked_add(2 * MARGIN)?, MARGIN).ok()?;
         let copy = System.allocate(layout).ok()?.cast::<u8>();
         // SAFETY: as many bytes were just allocated.
         unsafe { copy.as_ptr().write_bytes(GUARD, layout.size()) };

@@ -354,7 +354,8 @@ pub(super) const INTERFACE_USED_AFTER_DESTROY: Guide = Guide {
     statement: "A method of an object was called after its last reference was released.",
     check: Check::Call,
     how: "The memory of a counting object stays when its last reference goes, and each call looks \
-          whether there is one.",
+          whether there is one. If others keep the object that a proxy stands before it is a warning, for \
+          whoever knows that it outlives him needs no reference (R43): `weak` says that it is meant.",
     ..interfaces::R51
 };
 

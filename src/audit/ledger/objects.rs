@@ -391,6 +391,23 @@ impl Objects {
         self.all.iter_mut().find(|object| object.id == id)
     }
 
+    /// An object that has no reference is given one, of somebody's: what was before is forgotten. It belongs to that session if its own
+    /// is over.
+    pub(crate) fn take_up(&mut self, id: ObjectId, session: SessionId, first: Holding) {
+        let Some(object) = self.get(id) else {
+            return;
+        };
+        object.held.clear();
+        object.debts.clear();
+        object.raised.clear();
+        (object.strays, object.suspicion) = (0, None);
+        (object.is_held, object.is_blamed) = (false, false);
+        object.adds(first);
+        if object.session == 0 {
+            object.session = session;
+        }
+    }
+
     /// Has an object known by another address as well, until its memory is given back.
     pub(crate) fn known_as(&mut self, id: ObjectId, address: usize) {
         if self.aliases.try_reserve(1).is_ok() {

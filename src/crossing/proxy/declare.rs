@@ -32,7 +32,8 @@
 /// }
 /// ```
 ///
-/// What is not understood is said where it stands:
+/// What is not understood is said at the word where it is, by the compiler's own "no rules expected". A type that cannot cross is said at
+/// the type, and wherever else it is needed:
 ///
 /// ```compile_fail
 /// olemem::checked_interface! {
@@ -46,6 +47,31 @@
 /// olemem::checked_interface! {
 ///     interface IText("2f3b8f34-9a6a-4d0e-8a0f-0d6f3c0f2b05"): IUnknown {
 ///         fn put_Text(text: BSTR) -> HRESULT; // no direction at all
+///     }
+/// }
+/// ```
+///
+/// ```compile_fail
+/// olemem::checked_interface! {
+///     interface IText("2f3b8f34-9a6a-4d0e-8a0f-0d6f3c0f2b08"): IUnknown {
+///         fn get_Text([out] text: *mut BSTR) -> HRESULT // no semicolon
+///         fn put_Text([in] text: BSTR) -> HRESULT;
+///     }
+/// }
+/// ```
+///
+/// ```compile_fail,E0080
+/// olemem::checked_interface! {
+///     interface IText("2f3b8f34-9a6a-4d0e-8a0f-0d6f3c0f2b09"): IUnknown {
+///         fn put_Other([in] other: IUnknown) -> HRESULT; // an interface is behind a pointer
+///     }
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// olemem::checked_interface! {
+///     interface IText("2f3b8f34-9a6a-4d0e-8a0f-0d6f3c0f2b0a"): IUnknown {
+///         fn Read([out, size_is(cb)] bytes: *const u8, [in] cb: u32) -> HRESULT; // what is [out] is written to
 ///     }
 /// }
 /// ```
@@ -77,7 +103,7 @@ macro_rules! checked_interface {
         $(#[$meta:meta])*
         $visible:vis interface $name:ident($iid:literal): $base:ident {$(
             $(#[$about:meta])*
-            $([allow($($waiver:ident),+ $(,)?)])?
+            $([allow($($waiver:tt)+)])?
             fn $method:ident($([$($direction:tt)+] $parameter:ident: $type:ty),* $(,)?) $(-> $result:ty)?;
         )*}
     )+) => {$(
@@ -87,6 +113,7 @@ macro_rules! checked_interface {
 
         #[allow(
             non_snake_case,
+            non_camel_case_types,
             missing_docs,
             unused_imports,
             unused_mut,
@@ -96,46 +123,62 @@ macro_rules! checked_interface {
             clippy::missing_safety_doc
         )]
         const _: () = {
+            // All other names here are spelled out, or nobody else's.
             use $crate::crossing::proxy::types::{
-                BSTR, Block, HRESULT, IUnknown, LPOLESTR, LPSTR, LPWSTR,
+                BSTR, Block, HRESULT, IUnknown, LPCOLESTR, LPCSTR, LPCWSTR, LPOLESTR, LPSTR,
+                LPWSTR, REFIID,
             };
-            use $crate::crossing::proxy::{Description, Interface, Judged, Wire, types::Return};
 
-            #[derive(Clone, Copy, Debug)]
+            #[derive(Clone, Copy)]
             #[repr(C)]
-            pub struct Vtbl {
-                pub base: <$base as Interface>::Vtbl,
+            pub struct __OlememVtbl {
+                pub base: <$base as $crate::crossing::proxy::Interface>::Vtbl,
                 $(pub $method: unsafe extern "system" fn(
                     *mut ::core::ffi::c_void
-                    $(, <$type as Wire>::Raw)*
-                ) -> <$crate::checked_interface!(@result $($result)?) as Wire>::Raw,)*
+                    $(, $crate::crossing::proxy::types::Raw<$type>)*
+                ) -> $crate::crossing::proxy::types::Raw<$crate::__olemem_result!($($result)?)>,)*
             }
 
-            // SAFETY: it begins with the base's; each function is the one below of its name.
-            unsafe impl Interface for $name {
-                type Vtbl = Vtbl;
-                const PROXY: Vtbl = Vtbl {
-                    base: <$base as Interface>::PROXY,
-                    $($method,)*
-                };
-
-                fn description() -> &'static Description {
-                    static VTBL: Vtbl = <$name as Interface>::PROXY;
-                    // SAFETY: it is this interface's alone.
-                    static DESCRIPTION: Description = unsafe {
-                        Description::new(IID, <$base as Interface>::description, &VTBL)
-                    };
-                    &DESCRIPTION
+            impl ::core::fmt::Debug for __OlememVtbl {
+                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    f.write_str(::core::concat!(::core::stringify!($name), "Vtbl"))
                 }
             }
 
-            const IID: $crate::Guid = $crate::crossing::proxy::guid($iid);
+            // SAFETY: it begins with the base's; each function is the one below of its name.
+            unsafe impl $crate::crossing::proxy::Interface for $name {
+                type Vtbl = __OlememVtbl;
+                const PROXY: __OlememVtbl = __OlememVtbl {
+                    base: <$base as $crate::crossing::proxy::Interface>::PROXY,
+                    $($method,)*
+                };
+
+                fn description() -> &'static $crate::crossing::proxy::Description {
+                    static __OLEMEM_TABLE: $crate::crossing::proxy::Table<__OlememVtbl> =
+                        $crate::crossing::proxy::Table::new(
+                            <$name as $crate::crossing::proxy::Interface>::PROXY,
+                        );
+                    // SAFETY: the table is this interface's alone.
+                    static __OLEMEM_DESCRIPTION: $crate::crossing::proxy::Description = unsafe {
+                        $crate::crossing::proxy::Description::new(
+                            __OLEMEM_IID,
+                            <$base as $crate::crossing::proxy::Interface>::description,
+                            &__OLEMEM_TABLE,
+                        )
+                    };
+                    &__OLEMEM_DESCRIPTION
+                }
+            }
+
+            const __OLEMEM_IID: $crate::Guid = $crate::crossing::proxy::guid($iid);
 
             // SAFETY: an object of the interface.
-            unsafe impl Wire for $name {
-                type Raw = $crate::com::Object<Vtbl>;
+            unsafe impl $crate::crossing::proxy::Wire for $name {
+                type Raw = $crate::com::Object<__OlememVtbl>;
                 const INTERFACE: ::core::option::Option<$crate::crossing::proxy::types::Interfacing> =
-                    ::core::option::Option::Some(<$name as Interface>::description);
+                    ::core::option::Option::Some(
+                        <$name as $crate::crossing::proxy::Interface>::description,
+                    );
             }
 
             impl $name {
@@ -150,90 +193,198 @@ macro_rules! checked_interface {
                 #[must_use]
                 pub unsafe fn wrap(
                     object: *mut ::core::ffi::c_void,
-                ) -> ::core::option::Option<$crate::crossing::Reference<Vtbl>> {
+                ) -> ::core::option::Option<$crate::crossing::Reference<__OlememVtbl>> {
                     // SAFETY: the caller's promise.
                     unsafe { $crate::crossing::proxy::wrap::<$name>(object) }
                 }
             }
 
             $(
+                $(const _: () = ::core::assert!(
+                    <$type as $crate::crossing::proxy::Wire>::INTERFACE.is_none(),
+                    ::core::concat!(
+                        "an interface is behind a pointer: write `", ::core::stringify!($parameter), ": *mut ",
+                        ::core::stringify!($type), "`"
+                    )
+                );)*
+
                 unsafe extern "system" fn $method(
                     this: *mut ::core::ffi::c_void
-                    $(, $parameter: <$type as Wire>::Raw)*
-                ) -> <$crate::checked_interface!(@result $($result)?) as Wire>::Raw {
-                    let name = concat!(stringify!($name), "::", stringify!($method));
+                    $(, $parameter: $crate::crossing::proxy::types::Raw<$type>)*
+                ) -> $crate::crossing::proxy::types::Raw<$crate::__olemem_result!($($result)?)> {
+                    let name = ::core::concat!(::core::stringify!($name), "::", ::core::stringify!($method));
                     // SAFETY: only proxies have this function in their vtable.
-                    let Some(mut call) = (unsafe { Judged::begin(this, name) }) else {
-                        return <$crate::checked_interface!(@result $($result)?) as Return>::of_none();
+                    let ::core::option::Option::Some(mut call) =
+                        (unsafe { $crate::crossing::proxy::Judged::begin(this, name) })
+                    else {
+                        return <$crate::__olemem_result!($($result)?)
+                            as $crate::crossing::proxy::types::Return>::of_none();
                     };
-                    $($($crate::checked_interface!(@allow call, $waiver);)+)?
-                    $(let $parameter = $crate::checked_interface!(
-                        @declare call, $parameter, $type, [$($direction)+]
+                    $($crate::__olemem_waivers!(call, $($waiver)+);)?
+                    $(let $parameter = $crate::__olemem_parameter!(
+                        (call, $parameter, $type) [] [] [] [] []; $($direction)+
                     );)*
                     let real = call.real();
                     // SAFETY: the real object is one of this interface, and the proxy has a reference to it.
-                    let method = unsafe { (*real.cast::<$crate::com::Object<Vtbl>>()).vtbl.$method };
+                    let method = unsafe { (*real.cast::<$crate::com::Object<__OlememVtbl>>()).vtbl.$method };
                     // SAFETY: what the caller passed, or its like for this side.
                     let result = unsafe { method(real $(, $parameter)*) };
                     // SAFETY: that of this call.
-                    unsafe { call.end::<$crate::checked_interface!(@result $($result)?)>(result) }
+                    unsafe { call.end::<$crate::__olemem_result!($($result)?)>(result) }
                 }
             )*
         };
     )+};
+}
 
-    (@result) => { () };
-    (@result $result:ty) => { $result };
+/// What a method returns.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __olemem_result {
+    () => {
+        ()
+    };
+    ($result:ty) => {
+        $result
+    };
+}
 
-    (@allow $call:ident, may_fail_with_outs) => { $call.may_fail_with_outs() };
-    (@allow $call:ident, calls_back) => { $call.calls_back() };
-    (@allow $call:ident, $other:ident) => {
-        compile_error!(concat!(
-            "no waiver is called `", stringify!($other), "`: there are may_fail_with_outs and calls_back"
-        ))
+/// What stands before a method: no rule expects anything else.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __olemem_waivers {
+    ($call:ident,) => {};
+    ($call:ident, may_fail_with_outs $(, $($rest:tt)*)?) => {
+        $call.may_fail_with_outs();
+        $crate::__olemem_waivers!($call, $($($rest)*)?);
+    };
+    ($call:ident, calls_back $(, $($rest:tt)*)?) => {
+        $call.calls_back();
+        $crate::__olemem_waivers!($call, $($($rest)*)?);
+    };
+}
+
+/// Reads what stands before a parameter, in any order, and declares it: whether it is \[in\], \[out\], what it is said to be, its
+/// size, its length; behind the semicolon what is to be read. The promises are those of the method's caller.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __olemem_parameter {
+    ($of:tt [] $out:tt $is:tt $size:tt $length:tt; in $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of [in] $out $is $size $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt [] $is:tt $size:tt $length:tt; out $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in [out] $is $size $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt [] $size:tt $length:tt; string $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out [string] $size $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt [] $size:tt $length:tt; weak $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out [weak] $size $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt [] $size:tt $length:tt; outer $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out [outer] $size $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt [] $size:tt $length:tt; iid_is($iid:expr) $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out [iid_is $iid] $size $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt [] $size:tt $length:tt; allocate(dont_free) $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out [dont_free] $size $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt $is:tt [] $length:tt; size_is(, *$count:ident) $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out $is [array $count] $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt $is:tt [] $length:tt; size_is(*$count:ident $($more:tt)*) $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!(
+            $of $in $out $is
+            [of unsafe { $crate::crossing::proxy::number_at($count) } $($more)*]
+            $length; $($($rest)*)?
+        )
+    };
+    ($of:tt $in:tt $out:tt $is:tt [] $length:tt; size_is($size:expr) $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out $is [of $size] $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt $is:tt $size:tt []; length_is(*$count:ident) $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out $is $size [$count]; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt $is:tt $size:tt $length:tt; retval $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out $is $size $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt $is:tt $size:tt $length:tt; unique $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out $is $size $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt $is:tt $size:tt $length:tt; ref $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out $is $size $length; $($($rest)*)?)
+    };
+    ($of:tt $in:tt $out:tt $is:tt $size:tt $length:tt; ptr $(, $($rest:tt)*)?) => {
+        $crate::__olemem_parameter!($of $in $out $is $size $length; $($($rest)*)?)
     };
 
-    // The promises are the caller's: those of the method that it calls.
-    (@declare $call:ident, $parameter:ident, $type:ty, [in]) => {
-        unsafe { $call.input::<$type>(stringify!($parameter), $parameter) }
+    (($call:ident, $name:ident, $type:ty) [in] [] [] [] [];) => {
+        unsafe { $call.input::<$type>(::core::stringify!($name), $name) }
     };
-    (@declare $call:ident, $parameter:ident, $type:ty, [out $(, retval)?]) => {
-        unsafe { $call.output::<$type>(stringify!($parameter), $parameter, false) }
+    (($call:ident, $name:ident, $type:ty) [in] [] [weak] [] [];) => {
+        unsafe { $call.input_weak::<$type>(::core::stringify!($name), $name) }
     };
-    (@declare $call:ident, $parameter:ident, $type:ty, [out, allocate(dont_free)]) => {
-        unsafe { $call.output::<$type>(stringify!($parameter), $parameter, true) }
+    (($call:ident, $name:ident, $type:ty) [in] [] [outer] [] [];) => {
+        unsafe { $call.input_outer::<$type>(::core::stringify!($name), $name) }
     };
-    (@declare $call:ident, $parameter:ident, $type:ty, [in, out]) => {
-        unsafe { $call.in_out::<$type>(stringify!($parameter), $parameter) }
+    (($call:ident, $name:ident, $type:ty) [in] [] [string] [] [];) => {
+        unsafe { $call.input_string::<$type>(::core::stringify!($name), $name) }
     };
-    (@declare $call:ident, $parameter:ident, $type:ty, [out, size_is(, *$count:ident)]) => {
-        unsafe { $call.output_array::<$type>(stringify!($parameter), $parameter, $count) }
+    (($call:ident, $name:ident, $type:ty) [in] [] [iid_is $iid:expr] [] [];) => {
+        unsafe { $call.input_by_iid::<$type>(::core::stringify!($name), $name, $iid) }
     };
-    (@declare $call:ident, $parameter:ident, $type:ty, [in, size_is($size:expr)]) => {
-        $crate::checked_interface!(@sized $call, $parameter, $type, In, $size, ::core::ptr::null())
+    (($call:ident, $name:ident, $type:ty) [] [out] [] [] [];) => {
+        unsafe { $call.output::<$type>(::core::stringify!($name), $name, false) }
     };
-    (@declare $call:ident, $parameter:ident, $type:ty, [out, size_is($size:expr) $(, length_is(*$count:ident))?]) => {
-        $crate::checked_interface!(@sized $call, $parameter, $type, Out, $size $(, $count)?, ::core::ptr::null())
+    (($call:ident, $name:ident, $type:ty) [] [out] [dont_free] [] [];) => {
+        unsafe { $call.output::<$type>(::core::stringify!($name), $name, true) }
     };
-    (@declare $call:ident, $parameter:ident, $type:ty, [in, out, size_is($size:expr) $(, length_is(*$count:ident))?]) => {
-        $crate::checked_interface!(@sized $call, $parameter, $type, InOut, $size $(, $count)?, ::core::ptr::null())
+    (($call:ident, $name:ident, $type:ty) [] [out] [string] [] [];) => {
+        unsafe { $call.output_string::<$type>(::core::stringify!($name), $name) }
     };
-    (@sized $call:ident, $parameter:ident, $type:ty, $extent:ident, $size:expr, $count:expr $(, $none:expr)?) => {{
+    (($call:ident, $name:ident, $type:ty) [] [out] [iid_is $iid:expr] [] [];) => {
+        unsafe { $call.output_by_iid::<$type>(::core::stringify!($name), $name, $iid) }
+    };
+    (($call:ident, $name:ident, $type:ty) [in] [out] [] [] [];) => {
+        unsafe { $call.in_out::<$type>(::core::stringify!($name), $name) }
+    };
+    (($call:ident, $name:ident, $type:ty) [in] [out] [string] [] [];) => {
+        unsafe { $call.in_out_string::<$type>(::core::stringify!($name), $name) }
+    };
+    (($call:ident, $name:ident, $type:ty) [in] [out] [iid_is $iid:expr] [] [];) => {
+        unsafe { $call.in_out_by_iid::<$type>(::core::stringify!($name), $name, $iid) }
+    };
+    (($call:ident, $name:ident, $type:ty) [] [out] [] [array $count:ident] [];) => {
+        unsafe { $call.output_array::<$type, _>(::core::stringify!($name), $name, $count) }
+    };
+    (($call:ident, $name:ident, $type:ty) [in] [] [$(string)?] [of $size:expr] [];) => {{
+        let size = $crate::crossing::proxy::elements($size);
+        unsafe { $call.elements::<$type>(::core::stringify!($name), $name, size) }
+    }};
+    (($call:ident, $name:ident, $type:ty) [] [out] [$(string)?] [of $size:expr] [$($count:ident)?];) => {
+        $crate::__olemem_parameter!(@sized $call, $name, $type, Out, $size $(, $count)?)
+    };
+    (($call:ident, $name:ident, $type:ty) [in] [out] [$(string)?] [of $size:expr] [$($count:ident)?];) => {
+        $crate::__olemem_parameter!(@sized $call, $name, $type, InOut, $size $(, $count)?)
+    };
+    (@sized $call:ident, $name:ident, $type:ty, $extent:ident, $size:expr) => {
+        $crate::__olemem_parameter!(@counted $call, $name, $type, $extent, $size, ::core::option::Option::None::<*const u32>)
+    };
+    (@sized $call:ident, $name:ident, $type:ty, $extent:ident, $size:expr, $count:ident) => {
+        $crate::__olemem_parameter!(@counted $call, $name, $type, $extent, $size, ::core::option::Option::Some($count))
+    };
+    (@counted $call:ident, $name:ident, $type:ty, $extent:ident, $size:expr, $count:expr) => {{
         let size = $crate::crossing::proxy::elements($size);
         let extent = $crate::crossing::proxy::Extent::$extent;
-        unsafe { $call.sized::<$type>(stringify!($parameter), $parameter, extent, size, $count) }
+        unsafe { $call.sized::<$type, _>(::core::stringify!($name), $name, extent, size, $count) }
     }};
-    (@declare $call:ident, $parameter:ident, $type:ty, [$($other:tt)+]) => {
-        compile_error!(concat!(
-            "`", stringify!($parameter), "`: no direction is called [", stringify!($($other)+),
-            "]; write [in], [out], [out, retval], [in, out], or one of these with size_is(...)"
-        ))
-    };
 
-    ($($other:tt)*) => {
-        compile_error!(
-            "write: interface IName(\"6f1a3b52-5c1e-4f7e-9d7a-0d6f3c0f2b11\"): IUnknown { \
-             fn Method([in] name: BSTR, [out] text: *mut BSTR) -> HRESULT; }"
-        );
+    // Every word was understood, and not what they are together.
+    (($call:ident, $name:ident, $type:ty) [$($in:ident)?] [$($out:ident)?] [$($is:tt)*] [$($size:tt)*] [$($length:tt)*];) => {
+        ::core::compile_error!(::core::concat!(
+            "`", ::core::stringify!($name), "` is declared by attributes that do not go together, or without a direction: there are [in], \
+             [out] and [in, out]; weak and outer go with [in], dont_free with [out], length_is with size_is and [out]"
+        ))
     };
 }

@@ -1,7 +1,7 @@
 //! A call through a proxy: judged, and forwarded to the real object.
 //!
-//! Interface pointers are made those of the other side: a proxy the object that it stands before, any other object its proxy. For
-//! \[in\] that is before the call, with a reference of ours that lasts as long; for \[out\] and what is returned, after it.
+//! Interface pointers are made those of the other side. For \[in\] that is before the call, with a reference of ours that lasts as
+//! long; for \[out\] and what is returned, after it.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -10,11 +10,15 @@ use core::sync::atomic::Ordering;
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 
-use super::object::{Facet, add_ref, behind, identity_of, known, proxy, release, unknown, wrap};
-use super::types::{Return, Variable, Wire};
+use super::count::Counted;
+use super::elements::Optional;
+use super::lend::{Lent, change_sides, give_back, lend};
+use super::object::{add_ref, behind, home_of, identity_of, is_there, release, unknown, wrap};
+use super::registry::{Facet, Homes, known, proxy};
+use super::types::{Pointer, Return, Text, Variable, Wire};
 use super::{Description, Interface};
-use crate::audit::{CountingObject, Crossing, Parameter, What, outside};
-use crate::com::{Guid, HResult, IID_UNKNOWN, UnknownVtbl};
+use crate::audit::{Crossing, Parameter, What, outside, present};
+use crate::com::{Guid, HResult, IID_UNKNOWN};
 
 /// What is left to do with an interface pointer when the call has returned.
 #[derive(Debug)]
@@ -25,45 +29,32 @@ enum After {
     Out {
         slot: *mut *mut c_void,
         planted: *mut c_void,
-        described: &'static Description,
+        described: Option<&'static Description>,
     },
     /// An \[in, out\] variable: what the caller had in it, and what the callee was given in its place.
     InOut {
         slot: *mut *mut c_void,
         old: *mut c_void,
         given: Lent,
-        described: &'static Description,
+        described: Option<&'static Description>,
     },
-}
-
-/// A pointer for the other side, with a reference of ours; none if the object is gone, or null.
-#[derive(Clone, Copy, Debug)]
-struct Lent {
-    pointer: *mut c_void,
-    /// The proxy that must not be let go meanwhile; null if it is none.
-    identity: *mut c_void,
-    is_counted: bool,
-}
-
-/// The direction of elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[doc(hidden)]
-pub enum Extent {
-    /// \[in\].
-    In,
-    /// \[out\].
-    Out,
-    /// \[in, out\].
-    InOut,
 }
 
 /// A call that is under way.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Judged {
-    crossing: Crossing,
+    pub(super) crossing: Crossing,
     real: *mut c_void,
+    /// Where the proxies of what crosses are looked for, and made.
+    homes: Homes,
     after: Vec<After, System>,
+    /// The callee's object is a part of the caller's, and what it hands out counts for that.
+    is_of_outer: bool,
+    /// Elements that are set if the method did all that it was asked to, and may be otherwise.
+    pub(super) optional: Vec<Optional, System>,
+    /// Numbers of elements that are known when the call has succeeded.
+    pub(super) counts: Vec<Counted, System>,
 }
 
 /// The pointer that a value is.
@@ -72,14 +63,26 @@ pub struct Judged {
 ///
 /// * The type that crosses is a pointer.
 unsafe fn pointer<T: Wire>(value: &T::Raw) -> *mut c_void {
-    const { assert!(T::WHAT.is_none() || size_of::<T::Raw>() == size_of::<*mut c_void>()) };
+    assert!(size_of::<T::Raw>() == size_of::<*mut c_void>());
     let place: *const T::Raw = value;
     // SAFETY: the caller's promise, and the size is that of one.
     unsafe { place.cast::<*mut c_void>().read() }
 }
 
+/// A pointer as a value of the type that crosses.
+///
+/// # Safety
+///
+/// * The type that crosses is a pointer, and this one is what it leads to.
+pub(super) unsafe fn of_pointer<T: Wire>(pointer: *mut c_void) -> T::Raw {
+    assert!(size_of::<T::Raw>() == size_of::<*mut c_void>());
+    let place = &raw const pointer;
+    // SAFETY: the caller's promise, and the size is that of one.
+    unsafe { place.cast::<T::Raw>().read() }
+}
+
 /// The parameter of that name, if it is a resource.
-fn parameter(what: What, name: &str) -> Parameter<'_> {
+pub(super) fn parameter(what: What, name: &str) -> Parameter<'_> {
     match what {
         What::Bstr => Parameter::bstr(name),
         What::String => Parameter::string(name),
@@ -107,7 +110,7 @@ impl Judged {
     /// * `identity` is an identity whose memory is there.
     unsafe fn of(identity: *mut c_void, real: *mut c_void, method: &str) -> Option<Self> {
         // SAFETY: the caller's promise. If it is gone that is told.
-        unsafe { CountingObject::<UnknownVtbl>::is_used(identity) }.then_some(())?;
+        unsafe { is_there(identity) }.then_some(())?;
         // SAFETY: the caller's promise.
         let of = unsafe { proxy(identity) }?.real();
         if real.is_null() {
@@ -118,7 +121,12 @@ impl Judged {
         Some(Self {
             crossing,
             real,
+            // SAFETY: the caller's promise.
+            homes: [unsafe { home_of(identity) }, present()],
             after: Vec::new_in(System),
+            is_of_outer: false,
+            optional: Vec::new_in(System),
+            counts: Vec::new_in(System),
         })
     }
 
@@ -142,26 +150,122 @@ impl Judged {
     ///
     /// # Safety
     ///
-    /// * It is what was declared, or in an open session any pointer. An interface pointer is null or leads to a live object.
+    /// * It is what was declared, or in an open session any pointer. An interface pointer is null or leads to a live object. A pointer
+    ///   to a resource is null, or leads to an initialised one.
     pub unsafe fn input<T: Wire>(&mut self, name: &str, value: T::Raw) -> T::Raw {
-        let Some(what) = T::WHAT else {
-            return value;
-        };
-        // SAFETY: a resource is a pointer.
-        let given = unsafe { pointer::<T>(&value) };
-        let Some(described) = T::TARGET else {
+        match (T::WHAT, T::TARGET) {
             // SAFETY: the caller's promise.
-            unsafe { self.crossing.input(parameter(what, name), given) };
-            return value;
-        };
+            (Some(_), Some(described)) => unsafe {
+                self.input_interface::<T>(name, value, Some(described()), false)
+            },
+            // SAFETY: as above.
+            (Some(what), None) => unsafe { self.input_of::<T>(parameter(what, name), value) },
+            (None, _) => {
+                if let Some(what) = T::ELEMENT
+                    && self.crossing.is_watched()
+                {
+                    // SAFETY: a pointer, as the type says.
+                    let at = unsafe { pointer::<T>(&value) }.cast::<*mut c_void>();
+                    if !at.is_null() {
+                        let name = format!("*{name}");
+                        // SAFETY: the caller's promise.
+                        let value = unsafe { at.read() };
+                        // SAFETY: as above.
+                        unsafe { self.crossing.input(parameter(what, &name), value) };
+                    }
+                }
+                value
+            }
+        }
+    }
+
+    /// The same, of an interface pointer that the callee may keep without a reference.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`input`](Self::input).
+    pub unsafe fn input_weak<T: Pointer>(&mut self, name: &str, value: T::Raw) -> T::Raw {
+        let described = T::TARGET.map(|described| described());
         // SAFETY: the caller's promise.
-        let lent = unsafe { self.lend(given, described()) };
+        unsafe { self.input_interface::<T>(name, value, described, true) }
+    }
+
+    /// The same, of the outer object of one that is aggregated: it crosses as it is, and so does what the call hands out if there is one.
+    /// Each counts for the other, so neither can stand behind a proxy, which counts for itself.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`input`](Self::input).
+    pub unsafe fn input_outer<T: Pointer>(&mut self, name: &str, value: T::Raw) -> T::Raw {
+        // SAFETY: the caller's promise.
+        self.is_of_outer |= !unsafe { pointer::<T>(&value) }.is_null();
+        // SAFETY: as above.
+        unsafe { self.input_interface::<T>(name, value, None, false) }
+    }
+
+    /// The same, of a text.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`input`](Self::input).
+    pub unsafe fn input_string<T: Text>(&mut self, name: &str, value: T::Raw) -> T::Raw {
+        // SAFETY: the caller's promise.
+        unsafe { self.input_of::<T>(Parameter::string(name), value) }
+    }
+
+    /// The same, of a pointer to the interface that an identifier says.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`input`](Self::input); `iid` is null or points to an identifier.
+    pub unsafe fn input_by_iid<T: Pointer>(
+        &mut self,
+        name: &str,
+        value: T::Raw,
+        iid: *const Guid,
+    ) -> T::Raw {
+        // SAFETY: the caller's promise.
+        let described = unsafe { self.described(iid) };
+        // SAFETY: as above.
+        unsafe { self.input_interface::<T>(name, value, described, false) }
+    }
+
+    /// # Safety
+    ///
+    /// * As for [`input`](Self::input), of a pointer.
+    unsafe fn input_of<T: Wire>(&mut self, parameter: Parameter<'_>, value: T::Raw) -> T::Raw {
+        // SAFETY: the caller's promise.
+        let given = unsafe { pointer::<T>(&value) };
+        // SAFETY: the caller's promise.
+        unsafe { self.crossing.input(parameter, given) };
+        value
+    }
+
+    /// # Safety
+    ///
+    /// * As for [`input`](Self::input), of an interface pointer.
+    unsafe fn input_interface<T: Wire>(
+        &mut self,
+        name: &str,
+        value: T::Raw,
+        described: Option<&'static Description>,
+        is_weak: bool,
+    ) -> T::Raw {
+        // SAFETY: the caller's promise.
+        let given = unsafe { pointer::<T>(&value) };
+        // SAFETY: the caller's promise.
+        let lent = unsafe { self.lend(given, described) };
+        if is_weak && let Some(proxy) = lent.proxy() {
+            proxy.may_be_unheld();
+        }
         // SAFETY: an interface pointer that has a reference, or is null or gone.
-        unsafe { self.crossing.input(parameter(what, name), lent.pointer) };
+        unsafe {
+            self.crossing
+                .input(Parameter::interface(name), lent.pointer)
+        };
         self.later(After::Release(lent));
-        let place = &raw const lent.pointer;
-        // SAFETY: the type is a pointer to an object of the interface, which this is.
-        unsafe { place.cast::<T::Raw>().read() }
+        // SAFETY: a pointer to an object of the interface.
+        unsafe { of_pointer::<T>(lent.pointer) }
     }
 
     /// Declares an \[out\] parameter.
@@ -181,41 +285,77 @@ impl Judged {
         let Some(what) = T::Held::WHAT else {
             return value;
         };
-        let slot = T::address(value).cast::<*mut c_void>();
-        if slot.is_null() {
-            return value;
-        }
         let mut parameter = parameter(what, name);
         if stays_callees {
             parameter = parameter.stays_callees();
         }
-        if let Some(described) = T::Held::TARGET {
-            // SAFETY: the caller's promise.
-            unsafe { self.output_interface(parameter, slot, Some(described())) };
-        } else {
-            // SAFETY: the caller's promise.
-            unsafe { self.crossing.output(parameter, slot) };
-        }
+        let described = T::Held::TARGET.map(|described| described());
+        let slot = T::address(value).cast();
+        // SAFETY: the caller's promise.
+        unsafe { self.output_of(parameter, slot, what, described) };
+        value
+    }
+
+    /// The same, of a text.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`output`](Self::output).
+    pub unsafe fn output_string<T: Variable>(&mut self, name: &str, value: T::Raw) -> T::Raw
+    where
+        T::Raw: Copy,
+        T::Held: Text,
+    {
+        let slot = T::address(value).cast();
+        // SAFETY: the caller's promise.
+        unsafe { self.output_of(Parameter::string(name), slot, What::String, None) };
+        value
+    }
+
+    /// The same, of a pointer to the interface that an identifier says.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`output`](Self::output); `iid` is null or points to an identifier.
+    pub unsafe fn output_by_iid<T: Variable>(
+        &mut self,
+        name: &str,
+        value: T::Raw,
+        iid: *const Guid,
+    ) -> T::Raw
+    where
+        T::Raw: Copy,
+        T::Held: Pointer,
+    {
+        // SAFETY: the caller's promise.
+        let described = unsafe { self.described(iid) };
+        let slot = T::address(value).cast();
+        // SAFETY: as above.
+        unsafe { self.output_of(Parameter::interface(name), slot, What::Interface, described) };
         value
     }
 
     /// # Safety
     ///
-    /// * As for [`output`](Self::output); `slot` is not null.
-    unsafe fn output_interface(
+    /// * As for [`output`](Self::output).
+    unsafe fn output_of(
         &mut self,
         parameter: Parameter<'_>,
         slot: *mut *mut c_void,
+        what: What,
         described: Option<&'static Description>,
     ) {
-        if !self.crossing.is_watched() {
+        if slot.is_null() {
+            return;
+        }
+        if what == What::Interface && !self.crossing.is_watched() {
             // Nothing is planted: NULL will do, to see whether it is written.
             // SAFETY: the caller's promise.
             unsafe { slot.write(ptr::null_mut()) };
         }
         // SAFETY: the caller's promise.
         unsafe { self.crossing.output(parameter, slot) };
-        if let Some(described) = described {
+        if what == What::Interface {
             self.later(After::Out {
                 slot,
                 // SAFETY: it was just written, by the crossing or above.
@@ -235,15 +375,68 @@ impl Judged {
     where
         T::Raw: Copy,
     {
-        let Some(what) = T::Held::WHAT else {
-            return value;
-        };
-        let slot = T::address(value).cast::<*mut c_void>();
-        if slot.is_null() {
-            return value;
+        if let Some(what) = T::Held::WHAT {
+            let described = T::Held::TARGET.map(|described| described());
+            let slot = T::address(value).cast();
+            // SAFETY: the caller's promise.
+            unsafe { self.in_out_of(parameter(what, name), slot, what, described) };
         }
-        if let Some(described) = T::Held::TARGET {
-            let described = described();
+        value
+    }
+
+    /// The same, of a text.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`in_out`](Self::in_out).
+    pub unsafe fn in_out_string<T: Variable>(&mut self, name: &str, value: T::Raw) -> T::Raw
+    where
+        T::Raw: Copy,
+        T::Held: Text,
+    {
+        let slot = T::address(value).cast();
+        // SAFETY: the caller's promise.
+        unsafe { self.in_out_of(Parameter::string(name), slot, What::String, None) };
+        value
+    }
+
+    /// The same, of a pointer to the interface that an identifier says.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`in_out`](Self::in_out); `iid` is null or points to an identifier.
+    pub unsafe fn in_out_by_iid<T: Variable>(
+        &mut self,
+        name: &str,
+        value: T::Raw,
+        iid: *const Guid,
+    ) -> T::Raw
+    where
+        T::Raw: Copy,
+        T::Held: Pointer,
+    {
+        // SAFETY: the caller's promise.
+        let described = unsafe { self.described(iid) };
+        let slot = T::address(value).cast();
+        // SAFETY: as above.
+        unsafe { self.in_out_of(Parameter::interface(name), slot, What::Interface, described) };
+        value
+    }
+
+    /// # Safety
+    ///
+    /// * As for [`in_out`](Self::in_out).
+    unsafe fn in_out_of(
+        &mut self,
+        parameter: Parameter<'_>,
+        slot: *mut *mut c_void,
+        what: What,
+        described: Option<&'static Description>,
+    ) {
+        if slot.is_null() {
+            return;
+        }
+        if what == What::Interface {
             // SAFETY: the caller's promise.
             let old = unsafe { slot.read() };
             // SAFETY: the caller's promise.
@@ -258,105 +451,17 @@ impl Judged {
             });
         }
         // SAFETY: the caller's promise.
-        unsafe { self.crossing.in_out(parameter(what, name), slot) };
-        value
+        unsafe { self.crossing.in_out(parameter, slot) };
     }
 
-    /// Declares elements whose number the caller says: those of a buffer, or resources.
+    /// The interface of an identifier, if it is known.
     ///
     /// # Safety
     ///
-    /// * `value` is null or points to as many elements, which nobody but the callee uses until the call has returned. Resources
-    ///   are initialised, but for those that are \[out\].
-    /// * `count` is null or points to a number that says how many there are when the call has succeeded, and if they are
-    ///   \[in, out\] before it as well.
-    pub unsafe fn sized<T: Variable>(
-        &mut self,
-        name: &str,
-        value: T::Raw,
-        direction: Extent,
-        capacity: usize,
-        count: *const u32,
-    ) -> T::Raw
-    where
-        T::Raw: Copy,
-    {
-        let start = T::address(value);
-        if start.is_null() {
-            return value;
-        }
-        let Some(what) = T::Held::WHAT else {
-            let bytes = capacity.saturating_mul(size_of::<<T::Held as Wire>::Raw>());
-            // SAFETY: the caller's promise.
-            let given = unsafe { self.crossing.buffer(name, start.cast(), bytes) };
-            let place = &raw const given;
-            const { assert!(size_of::<T::Raw>() == size_of::<*mut u8>()) };
-            // SAFETY: a pointer to as many bytes.
-            return unsafe { place.cast::<T::Raw>().read() };
-        };
-        let start = start.cast::<*mut c_void>();
-        let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
-        if direction == Extent::In || count.is_null() {
-            for index in 0..capacity {
-                let at = start.wrapping_add(index as usize);
-                let name = format!("{name}[{index}]");
-                let parameter = parameter(what, &name);
-                match direction {
-                    Extent::In => {
-                        // SAFETY: within the caller's elements, and initialised.
-                        let element = unsafe { at.read() };
-                        // SAFETY: the caller's promise.
-                        unsafe { self.crossing.input(parameter, element) };
-                    }
-                    // SAFETY: within the caller's elements.
-                    Extent::Out => unsafe { self.crossing.output(parameter, at) },
-                    // SAFETY: within the caller's elements, and initialised.
-                    Extent::InOut => unsafe { self.crossing.in_out(parameter, at) },
-                }
-            }
-            return value;
-        }
-        let entering = match direction {
-            // SAFETY: the caller's promise.
-            Extent::InOut => unsafe { count.read() },
-            Extent::In | Extent::Out => 0,
-        };
-        let parameter = parameter(what, name);
+    /// * `iid` is null or points to an identifier.
+    unsafe fn described(&self, iid: *const Guid) -> Option<&'static Description> {
         // SAFETY: the caller's promise.
-        unsafe {
-            self.crossing
-                .array(parameter, start, capacity, entering, count)
-        };
-        value
-    }
-
-    /// Declares an \[out\] array that the callee allocates.
-    ///
-    /// # Safety
-    ///
-    /// * As for [`output`](Self::output); `count` is null or points to an initialised number, which is the elements' when the
-    ///   call has succeeded.
-    pub unsafe fn output_array<T: Variable>(
-        &mut self,
-        name: &str,
-        value: T::Raw,
-        count: *const u32,
-    ) -> T::Raw
-    where
-        T::Raw: Copy,
-        T::Held: Variable,
-    {
-        let slot = T::address(value).cast::<*mut c_void>();
-        match <T::Held as Variable>::Held::WHAT {
-            Some(what) if !count.is_null() => {
-                let parameter = parameter(what, name);
-                // SAFETY: the caller's promise.
-                unsafe { self.crossing.output_array(parameter, slot, count) };
-            }
-            // SAFETY: the caller's promise.
-            _ => unsafe { self.crossing.output(Parameter::block(name), slot) },
-        }
-        value
+        known(unsafe { iid.as_ref() }?, self.homes[0])
     }
 
     /// The real method has returned: the verdict, and what the caller gets.
@@ -366,6 +471,7 @@ impl Judged {
     /// * It is what was declared, and all that was declared for the call is still there.
     pub unsafe fn end<T: Return>(mut self, mut result: T::Raw) -> T::Raw {
         let failed = T::has_failed(&result);
+        let homes = self.homes;
         let place = &raw mut result;
         if let Some(what) = T::WHAT {
             // SAFETY: a resource is a pointer, and this variable outlives the crossing.
@@ -375,10 +481,10 @@ impl Judged {
             };
         }
         // SAFETY: the caller's promise.
-        unsafe { self.finish(failed) };
+        unsafe { self.finish(failed, T::is_whole(&result)) };
         if let (Some(described), Some(_)) = (T::TARGET, T::WHAT) {
             // SAFETY: an interface pointer, with a reference that the caller has now.
-            unsafe { change_sides(place.cast(), described()) };
+            unsafe { change_sides(place.cast(), Some(described()), homes) };
         }
         result
     }
@@ -386,7 +492,7 @@ impl Judged {
     /// # Safety
     ///
     /// * As for [`end`](Self::end).
-    unsafe fn finish(self, failed: bool) {
+    unsafe fn finish(self, failed: bool, is_whole: bool) {
         let is_set = |after: &After| {
             let After::Out { slot, planted, .. } = after else {
                 return true;
@@ -395,8 +501,20 @@ impl Judged {
             let value = unsafe { slot.read() };
             value != *planted
         };
-        let mut after = self.after;
+        let (mut after, homes, is_of_outer) = (self.after, self.homes, self.is_of_outer);
         after.retain(|after| is_set(after));
+        if !failed {
+            for counted in &self.counts {
+                // SAFETY: the number is there until the call has ended, and was set by the callee.
+                unsafe { counted.update() };
+            }
+        }
+        if !is_whole {
+            for optional in &self.optional {
+                // SAFETY: the variable is there until the call has ended.
+                unsafe { optional.pass() };
+            }
+        }
         self.crossing.end(failed);
         for after in after {
             match after {
@@ -405,9 +523,9 @@ impl Judged {
                 After::Out {
                     slot, described, ..
                 } => {
-                    if !failed {
+                    if !failed && !is_of_outer {
                         // SAFETY: what the method handed out, with a reference.
-                        unsafe { change_sides(slot, described) };
+                        unsafe { change_sides(slot, described, homes) };
                     }
                 }
                 After::InOut {
@@ -426,11 +544,8 @@ impl Judged {
                         continue;
                     }
                     // SAFETY: what the method handed out, with a reference.
-                    unsafe { change_sides(slot, described) };
-                    // The callee has released the one that it was given.
-                    if let Some(proxy) = given.proxy() {
-                        proxy.lent.fetch_sub(1, Ordering::Relaxed);
-                    }
+                    unsafe { change_sides(slot, described, homes) };
+                    given.forget();
                     // SAFETY: the caller's reference was the callee's to release.
                     unsafe { release(old) };
                 }
@@ -443,10 +558,10 @@ impl Judged {
     /// # Safety
     ///
     /// * `object` is null or an interface pointer, whose memory is there.
-    unsafe fn lend(&self, object: *mut c_void, described: &'static Description) -> Lent {
+    unsafe fn lend(&self, object: *mut c_void, described: Option<&'static Description>) -> Lent {
         // SAFETY: the caller's promise.
         self.crossing
-            .as_caller(|| unsafe { lend(object, described) })
+            .as_caller(|| unsafe { lend(object, described, self.homes) })
     }
 
     fn later(&mut self, after: After) {
@@ -455,108 +570,6 @@ impl Judged {
             self.after.push(after);
         }
     }
-}
-
-impl Lent {
-    fn proxy(&self) -> Option<&'static super::object::Proxy> {
-        if self.identity.is_null() {
-            return None;
-        }
-        // SAFETY: the memory of a proxy is there while something of it is lent.
-        unsafe { proxy(self.identity) }
-    }
-}
-
-/// # Safety
-///
-/// * `object` is null or an interface pointer, whose memory is there.
-unsafe fn lend(object: *mut c_void, described: &'static Description) -> Lent {
-    let nothing = Lent {
-        pointer: object,
-        identity: ptr::null_mut(),
-        is_counted: false,
-    };
-    if object.is_null() {
-        return nothing;
-    }
-    // SAFETY: the caller's promise.
-    match unsafe { behind(object) } {
-        Some((_, real)) if real.is_null() => nothing,
-        Some((_, real)) => {
-            // SAFETY: the proxy has a reference to it.
-            unsafe { add_ref(real) };
-            Lent {
-                pointer: real,
-                is_counted: true,
-                ..nothing
-            }
-        }
-        None => {
-            // SAFETY: the caller's promise, and it is no proxy.
-            let pointer = unsafe { wrap(object, described) };
-            if pointer.is_null() {
-                return nothing;
-            }
-            // SAFETY: a proxy, with a reference.
-            let identity = unsafe { behind(pointer) }.map_or(ptr::null_mut(), |(of, _)| of);
-            let lent = Lent {
-                pointer,
-                identity,
-                is_counted: true,
-            };
-            if let Some(proxy) = lent.proxy() {
-                proxy.lent.fetch_add(1, Ordering::Relaxed);
-            }
-            lent
-        }
-    }
-}
-
-/// Releases the reference to what was lent.
-///
-/// # Safety
-///
-/// * It is given back once.
-unsafe fn give_back(lent: Lent) {
-    if let Some(proxy) = lent.proxy() {
-        proxy.lent.fetch_sub(1, Ordering::Relaxed);
-    }
-    if lent.is_counted {
-        // SAFETY: the reference was added when it was lent.
-        unsafe { release(lent.pointer) };
-    }
-}
-
-/// What the caller gets for an interface pointer that was handed out with a reference: one of its own side, with a reference.
-///
-/// # Safety
-///
-/// * `object` is null or an interface pointer of a live object, with a reference that is given up.
-unsafe fn hand_over(object: *mut c_void, described: &'static Description) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let lent = unsafe { lend(object, described) };
-    if let Some(proxy) = lent.proxy() {
-        proxy.lent.fetch_sub(1, Ordering::Relaxed);
-    }
-    if lent.is_counted {
-        // SAFETY: the caller's promise.
-        unsafe { release(object) };
-    }
-    lent.pointer
-}
-
-/// Puts in place of what a method handed out what the caller gets for it.
-///
-/// # Safety
-///
-/// * `slot` points to an initialised variable, whose value is as for [`hand_over`].
-unsafe fn change_sides(slot: *mut *mut c_void, described: &'static Description) {
-    // SAFETY: the caller's promise.
-    let value = unsafe { slot.read() };
-    // SAFETY: the caller's promise.
-    let value = unsafe { hand_over(value, described) };
-    // SAFETY: the caller's promise.
-    unsafe { slot.write(value) };
 }
 
 /// `QueryInterface` of a proxy.
@@ -591,10 +604,10 @@ pub(super) unsafe fn query(
         unsafe { out.write(identity) };
         return HResult::S_OK;
     }
-    let described = asked.and_then(known);
+    let described = asked.and_then(|asked| known(asked, call.homes[0]));
     let parameter = Parameter::interface("ppvObject");
     // SAFETY: the caller passes a variable, and it is not null.
-    unsafe { call.output_interface(parameter, out, described) };
+    unsafe { call.output_of(parameter, out, What::Interface, described) };
     // SAFETY: it was just written, by the crossing or so that it can be seen whether it is.
     let planted = unsafe { out.read() };
     // SAFETY: the proxy has a reference to it.
@@ -632,6 +645,7 @@ pub(super) unsafe fn proxy_of<I: Interface>(object: *mut c_void) -> *mut c_void 
         unsafe { add_ref(object) };
         return object;
     }
+    let home = present();
     // SAFETY: the caller's promise, and it is no proxy.
-    unsafe { wrap(object, I::description()) }
+    unsafe { wrap(object, I::description(), [home, home]) }
 }

@@ -1,142 +1,35 @@
 //! The objects that stand before others.
 //!
 //! ```text
-//!  REGISTRY ── real IUnknown ─► identity ── counting object, IUnknown ── state: Proxy ─┬─ the real IUnknown
-//!                                  ▲                                                    └─ facets
-//!                                  └────── facet: vtable, identity, the real interface ◄──┘
+//!  REGISTRY ── home, real IUnknown ─► identity ── counting object, IUnknown ── state: Proxy ─┬─ the real IUnknown
+//!                                        ▲                                                    └─ facets
+//!                                        └────── facet: vtable, identity, the real interface ◄──┘
 //! ```
 //!
-//! 1. An object has one proxy, found by the real `IUnknown`, and in it one facet an interface. They share the count of the identity,
-//!    which is a [counting object](crate::audit::CountingObject): it tells who releases too often, leaks, or calls what is gone.
-//! 2. Each facet, and the proxy itself, holds one reference of the real object's. They are released when the last reference to
-//!    the proxy is, by nobody's call: whoever releases last did not add them.
-//! 3. A proxy is taken for one by its vtable, which is a static of this module or of an interface that is known.
-//! 4. No code of anybody else's runs while the registry is locked, and the books' lock is taken within it, never the other way round.
+//! 1. An object has one proxy in a home, which is a session, or 0 where there is none: found by the real `IUnknown`, and in it one facet
+//!    an interface. They share the count of the identity, which is a [counting object](crate::audit::CountingObject): it tells
+//!    who releases too often, leaks, or calls what is gone. What a call hands out has the home of the proxy that was called.
+//! 2. A proxy that is *held* holds a reference of the real object's, and so does each facet that was asked for meanwhile. They are
+//!    released when the last reference to the proxy is, by nobody's call: whoever releases last did not add them.
+//! 3. If the real object says with that that it is gone, so is the proxy. Else others keep the object, and the proxy is *unheld*: it has no
+//!    reference, and forwards as before, for whoever knows that the object outlives him. Who asks for a reference has it held again.
+//! 4. An unheld proxy is kept for ever, for nobody knows who still has its address. It serves the next object at the real one's, in its
+//!    home or, when that is over, in another.
+//! 5. A proxy is taken for one by its vtable, which is a static of this module or of an interface that was described.
+//! 6. No code of anybody else's runs while the registry is locked, and the books' lock is taken within it, never the other way round.
 
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 
-use super::Description;
 use super::judged::query;
+use super::registry::{Facet, Homes, Proxy, proxy, registry};
+use super::{Beyond, Description, Interface, types::IUnknown};
 use crate::audit::{COUNTED, CountingObject, bury, outside};
 use crate::com::{Guid, HResult, IID_UNKNOWN, Object, UnknownVtbl};
-use crate::task::lock::{Guard, Lock};
-
-/// What an identity works on.
-pub(super) struct Proxy {
-    /// The real object's `IUnknown`; null when it was let go.
-    real: AtomicPtr<c_void>,
-    /// Calls that have a reference of ours to it: it is not let go while there are any.
-    pub(super) lent: AtomicUsize,
-    /// Changed while the registry is locked.
-    facets: Lock<Vec<NonNull<Facet>, System>>,
-}
-
-/// A pointer to one interface of a proxy.
-#[derive(Debug)]
-#[repr(C)]
-pub(super) struct Facet {
-    /// First, as COM has it.
-    vtbl: *const c_void,
-    pub(super) identity: *mut c_void,
-    /// The real interface; null when it was let go.
-    pub(super) real: AtomicPtr<c_void>,
-    described: &'static Description,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        for facet in self.facets.lock().drain(..) {
-            // SAFETY: `facet` leaked it from a box, and it goes with its proxy.
-            drop(unsafe { Box::from_raw(facet.as_ptr()) });
-        }
-    }
-}
-
-impl Proxy {
-    pub(super) fn real(&self) -> *mut c_void {
-        self.real.load(Ordering::Acquire)
-    }
-}
-
-/// Which objects have a proxy, and which interfaces are known.
-struct Registry {
-    /// The complemented address of the real `IUnknown`, and the identity, veiled from leak checkers.
-    proxies: Vec<(usize, *mut c_void), System>,
-    known: Vec<&'static Description, System>,
-}
-
-// SAFETY: what the pointers lead to is used under its own locks, or by whoever has a reference.
-unsafe impl Send for Registry {}
-
-static REGISTRY: Lock<Registry> = Lock::new(Registry {
-    proxies: Vec::new_in(System),
-    known: Vec::new_in(System),
-});
-
-fn veiled(pointer: *mut c_void) -> *mut c_void {
-    pointer.map_addr(|address| !address)
-}
-
-impl Registry {
-    fn knows(&mut self, described: &'static Description) {
-        let mut next = Some(described);
-        while let Some(described) = next {
-            let is_new = !self.known.iter().any(|known| ptr::eq(*known, described));
-            if is_new && self.known.try_reserve(1).is_ok() {
-                self.known.push(described);
-            }
-            next = described.base.map(|base| base());
-        }
-    }
-
-    fn find(&self, real: *mut c_void) -> Option<*mut c_void> {
-        let mut all = self.proxies.iter();
-        let (_, identity) = all.find(|(address, _)| *address == !real.addr())?;
-        Some(veiled(*identity))
-    }
-
-    /// The proxy of an object, with a reference; a new one takes over the reference to `real`.
-    fn proxy(&mut self, real: *mut c_void) -> Option<(*mut c_void, bool)> {
-        if let Some(identity) = self.find(real) {
-            // SAFETY: what is in the registry has a reference.
-            unsafe { (COUNTED.add_ref)(identity) };
-            return Some((identity, false));
-        }
-        self.proxies.try_reserve(1).ok()?;
-        let state = Proxy {
-            real: AtomicPtr::new(real),
-            lent: AtomicUsize::new(0),
-            facets: Lock::new(Vec::new_in(System)),
-        };
-        // SAFETY: the vtable is one of `IUnknown`, whose functions lead to those of `COUNTED`.
-        let object = unsafe { CountingObject::with_vtable(&IDENTITY, &[], state) };
-        // The reference is the caller's now.
-        let identity = object.into_raw();
-        self.proxies.push((!real.addr(), veiled(identity)));
-        Some((identity, true))
-    }
-}
-
-fn registry() -> Guard<'static, Registry> {
-    REGISTRY.lock()
-}
-
-/// Makes an interface known.
-pub(super) fn know(described: &'static Description) {
-    registry().knows(described);
-}
-
-/// An interface that is known, by its identifier.
-pub(super) fn known(iid: &Guid) -> Option<&'static Description> {
-    let registry = registry();
-    let mut all = registry.known.iter();
-    all.find(|known| known.iid == *iid).copied()
-}
 
 /// Adds a reference, as the one whose call is under way.
 ///
@@ -150,19 +43,19 @@ pub(super) unsafe fn add_ref(object: *mut c_void) {
     unsafe { add_ref(object) };
 }
 
-/// Releases a reference, as the one whose call is under way.
+/// Releases a reference, as the one whose call is under way, and gives what the object says of those that are left.
 ///
 /// # Safety
 ///
 /// * `object` is null or an interface pointer with a reference that is given up.
-pub(super) unsafe fn release(object: *mut c_void) {
+pub(super) unsafe fn release(object: *mut c_void) -> u32 {
     if object.is_null() {
-        return;
+        return 0;
     }
     // SAFETY: the caller's promise.
     let release = unsafe { unknown(object) }.release;
     // SAFETY: as above.
-    unsafe { release(object) };
+    unsafe { release(object) }
 }
 
 /// The first three slots of an object.
@@ -175,8 +68,8 @@ pub(super) unsafe fn unknown(object: *mut c_void) -> &'static UnknownVtbl {
     unsafe { &*object.cast::<Object<UnknownVtbl>>() }.vtbl
 }
 
-/// The proxy that a pointer is an interface of: its identity, and the real interface behind it, which is null if the proxy was
-/// let go. `None` if it is no proxy.
+/// The proxy that a pointer is an interface of: its identity, and the real interface behind it, which is null if the object is
+/// gone. `None` if it is no proxy.
 ///
 /// # Safety
 ///
@@ -189,22 +82,42 @@ pub(super) unsafe fn behind(object: *mut c_void) -> Option<(*mut c_void, *mut c_
         let proxy = unsafe { proxy(object) }?;
         return Some((object, proxy.real()));
     }
-    if !registry().known.iter().any(|known| known.vtbl == vtbl) {
+    if !registry().described.iter().any(|known| known.vtbl == vtbl) {
         return None;
     }
-    // SAFETY: only facets have the vtable of an interface that is known.
+    // SAFETY: only facets have the vtable of an interface that was described.
     let facet = unsafe { &*object.cast::<Facet>() };
     Some((facet.identity, facet.real.load(Ordering::Acquire)))
 }
 
-/// What an identity works on; `None` for what is none.
+/// The home of a proxy.
 ///
 /// # Safety
 ///
-/// * `identity` is an identity whose memory is there for `'a`.
-pub(super) unsafe fn proxy<'a>(identity: *mut c_void) -> Option<&'a Proxy> {
+/// * `identity` is an identity whose memory is there.
+pub(super) unsafe fn home_of(identity: *mut c_void) -> u64 {
     // SAFETY: the caller's promise.
-    unsafe { CountingObject::<UnknownVtbl>::peek(identity) }
+    unsafe { proxy(identity) }.map_or(0, |proxy| proxy.home.load(Ordering::Relaxed))
+}
+
+/// Whether the object behind a proxy is there, for a call. What is wrong with that is told.
+///
+/// # Safety
+///
+/// * `identity` is an identity whose memory is there.
+pub(super) unsafe fn is_there(identity: *mut c_void) -> bool {
+    // SAFETY: the caller's promise.
+    match unsafe { proxy(identity) } {
+        Some(proxy) if proxy.is_unheld() => {
+            if !proxy.is_told.swap(true, Ordering::Relaxed) {
+                // SAFETY: the caller's promise.
+                unsafe { CountingObject::<UnknownVtbl>::tell_unheld(identity) };
+            }
+            true
+        }
+        // SAFETY: the caller's promise.
+        _ => unsafe { CountingObject::<UnknownVtbl>::is_used(identity) },
+    }
 }
 
 /// A pointer to a proxy of an object, with a reference of the caller's. Those of the real object's that it needs it adds. Null if
@@ -213,20 +126,24 @@ pub(super) unsafe fn proxy<'a>(identity: *mut c_void) -> Option<&'a Proxy> {
 /// # Safety
 ///
 /// * `object` is an interface pointer of a live object, of the interface that is described, and no proxy.
-pub(super) unsafe fn wrap(object: *mut c_void, described: &'static Description) -> *mut c_void {
+pub(super) unsafe fn wrap(
+    object: *mut c_void,
+    described: &'static Description,
+    homes: Homes,
+) -> *mut c_void {
     // SAFETY: the caller's promise.
     let real = outside(|| unsafe { identity_of(object) });
     let mut registry = registry();
-    registry.knows(described);
-    let made = registry.proxy(real);
+    registry.knows(Some(homes[0]), described);
+    let made = registry.proxy(real, homes, new);
     let facet = made.map(|(identity, _)| {
         // SAFETY: the reference to it was just added.
         unsafe { facet(identity, object, described) }
     });
     drop(registry);
     // What was added and is not needed.
-    let has_proxy = made.is_some_and(|(_, is_new)| is_new);
-    let has_facet = facet.is_some_and(|(_, is_new)| is_new);
+    let has_proxy = made.is_some_and(|(_, takes)| takes);
+    let has_facet = facet.is_some_and(|(_, takes)| takes);
     outside(|| {
         if !has_proxy {
             // SAFETY: `identity_of` added it.
@@ -245,6 +162,14 @@ pub(super) unsafe fn wrap(object: *mut c_void, described: &'static Description) 
         }
         _ => facet.map_or(ptr::null_mut(), |(facet, _)| facet),
     }
+}
+
+/// A new proxy, with a reference.
+fn new(state: Proxy) -> *mut c_void {
+    // SAFETY: the vtable is one of `IUnknown`, whose functions lead to those of `COUNTED`.
+    let object = unsafe { CountingObject::with_vtable(&IDENTITY, &[], state) };
+    // The reference is the caller's now.
+    object.into_raw()
 }
 
 /// The real `IUnknown` of an object, with a reference; the pointer itself where `QueryInterface` gives none.
@@ -266,7 +191,8 @@ pub(super) unsafe fn identity_of(object: *mut c_void) -> *mut c_void {
     object
 }
 
-/// The pointer of a proxy for an interface, and whether it is new. Null if there is no memory. The registry is locked.
+/// The pointer of a proxy for an interface, and whether it takes over a reference to `real`. Null if there is no memory. The
+/// registry is locked.
 ///
 /// # Safety
 ///
@@ -286,9 +212,13 @@ unsafe fn facet(
     let mut facets = proxy.facets.lock();
     for known in facets.iter() {
         // SAFETY: facets live as long as their proxy.
-        let is_it = ptr::eq(unsafe { known.as_ref() }.described, described);
-        if is_it {
-            return (known.as_ptr().cast(), false);
+        let facet = unsafe { known.as_ref() };
+        if ptr::eq(facet.described, described) {
+            let was_counted = facet.is_counted.swap(true, Ordering::Relaxed);
+            if !was_counted {
+                facet.real.store(real, Ordering::Release);
+            }
+            return (known.as_ptr().cast(), !was_counted);
         }
     }
     if facets.try_reserve(1).is_err() {
@@ -298,6 +228,7 @@ unsafe fn facet(
         vtbl: described.vtbl,
         identity,
         real: AtomicPtr::new(real),
+        is_counted: AtomicBool::new(true),
         described,
     })));
     facets.push(new);
@@ -318,48 +249,106 @@ pub(super) unsafe fn release_proxy(identity: *mut c_void) -> u32 {
     let left = unsafe { CountingObject::<UnknownVtbl>::take(identity) };
     // SAFETY: as above; with the last reference the memory is held.
     let proxy = unsafe { proxy(identity) };
-    let gone = proxy.filter(|proxy| left == 0 && proxy.lent.load(Ordering::Relaxed) == 0);
-    let mut real = Vec::new_in(System);
-    if let Some(proxy) = gone {
-        registry
-            .proxies
-            .retain(|(_, known)| *known != veiled(identity));
-        let mut facets = proxy.facets.lock();
-        // Without memory for the list the real object is leaked, which is told of it.
-        if real.try_reserve(facets.len() + 1).is_ok() {
-            real.push(proxy.real.swap(ptr::null_mut(), Ordering::AcqRel));
-            for facet in facets.iter_mut() {
-                // SAFETY: facets live as long as their proxy.
-                let facet = unsafe { facet.as_ref() };
-                real.push(facet.real.swap(ptr::null_mut(), Ordering::AcqRel));
-            }
+    let last = proxy.filter(|proxy| {
+        left == 0
+            && !proxy.real().is_null()
+            && !proxy.is_unheld()
+            && proxy.lent.load(Ordering::Relaxed) == 0
+    });
+    let Some(proxy) = last else {
+        let is_unheld = proxy.is_some_and(Proxy::is_unheld);
+        drop(registry);
+        if left == 0 && !is_unheld {
+            // SAFETY: the memory is there until this is said.
+            unsafe { CountingObject::<UnknownVtbl>::done(identity) };
         }
+        return left;
+    };
+    // Without memory for the list the real object is leaked, which is told of it.
+    let references = proxy.let_go().unwrap_or(Vec::new_in(System));
+    let turn = proxy.turn.load(Ordering::Relaxed);
+    let mut all = registry.proxies.iter_mut();
+    if let Some(entry) = all.find(|entry| entry.identity() == identity) {
+        entry.veil(false);
     }
     drop(registry);
-    outside(|| {
-        for object in real {
-            // SAFETY: null, or a reference that the proxy or one of its facets held.
-            unsafe { release(object) };
-        }
+    let left_of_real = outside(|| {
+        let release = |_, object| {
+            // SAFETY: a reference that the proxy or one of its facets held.
+            unsafe { release(object) }
+        };
+        references.into_iter().fold(0, release)
     });
-    let is_gone = gone.is_some();
-    if left == 0 {
-        // SAFETY: the memory is there until this is said.
-        unsafe { CountingObject::<UnknownVtbl>::done(identity) };
-    }
-    if is_gone {
-        bury();
+    if left_of_real == 0 {
+        // SAFETY: the memory of an unheld proxy is kept.
+        unsafe { end(identity, turn) };
     }
     left
 }
 
+/// The real object of a proxy is gone, unless somebody has asked for a reference since that turn.
+///
+/// # Safety
+///
+/// * `identity` is an identity whose memory is there.
+unsafe fn end(identity: *mut c_void, turn: usize) {
+    let mut registry = registry();
+    // SAFETY: the caller's promise.
+    let proxy = unsafe { proxy(identity) };
+    let Some(proxy) = proxy.filter(|proxy| turn == proxy.turn.load(Ordering::Relaxed)) else {
+        return;
+    };
+    proxy.is_over();
+    registry
+        .proxies
+        .retain(|entry| entry.identity() != identity);
+    drop(registry);
+    // SAFETY: the memory is there until this is said.
+    unsafe { CountingObject::<UnknownVtbl>::done(identity) };
+    bury();
+}
+
+/// Adds a reference to a proxy: that of a facet, or of the identity.
+///
+/// # Safety
+///
+/// * `identity` is an identity whose memory is there, `real` its real interface of that description.
+unsafe fn add_ref_proxy(
+    identity: *mut c_void,
+    real: *mut c_void,
+    described: &'static Description,
+) -> u32 {
+    // SAFETY: the caller's promise.
+    let is_unheld = unsafe { proxy(identity) }.is_some_and(Proxy::is_unheld);
+    // SAFETY: the caller's promise. That it is unheld is told.
+    if !is_unheld || !unsafe { is_there(identity) } {
+        // SAFETY: the caller's promise.
+        return unsafe { (COUNTED.add_ref)(identity) };
+    }
+    // SAFETY: the caller's promise.
+    let home = unsafe { home_of(identity) };
+    // SAFETY: whoever adds a reference to what is unheld has the real object live, by some other reference.
+    unsafe { wrap(real, described, [home, home]) };
+    // SAFETY: as above.
+    unsafe { CountingObject::<UnknownVtbl>::count(identity) }
+}
+
 // ----------------------------------------------------------------------------- the first three slots
 
-/// That of identities.
-static IDENTITY: UnknownVtbl = UnknownVtbl {
-    query_interface: identity_query_interface,
-    add_ref: COUNTED.add_ref,
-    release: identity_release,
+/// The vtable of identities.
+#[repr(C)]
+struct Identity {
+    unknown: UnknownVtbl,
+    beyond: Beyond,
+}
+
+static IDENTITY: Identity = Identity {
+    unknown: UnknownVtbl {
+        query_interface: identity_query_interface,
+        add_ref: identity_add_ref,
+        release: identity_release,
+    },
+    beyond: super::BEYOND,
 };
 
 /// That of facets.
@@ -378,6 +367,13 @@ unsafe extern "system" fn identity_query_interface(
     let real = unsafe { proxy(this) }.map_or(ptr::null_mut(), Proxy::real);
     // SAFETY: the caller's promise to COM.
     unsafe { query(this, real, iid, out) }
+}
+
+unsafe extern "system" fn identity_add_ref(this: *mut c_void) -> u32 {
+    // SAFETY: the vtable of identities leads here.
+    let real = unsafe { proxy(this) }.map_or(ptr::null_mut(), Proxy::real);
+    // SAFETY: as above.
+    unsafe { add_ref_proxy(this, real, IUnknown::description()) }
 }
 
 unsafe extern "system" fn identity_release(this: *mut c_void) -> u32 {
@@ -400,8 +396,9 @@ unsafe extern "system" fn facet_query_interface(
 unsafe extern "system" fn facet_add_ref(this: *mut c_void) -> u32 {
     // SAFETY: the vtable of a facet leads here.
     let facet = unsafe { &*this.cast::<Facet>() };
+    let real = facet.real.load(Ordering::Acquire);
     // SAFETY: the memory of the identity is there as long as that of its facets.
-    unsafe { (COUNTED.add_ref)(facet.identity) }
+    unsafe { add_ref_proxy(facet.identity, real, facet.described) }
 }
 
 unsafe extern "system" fn facet_release(this: *mut c_void) -> u32 {

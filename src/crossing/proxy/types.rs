@@ -5,13 +5,14 @@ use core::marker::PhantomData;
 
 use super::Description;
 use crate::audit::What;
-use crate::com::{HResult, Object, UnknownVtbl};
+use crate::com::{Guid, HResult, Object, UnknownVtbl};
 
 /// A type that a method of a [`checked_interface!`](crate::checked_interface) may be declared with: how it crosses, and what it
 /// is to the audit.
 ///
-/// There are numbers, [`HRESULT`], [`BSTR`], [`LPWSTR`], [`LPSTR`], [`Block`], interfaces behind a pointer, and pointers to all of
-/// these. A structure of one's own is one by an empty implementation:
+/// There are numbers, [`HRESULT`], [`BSTR`], [`LPWSTR`], [`LPSTR`], [`LPCWSTR`], [`LPCSTR`], [`Block`], interfaces behind a pointer,
+/// and pointers to all of these, `*mut` and `*const`. An `i32` is a number, and none that says that a method has failed: a
+/// result code is declared as [`HRESULT`]. A structure of one's own is one by an empty implementation:
 ///
 /// ```
 /// use olemem::crossing::proxy::Wire;
@@ -29,9 +30,10 @@ use crate::com::{HResult, Object, UnknownVtbl};
 /// * `Raw` is what stands in the C declaration. Zero bytes are a value of it.
 /// * Where `WHAT` is not `None`, `Raw` is a pointer to what it says.
 /// * Where `INTERFACE` is not `None`, `Raw` is an object of that interface; where `TARGET` is not, a pointer to one.
+/// * Where `ELEMENT` is not `None`, `Raw` is a pointer to a pointer to what it says.
 #[diagnostic::on_unimplemented(
     message = "no parameter of a `checked_interface!` can be declared as `{Self}`",
-    note = "numbers, `BSTR`, `LPWSTR`, `LPSTR`, `Block<T>`, `HRESULT`, `*mut` an interface and pointers to these can; for plain data of your own implement `Wire`"
+    note = "numbers, `BSTR`, `LPWSTR`, `LPSTR`, `LPCWSTR`, `LPCSTR`, `Block<T>`, `HRESULT`, `*mut` an interface and pointers to these can; for plain data of your own implement `Wire`"
 )]
 pub unsafe trait Wire {
     /// What crosses.
@@ -42,7 +44,13 @@ pub unsafe trait Wire {
     const INTERFACE: Option<Interfacing> = None;
     /// The interface that it points to.
     const TARGET: Option<Interfacing> = None;
+    /// What it points to, if that has an owner.
+    const ELEMENT: Option<What> = None;
 }
+
+/// What crosses where a type is declared.
+#[doc(hidden)]
+pub type Raw<T> = <T as Wire>::Raw;
 
 /// How an interface is described.
 pub type Interfacing = fn() -> &'static Description;
@@ -58,6 +66,11 @@ pub trait Return: Wire {
         false
     }
 
+    /// Whether the method did all that it was asked to: `S_FALSE` says that there is less.
+    fn is_whole(_result: &Self::Raw) -> bool {
+        true
+    }
+
     /// What is returned for an object that is gone.
     fn of_none() -> Self::Raw {
         // SAFETY: zero bytes are a value of every type that crosses.
@@ -65,18 +78,32 @@ pub trait Return: Wire {
     }
 }
 
-/// A variable of the caller's: what \[out\] and \[in, out\] parameters point to.
+/// A pointer: to elements, which `size_is` counts, or to a variable.
 #[diagnostic::on_unimplemented(
-    message = "an [out] or [in, out] parameter points to a variable, and `{Self}` does not",
-    label = "write `*mut {Self}`"
+    message = "what is declared by [out], size_is or iid_is is a pointer, and `{Self}` is none",
+    label = "write `*mut {Self}`, or for [in] `*const {Self}`"
 )]
-pub trait Variable: Wire {
-    /// What the variable holds.
+pub trait Pointer: Wire {
+    /// What it points to.
     type Held: Wire;
 
-    /// Its address.
+    /// Where that is.
     fn address(raw: Self::Raw) -> *mut <Self::Held as Wire>::Raw;
 }
+
+/// A pointer to a variable of the caller's: what \[out\] and \[in, out\] parameters are.
+#[diagnostic::on_unimplemented(
+    message = "an [out] or [in, out] parameter is a `*mut` pointer to a variable, and `{Self}` is none",
+    label = "what can be written to is behind a `*mut`"
+)]
+pub trait Variable: Pointer {}
+
+/// A text that ends with zero: what `string` says of a parameter.
+#[diagnostic::on_unimplemented(
+    message = "`string` is said of text, and `{Self}` is none",
+    label = "`LPWSTR`, `LPSTR`, and pointers to `u16`, `u8` and `i8` are"
+)]
+pub trait Text: Wire {}
 
 /// A BSTR, as a declaration has it.
 #[derive(Debug)]
@@ -92,6 +119,20 @@ pub type LPOLESTR = LPWSTR;
 /// A string in task memory, of bytes.
 #[derive(Debug)]
 pub struct LPSTR(());
+
+/// A string of 16-bit units that the callee only reads: of any memory if it is \[in\] (R30).
+#[derive(Debug)]
+pub struct LPCWSTR(());
+
+/// The same by another name.
+pub type LPCOLESTR = LPCWSTR;
+
+/// The same, of bytes.
+#[derive(Debug)]
+pub struct LPCSTR(());
+
+/// The identifier of an interface.
+pub type REFIID = *const Guid;
 
 /// Other task memory: a pointer to `T`s that `CoTaskMemFree` frees.
 #[derive(Debug)]
@@ -121,6 +162,39 @@ unsafe impl Wire for LPSTR {
 }
 impl Return for LPSTR {}
 
+// SAFETY: the pointer that an `LPCWSTR` is.
+unsafe impl Wire for LPCWSTR {
+    type Raw = *const u16;
+    const WHAT: Option<What> = Some(What::String);
+}
+impl Return for LPCWSTR {}
+
+// SAFETY: the pointer that an `LPCSTR` is.
+unsafe impl Wire for LPCSTR {
+    type Raw = *const u8;
+    const WHAT: Option<What> = Some(What::String);
+}
+impl Return for LPCSTR {}
+
+macro_rules! text {
+    ($($type:ty),*) => {$(
+        impl Text for $type {}
+    )*};
+}
+
+text!(
+    LPWSTR,
+    LPSTR,
+    LPCWSTR,
+    LPCSTR,
+    *mut u16,
+    *mut u8,
+    *mut i8,
+    *const u16,
+    *const u8,
+    *const i8
+);
+
 // SAFETY: a pointer.
 unsafe impl<T> Wire for Block<T> {
     type Raw = *mut T;
@@ -135,6 +209,10 @@ unsafe impl Wire for HResult {
 impl Return for HResult {
     fn has_failed(result: &Self) -> bool {
         result.is_failure()
+    }
+
+    fn is_whole(result: &Self) -> bool {
+        *result == Self::S_OK
     }
 
     fn of_none() -> Self {
@@ -166,7 +244,7 @@ plain!(
     isize,
     f32,
     f64,
-    crate::com::Guid
+    Guid
 );
 
 // SAFETY: nothing is known of it.
@@ -184,26 +262,32 @@ unsafe impl Wire for IUnknown {
     const INTERFACE: Option<Interfacing> = Some(<Self as super::Interface>::description);
 }
 
-// SAFETY: a pointer, and one to an interface exactly where the target is one.
-unsafe impl<T: Wire> Wire for *mut T {
-    type Raw = *mut T::Raw;
-    const WHAT: Option<What> = match T::INTERFACE {
-        Some(_) => Some(What::Interface),
-        None => None,
-    };
-    const TARGET: Option<Interfacing> = T::INTERFACE;
-}
-impl<T: Wire> Return for *mut T {}
-impl<T: Wire> Variable for *mut T {
-    type Held = T;
+macro_rules! pointer {
+    ($($type:ty => $raw:ty, $address:expr;)*) => {$(
+        // SAFETY: a pointer, and one to an interface, or to a resource, exactly where the target is one.
+        unsafe impl<T: Wire> Wire for $type {
+            type Raw = $raw;
+            const WHAT: Option<What> = match T::INTERFACE {
+                Some(_) => Some(What::Interface),
+                None => None,
+            };
+            const TARGET: Option<Interfacing> = T::INTERFACE;
+            const ELEMENT: Option<What> = T::WHAT;
+        }
+        impl<T: Wire> Return for $type {}
+        impl<T: Wire> Pointer for $type {
+            type Held = T;
 
-    fn address(raw: *mut T::Raw) -> *mut T::Raw {
-        raw
-    }
+            fn address(raw: $raw) -> *mut T::Raw {
+                $address(raw)
+            }
+        }
+    )*};
 }
 
-// SAFETY: a pointer.
-unsafe impl<T: Wire> Wire for *const T {
-    type Raw = *const T::Raw;
+pointer! {
+    *mut T => *mut T::Raw, core::convert::identity;
+    *const T => *const T::Raw, <*const T::Raw>::cast_mut;
 }
-impl<T: Wire> Return for *const T {}
+
+impl<T: Wire> Variable for *mut T {}

@@ -85,7 +85,7 @@ fn many(bytes: &[u8]) -> usize {
 fn many_owned(bytes: &[u8]) -> usize {
     all(bytes)
         .map_while(Result::ok)
-        .map(|bstr| Bstr::try_from(bstr).expect("there is memory"))
+        .filter(|bstr| Bstr::try_from(*bstr).is_ok())
         .count()
 }
 

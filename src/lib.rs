@@ -16,7 +16,7 @@
 //! | collections in task memory | [`TaskAllocator`] |
 //! | parameters that keep COM's rules | [`In`], [`Out`], [`InOut`], of any [`Resource`] |
 //! | bytes as a SAFEARRAY, to and from a BSTR | [`ByteVector`] |
-//! | the same as raw pointers | [`raw`] for BSTRs, [`heap`] for blocks, [`array`] for SAFEARRAYs |
+//! | the same as raw pointers | [`raw`] for BSTRs, [`heap`] for blocks, [`mod@array`] for SAFEARRAYs |
 //! | lengths that say what they count | [`UnitLen`], [`ByteLen`] |
 //! | result codes, identifiers, vtables | [`HResult`], [`Guid`], [`com`] |
 //! | failing allocations, for tests | [`fault`] |

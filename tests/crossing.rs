@@ -15,6 +15,9 @@ mod arrays;
 mod buffers;
 #[path = "crossing/callees.rs"]
 mod callees;
+#[cfg(feature = "export")]
+#[path = "crossing/exported.rs"]
+mod exported;
 #[path = "crossing/failure.rs"]
 mod failure;
 #[path = "crossing/in_is_a_bstr.rs"]

@@ -76,6 +76,7 @@ const OTHERS: &[&str] = &[
     "audit::null_out_pointer",
     "crossing::callees",
     "crossing::counted",
+    "crossing::exported",
     "crossing::reports",
 ];
 

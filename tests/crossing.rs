@@ -17,6 +17,9 @@ mod buffers;
 mod callees;
 #[path = "crossing/demonstrated.rs"]
 mod demonstrated;
+#[cfg(feature = "export")]
+#[path = "crossing/exported.rs"]
+mod exported;
 #[path = "crossing/failure.rs"]
 mod failure;
 #[path = "crossing/in_is_a_bstr.rs"]

@@ -78,6 +78,7 @@ const OTHERS: &[&str] = &[
     "crossing::callees",
     "crossing::counted",
     "crossing::demonstrated",
+    "crossing::exported",
     "crossing::reports",
 ];
 

@@ -106,6 +106,23 @@ fn functions_of_c_have_their_own_names() {
     }
 }
 
+/// The program's own functions stay, whatever their names are.
+#[test]
+#[cfg(target_os = "linux")]
+fn functions_with_the_names_of_others_stay() {
+    let build = programs::build("named", cc::Language::Cxx, Library::Static, "export,audit");
+    let Some(program) = build else {
+        return;
+    };
+    let mut command = programs::command(program);
+    let output = tools::run(command.env("OLEMEM", "check"));
+    let said = text(&output.stderr);
+    for name in ["core::Browser::put_Title", "alloc::text", "start_thread"] {
+        let line = tools::line_with(&said, &format!("    {name}"));
+        assert!(line.contains(" at tests/c/audit/named.cpp:"), "{line}");
+    }
+}
+
 // ------------------------------------------------------------------------------------ signals
 
 /// All that end a process by default, but for the real-time ones and SIGKILL.

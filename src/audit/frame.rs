@@ -79,7 +79,7 @@ impl Frame {
         let is_ours = self.file.as_deref().is_some_and(|file| {
             file.starts_with(sources)
                 || is_header(file)
-                || (file.starts_with("src/") && name.contains("olemem"))
+                || (file.starts_with("src/") && file.ends_with(".rs") && name.contains("olemem"))
                 || (file.contains("/backtrace-0.") && file.contains("/src/"))
         });
         is_ours
@@ -128,16 +128,22 @@ impl Frame {
     /// Whether the program's own functions end above it.
     pub(super) fn is_runtime(&self) -> bool {
         let name = self.function.as_deref().unwrap_or("");
-        RUNTIME.contains(&name) || name.contains("__rust_begin_short_backtrace")
+        // A program may have such a name as well.
+        let is_systems = |file: &str| SYSTEM_SOURCES.iter().any(|part| file.contains(part));
+        (RUNTIME.contains(&name) && self.file.as_deref().is_none_or(is_systems))
+            || name.contains("__rust_begin_short_backtrace")
     }
 
     /// Whether it is the standard library's.
     pub(super) fn is_library(&self) -> bool {
         let name = self.function.as_deref().unwrap_or("");
-        let file = self.file.as_deref().unwrap_or("");
-        LIBRARY.iter().any(|prefix| name.starts_with(prefix))
-            || name.starts_with("<fn(")
-            || is_library(file)
+        match self.file.as_deref() {
+            // C++ may have a namespace of such a name.
+            Some(file) => is_library(file),
+            None => {
+                LIBRARY.iter().any(|prefix| name.starts_with(prefix)) || name.starts_with("<fn(")
+            }
+        }
     }
 
     fn is_unknown(&self) -> bool {
@@ -152,6 +158,9 @@ pub(super) fn is_mangled(symbol: &str) -> bool {
         .iter()
         .any(|prefix| symbol.starts_with(prefix))
 }
+
+/// Parts of the paths of the C library's sources, where it has their names.
+const SYSTEM_SOURCES: &[&str] = &["nptl/", "csu/", "sysdeps/"];
 
 /// Parts of the paths of sources that lie between a program and olemem.
 const LIBRARY_SOURCES: &[&str] = &[

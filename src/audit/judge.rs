@@ -220,11 +220,15 @@ impl Books {
             return;
         };
         let freed_at = self.sites.keep(at);
-        if self.session(entry.session).is_none() {
-            // SAFETY: its holder has freed it, and a session that is over has no quarantine.
-            return unsafe { self.release(key) };
+        if self.session(entry.session).is_some() {
+            self.freed(key, State::Quarantined, freed_at);
+        } else {
+            let session = self.effective(current());
+            if !self.adopt(key, session, freed_at) {
+                // SAFETY: its holder has freed it, and there is no quarantine for it.
+                return unsafe { self.release(key) };
+            }
         }
-        self.freed(key, State::Quarantined, freed_at);
         // SAFETY: its holder has freed it.
         unsafe { entry.shape().undress() };
         self.quarantine(key);

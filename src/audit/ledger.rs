@@ -109,6 +109,8 @@ pub(super) struct SessionBook {
     oldest: usize,
     newest: usize,
     quarantined: usize,
+    /// The newest that is larger than all of it, by the key; 0 if there is none.
+    large: usize,
 }
 
 /// All of it, behind one lock.
@@ -196,6 +198,7 @@ impl Books {
             oldest: 0,
             newest: 0,
             quarantined: 0,
+            large: 0,
         });
         Some(self.last_session)
     }
@@ -226,7 +229,7 @@ impl Books {
     /// Closes a session: what it holds back goes to the heap, what is live is its no more.
     pub(super) fn close(&mut self, id: SessionId) -> Option<SessionBook> {
         self.session(id)?;
-        self.drain(id, 0);
+        self.empty(id);
         self.crossed.end(id);
         self.objects.end(id);
         for entry in self.entries.values_mut() {

@@ -29,7 +29,7 @@ pub enum Backtrace {
     Full,
 }
 
-/// Frames kept of a stack; those of olemem's own included.
+/// Frames kept of a stack.
 const DEPTH: usize = 24;
 
 /// Frames that the unwinder is asked for where little is wanted, some of olemem's own included.
@@ -91,7 +91,13 @@ impl Stack {
             return stack;
         }
         if wanted == Backtrace::Full as u8 {
-            stack.unwind(0, DEPTH);
+            // What lies below the door is olemem's own, and much of it where nothing is optimised.
+            let door = entered.map_or(0, |entered| entered.address);
+            stack.unwind(door, DEPTH);
+            if stack.len == 0 {
+                // No unwinder that tells where frames are.
+                stack.unwind(0, DEPTH);
+            }
             return stack;
         }
         match entered {
@@ -123,16 +129,16 @@ impl Stack {
         });
     }
 
-    /// Adds what the unwinder finds, until there are so many frames above an address of the stack. It is no frame of
-    /// its own, for the unwinder takes as long for one of ours as for any other.
+    /// Adds what the unwinder finds above an address of the stack, up to so many frames. It is no frame of its own, for
+    /// the unwinder takes as long for one of ours as for any other.
     #[inline(always)]
     fn unwind(&mut self, address: usize, most: usize) {
-        let mut above = 0;
         let keep = |frame: &backtrace::Frame| {
-            self.frames[self.len] = !frame.ip().addr();
-            self.len += 1;
-            above += usize::from(frame.sp().addr() > address);
-            self.len < DEPTH && above < most
+            if address == 0 || frame.sp().addr() > address {
+                self.frames[self.len] = !frame.ip().addr();
+                self.len += 1;
+            }
+            self.len < most
         };
         // SAFETY: without its lock two threads must not resolve symbols at once, and tracing resolves none.
         unsafe { backtrace::trace_unsynchronized(keep) };

@@ -1,7 +1,7 @@
 //! R21: a block is freed once.
 
 use crate::support::{assert_kept, assert_told, byte_len, free, free_task, string, task, watched};
-use olemem::audit::{Kind, Session};
+use olemem::audit::{Backtrace, Kind, Session};
 
 const BSTR: &str = "\
 error[double-free]: a BSTR that was freed before is freed again
@@ -209,4 +209,37 @@ fn is_not_told_of_a_block_from_before_that_left_the_quarantine() {
     free(text);
     free(text);
     session.finish().assert_kinds([Kind::ForeignFree]);
+}
+
+/// A string of a session that is over is held back by the one that it is freed in.
+#[test]
+fn broken_with_a_block_of_an_earlier_session() {
+    let first = Session::options().backtrace(Backtrace::Off).begin();
+    let (text, other) = (string("Ready"), string("Ready"));
+    first.finish().assert_kinds([Kind::Leak; 2]);
+    let session = Session::options().backtrace(Backtrace::Off).begin();
+    free(text);
+    free(text);
+    free(other);
+    assert_eq!(byte_len(other), 0);
+    let report = session.finish();
+    report.assert_kinds([Kind::DoubleFree, Kind::UseAfterFree]);
+    assert_eq!(report.counts().live, 0);
+}
+
+/// One that is larger than all of the quarantine is kept until another one is freed.
+#[test]
+fn broken_with_a_block_that_is_larger_than_the_quarantine() {
+    let options = Session::options().backtrace(Backtrace::Off);
+    let session = options.quarantine(1024).begin();
+    let [first, second] = [600, 700].map(|units| string(&"x".repeat(units)));
+    free(first);
+    free(first);
+    let small = string("small");
+    free(small);
+    free(small);
+    free(second);
+    assert_eq!(byte_len(second), 0);
+    let report = session.finish();
+    report.assert_kinds([Kind::DoubleFree, Kind::DoubleFree, Kind::UseAfterFree]);
 }

@@ -363,3 +363,25 @@ fn mistaken(backtrace: Backtrace) {
     let expected: Vec<_> = lines.iter().map(|line| ("sites.rs", *line)).collect();
     assert_eq!(told, expected);
 }
+
+/// However many frames of olemem's and of the standard library's lie between, in a test that is not optimised.
+#[test]
+#[cfg(not(miri))]
+fn of_what_is_collected() {
+    let session = Session::begin();
+    let line = line!() + 2;
+    let lost = [
+        "xyz".chars().collect::<Bstr>(),
+        "xyz".encode_utf16().collect::<Bstr>(),
+        ["x", "yz"].into_iter().collect::<Bstr>(),
+    ];
+    let lost = lost.map(Bstr::into_raw);
+    let report = session.finish();
+    report.assert_kinds([Kind::Leak; 3]);
+    for (index, violation) in report.violations().iter().enumerate() {
+        let index = u32::try_from(index).expect("three");
+        let (file, at) = innermost(&violation.allocated_at);
+        assert_eq!((file, at), ("sites.rs", line + index));
+    }
+    lost.map(|text| free(text.cast_mut()));
+}

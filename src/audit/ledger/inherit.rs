@@ -12,7 +12,7 @@ impl Books {
             book.failures.clear();
             book.dropped = 0;
             // What was freed is the parent's to judge; here it stays where it is.
-            (book.oldest, book.newest, book.quarantined) = (0, 0, 0);
+            (book.oldest, book.newest, book.quarantined, book.large) = (0, 0, 0, 0);
         }
         for entry in self.entries.values_mut() {
             if entry.state == State::Quarantined {

@@ -163,17 +163,18 @@ impl Judged {
         T::Held: Pointer,
     {
         let slot = T::address(value).cast::<*mut c_void>();
-        match <T::Held as Pointer>::Held::WHAT {
-            Some(what)
-                if !count.is_null()
-                    && let Some(count) = self.counted(count) =>
-            {
-                let parameter = parameter(what, name);
-                // SAFETY: the caller's promise; the number is ours.
-                unsafe { self.crossing.output_array(parameter, slot, count) };
-            }
+        let what = <T::Held as Pointer>::Held::WHAT.filter(|_| !count.is_null());
+        if let Some(what) = what
+            && let Some(count) = self.counted(count)
+        {
+            // SAFETY: the caller's promise; the number is ours.
+            unsafe {
+                self.crossing
+                    .output_array(parameter(what, name), slot, count)
+            };
+        } else {
             // SAFETY: the caller's promise.
-            _ => unsafe { self.crossing.output(Parameter::block(name), slot) },
+            unsafe { self.crossing.output(Parameter::block(name), slot) };
         }
         value
     }

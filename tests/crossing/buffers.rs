@@ -1,6 +1,6 @@
 //! R31: a buffer that the caller sizes is written within its size.
 
-use crate::support::{assert_kept, assert_told, judged, load, store};
+use crate::support::{assert_kept, assert_told, free_task, judged, load, store};
 use olemem::Bstr;
 use olemem::audit::Report;
 
@@ -118,5 +118,25 @@ fn broken_by_a_callee_that_panics() {
     assert_beyond(
         &report,
         "1 behind the caller's buffer was overwritten, by 0x07",
+    );
+}
+
+/// It is not the callee's to free.
+#[test]
+fn broken_by_a_free() {
+    let report = judged(|audit| {
+        let mut buffer = [0x2E_u16; SIZE];
+        audit
+            .call("IBrowser::GetTitle")
+            .buffer("buffer", &mut buffer)
+            .invoke(|buffer| free_task(buffer.cast()));
+    });
+    assert_told(
+        &report,
+        "\
+error[foreign-free]: a pointer to no block, or to one freed long before, is freed as task memory
+  call IBrowser::GetTitle
+  rule: R20
+  help: free only what SysAllocString*, CoTaskMemAlloc or IMalloc::Alloc gave; memory from elsewhere goes back there",
     );
 }

@@ -176,7 +176,8 @@ pub(super) const R31: Guide = Guide {
     statement: "A buffer that is [out, size_is(n)] is the caller's. The callee writes no further than n and does \
                 not free it.",
     check: Check::Call,
-    how: "The callee is given a copy of the buffer that stands among guard bytes.",
+    how: "The callee is given a copy of the buffer that stands among guard bytes. That it is freed is told as of any \
+          memory that olemem does not know, with the call: foreign-free.",
     broken: r#"HRESULT ReadTitle(Browser *self, ULONG size, WCHAR *buffer)
 {
     ULONG at = 0;

@@ -405,7 +405,8 @@ fn tell_gone(
     let Some(object) = books.objects.get(id) else {
         return;
     };
-    if object.is_owed() || core::mem::replace(&mut object.is_blamed, true) {
+    let is_open = |call| books.crossed.open(call).is_some();
+    if object.is_owed(is_open) || core::mem::replace(&mut object.is_blamed, true) {
         return;
     }
     let session = object.session;

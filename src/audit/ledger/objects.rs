@@ -182,9 +182,9 @@ impl Object {
         Some(debt.at)
     }
 
-    /// Whether a verdict is to come on what was released.
-    pub(crate) fn is_owed(&self) -> bool {
-        !self.debts.is_empty()
+    /// Whether a verdict is to come on what was released: by one of the calls that are under way.
+    pub(crate) fn is_owed(&self, is_open: impl Fn(CrossingId) -> bool) -> bool {
+        !self.debts.is_empty() && self.raised.iter().any(|(call, _)| is_open(*call))
     }
 
     /// Pays the debts of somebody with references that may have been its own all the time: those that the program holds

@@ -9,7 +9,8 @@ use core::ptr::{self, NonNull};
 use super::current::{crossing, current};
 use super::judge::of_call;
 use super::ledger::{
-    Books, Call, Deed, Detail, Holding, Object, ObjectId, Record, SessionId, Suspicion, books,
+    Books, Call, Deed, Detail, Holding, Object, ObjectId, Party, Record, SessionId, Suspicion,
+    books,
 };
 use super::rules::{Kind, Rule};
 use super::site::{Site, Stack};
@@ -441,9 +442,10 @@ fn added(books: &mut Books, at: &Stack) -> Holding {
 
 impl Suspicion {
     /// A pointer was handed out without a reference.
-    pub(super) fn not_added(call: Call, at: Site) -> Self {
+    pub(super) fn not_added(by: Party, call: Call, at: Site) -> Self {
         let kind = Kind::InterfaceNotAddrefed;
         Self {
+            by,
             kind,
             rules: kind.rules(),
             call,
@@ -453,8 +455,9 @@ impl Suspicion {
     }
 
     /// A reference was released that the call had not added.
-    pub(super) fn released(call: Call, rule: u8, at: Site) -> Self {
+    pub(super) fn released(by: Party, call: Call, rule: u8, at: Site) -> Self {
         Self {
+            by,
             kind: Kind::InterfaceOverReleased,
             rules: Rule::only(rule),
             call,

@@ -9,7 +9,8 @@ use core::ptr::{self, NonNull};
 use super::current::{crossing, current};
 use super::judge::of_call;
 use super::ledger::{
-    Books, Call, Deed, Detail, Holding, Object, ObjectId, Record, SessionId, Suspicion, books,
+    Books, Call, Deed, Detail, Holding, Object, ObjectId, Party, Record, SessionId, Suspicion,
+    books,
 };
 use super::rules::{Kind, Rule, Severity};
 use super::site::{Site, Stack};
@@ -452,7 +453,8 @@ fn tell_gone(
     let Some(object) = books.objects.get(id) else {
         return;
     };
-    if object.is_owed() || core::mem::replace(&mut object.is_blamed, true) {
+    let is_open = |call| books.crossed.open(call).is_some();
+    if object.is_owed(is_open) || core::mem::replace(&mut object.is_blamed, true) {
         return;
     }
     let session = object.session;
@@ -488,9 +490,10 @@ fn added(books: &mut Books, at: &Stack) -> Holding {
 
 impl Suspicion {
     /// A pointer was handed out without a reference.
-    pub(super) fn not_added(call: Call, at: Site) -> Self {
+    pub(super) fn not_added(by: Party, call: Call, at: Site) -> Self {
         let kind = Kind::InterfaceNotAddrefed;
         Self {
+            by,
             kind,
             rules: kind.rules(),
             call,
@@ -500,8 +503,9 @@ impl Suspicion {
     }
 
     /// A reference was released that the call had not added.
-    pub(super) fn released(call: Call, rule: u8, at: Site) -> Self {
+    pub(super) fn released(by: Party, call: Call, rule: u8, at: Site) -> Self {
         Self {
+            by,
             kind: Kind::InterfaceOverReleased,
             rules: Rule::only(rule),
             call,

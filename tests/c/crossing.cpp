@@ -403,12 +403,16 @@ void interface_called_when_gone() {
     CHECK(sink->QueryInterface(IID_IMalloc, nullptr) == E_POINTER);
     CHECK(sink->OnDone() == S_OK);
     CHECK(sink->Release() == 0);
-    CHECK(destroyed == 0);
+    CHECK(destroyed == 1);
     CHECK(sink->OnDone() == E_UNEXPECTED);
 }
 
 void nothing() {
     const bstr text(u"Ready");
+    /* An object like any other. */
+    ISink *const sink = new Sink;
+    CHECK(sink->OnDone() == S_OK && sink->Release() == 0);
+    CHECK(calls == 1 && destroyed == 1);
     CHECK(olemem::call("IBrowser::put_Text", &browser).invoke([&](auto &call) {
         return put_text(call.in("text", text));
     }) == S_OK);
@@ -475,7 +479,8 @@ void thrown() {
 /* A counting object of C++ as a parameter, by either of its interfaces. */
 void counted() {
     Sink *const sink = new Sink;
-    IOther *found = sink;
+    IOther *found = nullptr;
+    CHECK(sink->QueryInterface(&found) == S_OK && found == sink && sink->Release() == 1);
     olemem::call("ISited::put_Site", &browser).invoke([&](auto &call) {
         return put_site(call.in_interface("site", static_cast<ISink *>(sink)));
     });
@@ -545,7 +550,7 @@ int main(int count, char **arguments) {
     }
 #define CASE(name) JUDGED(name);
     ALL_CASES(CASE)
-    CHECK(calls == 1 && destroyed == 1);
+    CHECK(calls == 2 && destroyed == 2);
     JUDGED(macros);
     JUDGED(counted);
     JUDGED(temporaries);

@@ -422,6 +422,21 @@ fn broken_by_a_release_that_another_call_would_be_blamed_for() {
     );
 }
 
+/// A release that was right, and another object's that was not.
+#[test]
+fn broken_by_another_than_the_one_that_may_have_been_right() {
+    assert_told(
+        &judged(|audit| {
+            let site = CountingObject::unknown();
+            let own = add_ref(lent(&site));
+            audit.call("IOther::Unadvise").invoke(|| release(own));
+            audit.call("ISited::Finish").invoke(|| release(own));
+            assert_eq!(site.references(), 1);
+        }),
+        OF_FINISH,
+    );
+}
+
 fn released(audit: &Session, site: &CountingObject, callee: impl FnOnce(Pointer)) {
     lent_to(audit, "ISited::SetSite", site, callee);
 }

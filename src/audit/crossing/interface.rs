@@ -203,11 +203,8 @@ impl Crossing {
             }
             Direction::InOut { before, .. } => {
                 let value = current(direction);
-                if !failed || value == before {
-                    return;
-                }
                 // NULL needs no cleaning up (R17): should the old one never be released it is a leak.
-                if value.is_null() {
+                if !failed || value == before || value.is_null() {
                     return;
                 }
                 let id = self.id;
@@ -232,7 +229,7 @@ impl Crossing {
                 let (id, call) = (object.id, self.call(Some(declared.name)));
                 let at = books.sites.keep(&Stack::here());
                 if let Some(object) = books.objects.get(id) {
-                    object.suspicion = Some(Suspicion::not_added(call, at));
+                    object.suspicion = Some(Suspicion::not_added(self.party, call, at));
                 }
             }
         }
@@ -283,16 +280,16 @@ impl Crossing {
             _ => 0,
         };
         let suspicion = match (handed, given) {
-            (Some(call), _) => Suspicion::not_added(call, at),
-            (None, Some((call, rule))) => Suspicion::released(call, rule, at),
-            (None, None) => Suspicion::released(self.call(None), 44, at),
+            (Some(call), _) => Suspicion::not_added(self.party, call, at),
+            (None, Some((call, rule))) => Suspicion::released(self.party, call, rule, at),
+            (None, None) => Suspicion::released(self.party, self.call(None), 44, at),
         };
         if object.pays(self.party, certain) {
             object.suspicion = Some(suspicion);
             return;
         }
         object.put_back(self.party);
-        let found = object.suspicion.take();
+        let found = object.suspected(self.party);
         if !object.is_blamed {
             let words = "the callee released an interface pointer without a reference of its own";
             let found = found.unwrap_or(match suspicion.kind {

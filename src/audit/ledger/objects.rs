@@ -60,6 +60,8 @@ struct Debt {
 /// What will be told should a reference be missing one day: it may have been right, and nobody can know yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Suspicion {
+    /// Whose doing it was.
+    pub(crate) by: Party,
     pub(crate) kind: Kind,
     pub(crate) rules: &'static [Rule],
     pub(crate) call: Call,
@@ -81,8 +83,9 @@ pub(crate) struct Object {
     pub(crate) is_held: bool,
     held: Vec<Holding, System>,
     debts: Vec<Debt, System>,
-    /// References of the program's that it released while others held some: it may have been theirs.
+    /// References of the program's that it released while others held some: they may have been theirs.
     strays: u32,
+    /// What the calls that are under way added, less what they released and handed out.
     raised: Vec<(CrossingId, i32), System>,
 }
 
@@ -182,9 +185,9 @@ impl Object {
         Some(debt.at)
     }
 
-    /// Whether a verdict is to come on what was released.
-    pub(crate) fn is_owed(&self) -> bool {
-        !self.debts.is_empty()
+    /// Whether a verdict is to come on what was released: by one of the calls that are under way.
+    pub(crate) fn is_owed(&self, is_open: impl Fn(CrossingId) -> bool) -> bool {
+        !self.debts.is_empty() && self.raised.iter().any(|(call, _)| is_open(*call))
     }
 
     /// Pays the debts of somebody with references that may have been its own all the time: those that the program holds
@@ -238,6 +241,11 @@ impl Object {
         }
     }
 
+    /// Takes what one was suspected of.
+    pub(crate) fn suspected(&mut self, by: Party) -> Option<Suspicion> {
+        self.suspicion.take_if(|suspicion| suspicion.by == by)
+    }
+
     /// Whether a handle has a reference.
     pub(crate) fn has_handle(&self) -> bool {
         self.held.iter().any(|held| held.is_handles)
@@ -275,8 +283,8 @@ impl Object {
         }
     }
 
-    /// Somebody holds one less: one that came by no call, or the one that it got last. Who has none gets into debt, with the place of a release; but the
-    /// program takes another's.
+    /// Somebody holds one less: one that came by no call, or the one that it got last. Who has none gets into debt, with
+    /// the place of a release; but the program takes another's.
     fn gives(&mut self, by: Party, at: Option<Site>) -> Option<Holding> {
         let own = |held: &Holding| held.by == by && !held.is_handles;
         let last = self.held.iter().rposition(own);

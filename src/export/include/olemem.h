@@ -2781,6 +2781,9 @@ class counted : public Interface, public Others... {
         *object = found;
         return S_OK;
     }
+    template <typename T> HRESULT QueryInterface(T **object) {
+        return QueryInterface(olemem_uuidof<T>::iid(), reinterpret_cast<void **>(object));
+    }
     ULONG STDMETHODCALLTYPE AddRef() override { return count_->AddRef(); }
     ULONG STDMETHODCALLTYPE Release() override { return count_->Release(); }
 

@@ -108,6 +108,27 @@ fn kept_in_out() {
     }));
 }
 
+/// A callee that releases what it is given as [in,out] lets the caller's object go.
+#[test]
+fn kept_in_out_taken_away() {
+    struct Drops;
+    impl Methods for Drops {
+        fn swap_site(&self, site: *mut Any) -> HResult {
+            let_go(load(site));
+            store(site, std::ptr::null_mut());
+            OK
+        }
+    }
+    assert_kept(&judged(|_| {
+        let site = site(Good);
+        let browser = checked!(Drops);
+        let mut variable = site.object.cast();
+        assert_eq!(call!(browser, SwapSite, &raw mut variable), OK);
+        assert!(variable.is_null());
+        assert!(!site.is_alive());
+    }));
+}
+
 /// The same value stays in the variable.
 #[test]
 fn kept_in_out_unchanged() {

@@ -5,7 +5,7 @@ use core::ptr;
 use core::sync::atomic::Ordering;
 
 use super::Description;
-use super::object::{add_ref, behind, release, wrap};
+use super::object::{add_ref, behind, release, take_back, wrap};
 use super::registry::{Homes, Proxy, proxy};
 
 /// A pointer for the other side, with a reference of ours; none if the object is gone, or null.
@@ -28,8 +28,9 @@ impl Lent {
 
     /// The callee has released the reference.
     pub(super) fn forget(self) {
-        if let Some(proxy) = self.proxy() {
-            proxy.lent.fetch_sub(1, Ordering::Relaxed);
+        if !self.identity.is_null() {
+            // SAFETY: it was lent, and is forgotten once.
+            unsafe { take_back(self.identity) };
         }
     }
 }
@@ -92,11 +93,11 @@ pub(super) unsafe fn lend(
 ///
 /// * It is given back once.
 pub(super) unsafe fn give_back(lent: Lent) {
-    lent.forget();
     if lent.is_counted {
         // SAFETY: the reference was added when it was lent.
         unsafe { release(lent.pointer) };
     }
+    lent.forget();
 }
 
 /// Puts in place of what a method handed out what the caller gets for it: a pointer of its own side, with a reference.

@@ -26,10 +26,11 @@ use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 
 use super::judged::query;
-use super::registry::{Facet, Homes, Proxy, proxy, registry};
+use super::registry::{Facet, Homes, Proxy, Registry, proxy, registry};
 use super::{Beyond, Description, Interface, types::IUnknown};
 use crate::audit::{COUNTED, CountingObject, bury, outside};
 use crate::com::{Guid, HResult, IID_UNKNOWN, Object, UnknownVtbl};
+use crate::task::lock::Guard;
 
 /// Adds a reference, as the one whose call is under way.
 ///
@@ -244,25 +245,56 @@ unsafe fn facet(
 ///
 /// * `identity` is an identity whose memory is there.
 pub(super) unsafe fn release_proxy(identity: *mut c_void) -> u32 {
-    let mut registry = registry();
+    let registry = registry();
     // SAFETY: the caller's promise.
     let left = unsafe { CountingObject::<UnknownVtbl>::take(identity) };
     // SAFETY: as above; with the last reference the memory is held.
     let proxy = unsafe { proxy(identity) };
-    let last = proxy.filter(|proxy| {
-        left == 0
-            && !proxy.real().is_null()
-            && !proxy.is_unheld()
-            && proxy.lent.load(Ordering::Relaxed) == 0
-    });
-    let Some(proxy) = last else {
+    let is_lent = proxy.is_some_and(|proxy| proxy.lent.load(Ordering::Relaxed) != 0);
+    // Whoever lent it will see to it.
+    if left == 0 && !is_lent {
+        // SAFETY: the caller's promise; there is no reference, and the memory is held.
+        unsafe { let_go(registry, identity) };
+    }
+    left
+}
+
+/// What was lent to a call is so no more. The callee may have released the last reference.
+///
+/// # Safety
+///
+/// * `identity` is an identity, lent by [`lend`](super::lend::lend).
+pub(super) unsafe fn take_back(identity: *mut c_void) {
+    let registry = registry();
+    // SAFETY: the memory of a proxy is there while something of it is lent.
+    let Some(proxy) = (unsafe { proxy(identity) }) else {
+        return;
+    };
+    let is_last = proxy.lent.fetch_sub(1, Ordering::Relaxed) == 1;
+    // SAFETY: as above.
+    let references = unsafe { CountingObject::<UnknownVtbl>::count(identity) };
+    if is_last && references == 0 {
+        // SAFETY: as above; whoever released the last reference left the memory held.
+        unsafe { let_go(registry, identity) };
+    }
+}
+
+/// Lets the real object of a proxy go that has no reference.
+///
+/// # Safety
+///
+/// * `identity` is an identity whose memory is held.
+unsafe fn let_go(mut registry: Guard<'static, Registry>, identity: *mut c_void) {
+    // SAFETY: the caller's promise.
+    let proxy = unsafe { proxy(identity) };
+    let Some(proxy) = proxy.filter(|proxy| !proxy.real().is_null() && !proxy.is_unheld()) else {
         let is_unheld = proxy.is_some_and(Proxy::is_unheld);
         drop(registry);
-        if left == 0 && !is_unheld {
+        if !is_unheld {
             // SAFETY: the memory is there until this is said.
             unsafe { CountingObject::<UnknownVtbl>::done(identity) };
         }
-        return left;
+        return;
     };
     // Without memory for the list the real object is leaked, which is told of it.
     let references = proxy.let_go().unwrap_or(Vec::new_in(System));
@@ -283,7 +315,6 @@ pub(super) unsafe fn release_proxy(identity: *mut c_void) -> u32 {
         // SAFETY: the memory of an unheld proxy is kept.
         unsafe { end(identity, turn) };
     }
-    left
 }
 
 /// The real object of a proxy is gone, unless somebody has asked for a reference since that turn.

@@ -383,5 +383,5 @@ fn of_what_is_collected() {
         let (file, at) = innermost(&violation.allocated_at);
         assert_eq!((file, at), ("sites.rs", line + index));
     }
-    lost.map(|text| free(text.cast_mut()));
+    lost.into_iter().for_each(|text| free(text.cast_mut()));
 }

@@ -115,7 +115,7 @@ fn kept_in_out_taken_away() {
     impl Methods for Drops {
         fn swap_site(&self, site: *mut Any) -> HResult {
             let_go(load(site));
-            store(site, std::ptr::null_mut());
+            store(site, ptr::null_mut());
             OK
         }
     }

@@ -280,7 +280,7 @@ pub unsafe fn from_bstr(bstr: *const u16) -> *mut SafeArray {
 /// Any array of one dimension whose elements are one byte will do, [`VarType::I1`] as well: it is by the size that Wine goes. The array
 /// may be locked, by the caller for instance; it is only read.
 ///
-/// *Ownership:* the caller frees it with [`raw::free`](crate::raw::free); the array stays whose it is. Source: `BstrFromVector`,
+/// *Ownership:* the caller frees it with [`raw::free`]; the array stays whose it is. Source: `BstrFromVector`,
 /// `semantics.md` 2.13.
 ///
 /// # Errors

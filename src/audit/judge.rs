@@ -224,7 +224,8 @@ impl Books {
             // SAFETY: its holder has freed it, and a session that is over has no quarantine.
             return unsafe { self.release(key) };
         }
-        self.freed(key, State::Quarantined, freed_at);
+        // SAFETY: its holder has freed it, and it is undressed below.
+        unsafe { self.freed(key, State::Quarantined, freed_at) };
         // SAFETY: its holder has freed it.
         unsafe { entry.shape().undress() };
         self.quarantine(key);

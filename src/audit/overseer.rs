@@ -191,7 +191,8 @@ impl Overseer for Audit {
                 } else if books.get(key).is_some() {
                     books.inspect(key, Deed::Free, true, &at);
                     let freed_at = books.sites.keep(&at);
-                    books.freed(key, State::Cached, freed_at);
+                    // SAFETY: its holder has freed it, and the cache leaves the contents.
+                    unsafe { books.freed(key, State::Cached, freed_at) };
                 }
             }
             BstrEvent::Reused { bstr, .. } => {
@@ -271,55 +272,50 @@ impl Overseer for Audit {
         if books.tell_planted(source.addr(), Deed::Copy, &at) {
             return 0;
         }
-        let mut is_told = false;
-        // The usual case first, for the other question may take long.
-        let plain = books.plain_size(source.addr());
-        let place = match plain {
-            Some(_) => Place::Plain,
-            None => books.inside(source.addr()),
+        let Some(reach) = Reach::of(&books, source.addr()) else {
+            return bytes;
         };
-        let (session, facts, there) = match place {
-            Place::Inside(key, offset) => {
-                let Some(entry) = books.get(key) else {
-                    return bytes;
-                };
-                if !entry.is_live() {
-                    books.refuse(key, Deed::Copy, &at);
-                    return 0;
-                }
-                if entry.len.is_some() && offset == HEADER.cast_signed() {
-                    // As a string its length was looked at where that was read.
-                    is_told = entry.is_prefix_told;
-                }
-                let end = entry.shape().own_end().cast_signed();
-                let there = if offset < 0 { 0 } else { (end - offset).max(0) };
-                (entry.session, Some(facts(&entry)), there.unsigned_abs())
-            }
-            Place::Plain => (0, None, plain.unwrap_or(bytes)),
-            Place::PlainInside(..) => {
-                let Some(found) = innermost::containing(source.addr()) else {
-                    return bytes;
-                };
-                (0, None, found.start + found.size - source.addr())
-            }
-            _ => return bytes,
-        };
-        if bytes <= there || is_told {
-            return bytes.min(there);
+        if let Some(key) = reach.gone() {
+            books.refuse(key, Deed::Copy, &at);
+            return 0;
         }
-        let record = Record::new(
-            Kind::SourceOverRead,
-            Deed::Copy,
-            Detail::Short {
-                wanted: bytes,
-                there,
-            },
-            facts,
-        );
-        if books.tell(session, record, &at) {
-            there
+        if bytes <= reach.there || reach.is_told() {
+            return bytes.min(reach.there);
+        }
+        let detail = Detail::Short {
+            wanted: bytes,
+            there: reach.there,
+        };
+        if reach.tell_over_read(&mut books, detail, &at) {
+            reach.there
         } else {
             bytes
+        }
+    }
+
+    fn may_scan(&self, source: *const u8) -> Option<usize> {
+        let at = Stack::here();
+        let mut books = books();
+        if books.tell_planted(source.addr(), Deed::Copy, &at) {
+            return Some(0);
+        }
+        let reach = Reach::of(&books, source.addr())?;
+        if let Some(key) = reach.gone() {
+            books.refuse(key, Deed::Copy, &at);
+        }
+        Some(reach.there)
+    }
+
+    fn unterminated(&self, source: *const u8) -> bool {
+        let at = Stack::here();
+        let mut books = books();
+        match Reach::of(&books, source.addr()) {
+            Some(reach) if reach.gone().is_none() => {
+                let words = "no zero ends a text that was to be read from {block}";
+                reach.tell_over_read(&mut books, Detail::Words(words), &at)
+            }
+            // That was told when it was asked for.
+            _ => true,
         }
     }
 
@@ -350,8 +346,10 @@ impl Overseer for Audit {
 
     fn filled(&self, block: *mut u8) {
         let mut books = books();
-        // SAFETY: whoever tells of it has just written the string.
-        unsafe { books.remember(key(block.addr())) };
+        if let Some(entry) = books.get_mut(key(block.addr())) {
+            // SAFETY: whoever tells of it has just written the string, and nobody else knows of it.
+            unsafe { entry.remember() };
+        }
     }
 
     fn may_reuse(&self, block: *mut u8) -> bool {
@@ -439,6 +437,72 @@ impl Overseer for Audit {
         let mut books = books();
         let session = books.effective(current());
         books.is_to_fail(session, size, family, &at)
+    }
+}
+
+/// The block that a source lies in, and how far that goes from there.
+struct Reach {
+    /// The block's key and what is known of it, if it is audited.
+    audited: Option<(usize, Entry)>,
+    /// Bytes from its start.
+    offset: isize,
+    /// Bytes that may be read; none of a freed block.
+    there: usize,
+}
+
+impl Reach {
+    /// `None` if it lies in no block.
+    fn of(books: &Books, source: usize) -> Option<Self> {
+        let plain = |there| Self {
+            audited: None,
+            offset: 0,
+            there,
+        };
+        // The usual case first, for the other question may take long.
+        if let Some(there) = books.plain_size(source) {
+            return Some(plain(there));
+        }
+        match books.inside(source) {
+            Place::Inside(key, offset) => {
+                let entry = books.get(key)?;
+                let end = entry.shape().own_end().cast_signed();
+                let is_there = entry.is_live() && offset >= 0;
+                Some(Self {
+                    audited: Some((key, entry)),
+                    offset,
+                    there: if is_there {
+                        (end - offset).max(0).unsigned_abs()
+                    } else {
+                        0
+                    },
+                })
+            }
+            Place::PlainInside(..) => {
+                let found = innermost::containing(source)?;
+                Some(plain(found.start + found.size - source))
+            }
+            _ => None,
+        }
+    }
+
+    /// The key of the block, if that was freed.
+    fn gone(&self) -> Option<usize> {
+        let (key, _) = self.audited.filter(|(_, entry)| !entry.is_live())?;
+        Some(key)
+    }
+
+    /// Whether it is a string's text, and its length was looked at where that was read, and told.
+    fn is_told(&self) -> bool {
+        self.audited.is_some_and(|(_, entry)| {
+            entry.len.is_some() && self.offset == HEADER.cast_signed() && entry.is_prefix_told
+        })
+    }
+
+    /// Records that more is read than is there; `false` if that concerns nobody.
+    fn tell_over_read(&self, books: &mut Books, detail: Detail, at: &Stack) -> bool {
+        let entry = self.audited.as_ref().map(|(_, entry)| entry);
+        let record = Record::new(Kind::SourceOverRead, Deed::Copy, detail, entry.map(facts));
+        books.tell(entry.map_or(0, |entry| entry.session), record, at)
     }
 }
 

@@ -188,6 +188,12 @@ pub(crate) trait Overseer: Sync {
     /// `bytes` bytes are about to be copied from `source`: how many may be.
     fn may_copy(&self, source: *const u8, bytes: usize) -> usize;
 
+    /// A text that a zero ends is about to be read: how many bytes may be, if it lies in a block.
+    fn may_scan(&self, source: *const u8) -> Option<usize>;
+
+    /// No zero was among them. `false` if that concerns nobody.
+    fn unterminated(&self, source: *const u8) -> bool;
+
     /// Whether a live block of that family starts there, which is about to be replaced.
     fn accepts(&self, block: *mut u8, family: Family) -> bool;
 
@@ -379,6 +385,20 @@ pub(crate) fn copying(source: *const u8, bytes: usize) -> usize {
     }
     raise_bstr(&BstrEvent::Source { source, bytes });
     bytes
+}
+
+/// Tells the overseer that a text is about to be read that a zero ends, and how many bytes may be, if that is known.
+#[cold]
+#[inline(never)]
+pub(crate) fn scanning(source: *const u8) -> Option<usize> {
+    overseer()?.may_scan(source)
+}
+
+/// Tells the overseer that there was none among those. `false` if it goes on as if nobody watched.
+#[cold]
+#[inline(never)]
+pub(crate) fn is_unterminated_told(source: *const u8) -> bool {
+    overseer().is_some_and(|overseer| overseer.unterminated(source))
 }
 
 /// Tells the overseer that a function was given a null pointer where its result had to be stored.

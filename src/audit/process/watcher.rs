@@ -122,6 +122,14 @@ impl Overseer for Watcher {
         with(|| Audit.may_copy(source, bytes))
     }
 
+    fn may_scan(&self, source: *const u8) -> Option<usize> {
+        with(|| Audit.may_scan(source))
+    }
+
+    fn unterminated(&self, source: *const u8) -> bool {
+        with(|| Audit.unterminated(source))
+    }
+
     fn accepts(&self, block: *mut u8, family: Family) -> bool {
         with(|| Audit.accepts(block, family))
     }

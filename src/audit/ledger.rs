@@ -92,6 +92,8 @@ pub(super) struct SessionBook {
     pub(super) options: Options,
     pub(super) counts: Counts,
     pub(super) records: Vec<Record, System>,
+    /// Those that were looked at, to end the process at the first.
+    pub(super) looked_at: usize,
     /// Violations for which there was no memory.
     pub(super) dropped: u64,
     /// The plan of failures that its options have.
@@ -121,6 +123,8 @@ pub(super) struct Books {
     last_session: SessionId,
     /// Operations that sessions saw which are over.
     pub(super) seen: u64,
+    /// Violations that they found.
+    pub(super) found: u64,
     /// The seat, while there is anything to oversee.
     pub(super) listening: Option<Listening>,
     /// Who is told of a planned failure at once, in case that it is the last that is heard. The lock is held
@@ -166,6 +170,7 @@ impl Books {
             sites: Sites::new(),
             last_session: 0,
             seen: 0,
+            found: 0,
             listening: None,
             teller: None,
             crossed: Crossed::new(),
@@ -185,6 +190,7 @@ impl Books {
             options,
             counts: Counts::default(),
             records: Vec::new_in(System),
+            looked_at: 0,
             dropped: 0,
             faults: options.faults.map(Progress::new),
             failures: Vec::new_in(System),
@@ -234,6 +240,7 @@ impl Books {
         let index = self.sessions.iter().position(|book| book.id == id)?;
         let book = self.sessions.remove(index);
         self.seen += book.counts.operations;
+        self.found += book.records.len() as u64 + book.dropped;
         for other in &mut self.sessions {
             if other.outer == id {
                 other.outer = book.outer;

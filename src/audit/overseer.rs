@@ -18,10 +18,12 @@
 use super::current::{crossing, current, thread};
 use super::guard::{Guard, Shape, total};
 use super::judge::{Judgement, facts};
-use super::ledger::{Books, Deed, Detail, Entry, Place, Record, SessionId, State, books, key};
+use super::ledger::{
+    Books, Deed, Detail, Entry, Facts, Place, Record, SessionId, State, books, key,
+};
 use super::page;
 use super::rules::Kind;
-use super::site::Stack;
+use super::site::{Site, Stack};
 use crate::layout::HEADER;
 use crate::task::block::Family;
 use crate::task::heap::innermost;
@@ -128,9 +130,9 @@ impl Overseer for Audit {
         let mut books = books();
         if let Place::Start(key) = books.place(block, family)
             && let Some(entry) = books.get(key)
-            && entry.state == State::Cached
+            && entry.is_let_go
         {
-            // The cache lets go of it, which is no operation of the program's.
+            // By the cache, which is no operation of the program's.
             // SAFETY: what the cache lets go of is nobody's, and was in no quarantine.
             return unsafe { books.release(key) };
         }
@@ -187,7 +189,8 @@ impl Overseer for Audit {
                 books.count();
                 let key = books.key_at(bstr);
                 if again {
-                    books.refuse(key, Deed::Free, &at);
+                    let block = bstr.cast::<u8>().wrapping_sub(HEADER).cast_mut();
+                    refuse_cached(&mut books, key, block, &at);
                 } else if books.get(key).is_some() {
                     books.inspect(key, Deed::Free, true, &at);
                     let freed_at = books.sites.keep(&at);
@@ -357,14 +360,20 @@ impl Overseer for Audit {
         books.effective(current()) == 0 || books.get(key(block.addr())).is_some()
     }
 
-    fn refused_cached(&self, block: *mut u8, family: Family) {
+    fn leaves_cache(&self, block: *mut u8) {
+        let mut books = books();
+        let key = books.key_at(bstr_at(block));
+        if let Some(entry) = books.get_mut(key) {
+            entry.is_let_go = true;
+        }
+    }
+
+    fn refused_cached(&self, block: *mut u8) {
         let at = Stack::here();
         let mut books = books();
         books.count();
-        if !books.refuse(key(block.addr()), Deed::Free, &at) {
-            let record = Record::new(Kind::DoubleFree, Deed::Free, Detail::As(family), None);
-            books.tell(0, record, &at);
-        }
+        let key = books.key_at(bstr_at(block));
+        refuse_cached(&mut books, key, block, &at);
     }
 
     fn overlaps(&self, bstr: *const u16, source: *const u16) {
@@ -509,6 +518,29 @@ impl Reach {
 /// The address of the block that a BSTR would stand in.
 fn block_at(bstr: *const u16) -> usize {
     bstr.addr().wrapping_sub(HEADER)
+}
+
+/// The BSTR that would stand in a block.
+fn bstr_at(block: *mut u8) -> *const u16 {
+    block.wrapping_add(HEADER).cast()
+}
+
+/// Records that a BSTR that the cache keeps is freed again. Of one from before the session the size is known, unless a
+/// spy put room around it.
+fn refuse_cached(books: &mut Books, key: usize, block: *mut u8, at: &Stack) {
+    if books.refuse(key, Deed::Free, at) {
+        return;
+    }
+    let before = |size| Entry::new(&Shape::bare(block, size), Family::Bstr, Site::default());
+    let size = books.plain_size(block.addr());
+    let facts = size.map(|size| Facts::of_freed(&before(size)));
+    let record = Record::new(
+        Kind::DoubleFree,
+        Deed::Free,
+        Detail::As(Family::Bstr),
+        facts,
+    );
+    books.tell(0, record, at);
 }
 
 /// A new block of a session's; null if there is none, or no memory for its entry.

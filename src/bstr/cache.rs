@@ -138,8 +138,8 @@ pub fn set(model: Model) {
     switch_to(model);
     drop(aside);
     for kept in &blocks[..len] {
-        // SAFETY: it was in the cache, so it is live and nobody's.
-        unsafe { heap::release(kept.block, Family::Bstr) };
+        // SAFETY: it was in the cache, and nobody was told of it since.
+        unsafe { let_go(kept.block) };
     }
 }
 
@@ -196,8 +196,8 @@ pub(super) fn reuse(size: usize, len: ByteLen) -> *mut u8 {
     drop(aside);
     #[cfg(any(feature = "export", feature = "audit"))]
     if hook::overseer().is_some_and(|overseer| !overseer.may_reuse(block)) {
-        // SAFETY: it was in the cache until now, so it is live and nobody's.
-        unsafe { heap::release(block, Family::Bstr) };
+        // SAFETY: it was in the cache until now, and nobody was told of it.
+        unsafe { let_go(block) };
         return ptr::null_mut();
     }
     #[cfg(any(feature = "export", feature = "audit"))]
@@ -208,6 +208,20 @@ pub(super) fn reuse(size: usize, len: ByteLen) -> *mut u8 {
         });
     }
     block
+}
+
+/// Gives a block back that the cache does not keep any longer.
+///
+/// # Safety
+///
+/// * It was in the cache, so it is live and nobody's, and it has not been handed out since.
+unsafe fn let_go(block: *mut u8) {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = hook::overseer() {
+        overseer.leaves_cache(block);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { heap::release(block, Family::Bstr) };
 }
 
 /// Which of the blocks is handed out to a string that needs `size` bytes.
@@ -258,8 +272,8 @@ pub(super) unsafe fn free(bstr: *mut u16) {
                 tell_cached(bstr);
             }
             if !instead_of.is_null() {
-                // SAFETY: it was in the cache until now, so it is live and nobody's.
-                unsafe { heap::release(instead_of, Family::Bstr) };
+                // SAFETY: it was in the cache until now, and nobody was told of it.
+                unsafe { let_go(instead_of) };
             }
         }
         Fate::Again => tell_again(bstr),

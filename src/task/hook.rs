@@ -209,8 +209,11 @@ pub(crate) trait Overseer: Sync {
     /// Whether a block may come out of the cache for a new string: one that is not known would not be watched.
     fn may_reuse(&self, block: *mut u8) -> bool;
 
+    /// The cache does not keep a block any longer, and gives it back next: that is no free of the program's.
+    fn leaves_cache(&self, block: *mut u8);
+
     /// A BSTR in the cache is freed or reallocated once more, which was not done.
-    fn refused_cached(&self, block: *mut u8, family: Family);
+    fn refused_cached(&self, block: *mut u8);
 
     /// A reallocation's source lies in the string that it replaces.
     fn overlaps(&self, bstr: *const u16, source: *const u16);

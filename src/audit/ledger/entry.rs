@@ -50,6 +50,8 @@ pub(crate) struct Entry {
     pub(crate) strayed: usize,
     /// The pinned string that this one took the place of: its key, and its number.
     pub(crate) replaced: Option<(usize, u64)>,
+    /// The cache is about to give it back.
+    pub(crate) is_let_go: bool,
     /// Not to be reported as leaked.
     pub(crate) is_ignored: bool,
     /// A call was reported for it, and nothing that follows from that is.
@@ -90,6 +92,7 @@ impl Entry {
             pins: 0,
             strayed: 0,
             replaced: None,
+            is_let_go: false,
             is_ignored: false,
             is_blamed: false,
             is_refused: false,

@@ -5,9 +5,11 @@ use super::{Books, Entry, SessionId, State};
 impl Books {
     /// In the child of a fork: what there is belongs to the parent.
     pub(crate) fn inherit(&mut self) {
+        self.found = 0;
         for book in &mut self.sessions {
             book.inherited = book.counts;
             book.records.clear();
+            book.looked_at = 0;
             book.failures.clear();
             book.dropped = 0;
             // What was freed is the parent's to judge; here it stays where it is.

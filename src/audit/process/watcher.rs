@@ -2,19 +2,16 @@
 
 use core::cell::Cell;
 use std::process;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::{DELIVERED, NOTED, REPORTED, Watched, watched};
 use crate::audit::current::is_of_sweep;
-use crate::audit::ledger::books;
+use crate::audit::ledger::{SessionId, books};
 use crate::audit::overseer::Audit;
 use crate::audit::session;
 use crate::task::block::Family;
 use crate::task::hook::{BstrEvent, Overseer, Seat};
 use crate::units::ByteLen;
-
-/// Violations that `halt=first` has looked at.
-static SEEN: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     /// Whether this thread is looking at violations: what it does for that is not looked at.
@@ -25,18 +22,14 @@ thread_local! {
 #[cold]
 #[inline(never)]
 fn look(watched: &Watched) {
-    let seen = SEEN.load(Ordering::Relaxed);
-    let book = books()
-        .session(watched.session)
-        .map(|book| book.records.len());
-    if book.is_none_or(|found| found <= seen) {
+    let Some((session, seen)) = not_looked_at(watched) else {
         return;
-    }
+    };
     if LOOKS.try_with(|looks| looks.replace(true)) != Ok(false) {
         return;
     }
     // What follows may allocate by way of olemem.
-    if let Some(mut report) = session::so_far(watched.session, seen) {
+    if let Some(mut report) = session::so_far(session, seen) {
         let all = report.violations().len();
         if watched.suppress(&mut report) < all {
             // One thread's will do.
@@ -46,9 +39,23 @@ fn look(watched: &Watched) {
             }
             process::abort();
         }
-        SEEN.fetch_max(seen + all, Ordering::Relaxed);
+        if let Some(book) = books().session(session) {
+            book.looked_at = book.looked_at.max(seen + all);
+        }
     }
     let _ = LOOKS.try_with(|looks| looks.set(false));
+}
+
+/// A session with violations that were not looked at, and how many were. What a sweep makes fail is the sweep's to
+/// tell, whatever the program's other sessions find.
+fn not_looked_at(watched: &Watched) -> Option<(SessionId, usize)> {
+    let books = books();
+    let concerns = |id| id == watched.session || !is_of_sweep();
+    let book = books
+        .sessions
+        .iter()
+        .find(|book| book.records.len() > book.looked_at && concerns(book.id))?;
+    Some((book.id, book.looked_at))
 }
 
 /// The audit's seat in process mode.
@@ -63,9 +70,8 @@ pub(super) fn after() {
         return;
     };
     if NOTED.load(Ordering::Relaxed) != process::id() && !is_of_sweep() {
-        // A forked child that has to do with olemem. What its parent found is not in its books.
+        // A forked child that has to do with olemem.
         watched.note();
-        SEEN.store(0, Ordering::Relaxed);
     }
     if watched.settings.halts {
         look(watched);
@@ -150,8 +156,12 @@ impl Overseer for Watcher {
         Audit.may_reuse(block)
     }
 
-    fn refused_cached(&self, block: *mut u8, family: Family) {
-        with(|| Audit.refused_cached(block, family));
+    fn leaves_cache(&self, block: *mut u8) {
+        Audit.leaves_cache(block);
+    }
+
+    fn refused_cached(&self, block: *mut u8) {
+        with(|| Audit.refused_cached(block));
     }
 
     fn overlaps(&self, bstr: *const u16, source: *const u16) {

@@ -146,7 +146,8 @@ pub fn set(model: Model) {
 /// Switches the cache off without emptying it, as `SetOaNoCache` does: what is in it stays a live block
 /// that nobody is handed.
 ///
-/// A second free of such a string is then the heap's business, which frees the block. On Windows the
+/// A second free of such a string is then the heap's business, which frees the block; under the audit it is told
+/// as what it is, and not carried out. On Windows the
 /// function is best called before the first BSTR is made.
 pub fn disable() {
     let _ = mode::get();

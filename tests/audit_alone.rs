@@ -94,6 +94,75 @@ fn a_cached_string_is_freed_twice() {
     }
 }
 
+const TWICE: &str = "\
+error[double-free]: a BSTR that was freed before is freed again
+  block 1: BSTR, 8 bytes, \"text\"
+  rule: R21
+  help: free each block once; after handing ownership on, or freeing, set the variable to NULL
+";
+
+/// Where the cache was switched off it neither keeps the string nor gives it back: each free is the program's.
+#[test]
+fn a_string_in_a_cache_that_was_switched_off_is_freed_twice() {
+    let _alone = alone();
+    for model in [Model::Windows, Model::Adversarial] {
+        cache::set(model);
+        let report = watched(|| {
+            let text = string("text");
+            free(text);
+            cache::disable();
+            free(text);
+            free(text);
+            assert_eq!(byte_len(text), 0);
+        });
+        report.assert_kinds([Kind::DoubleFree, Kind::DoubleFree, Kind::UseAfterFree]);
+        assert!(report.to_string().starts_with(TWICE), "{report}");
+        cache::set(Model::Off);
+    }
+}
+
+/// What it gives back itself is no mistake of anybody's, whatever the reason.
+#[test]
+fn what_the_cache_gives_back_is_no_free_of_the_programs() {
+    let _alone = alone();
+    cache::set(Model::Windows);
+    let report = watched(|| {
+        // A bin is full, and the smallest makes room.
+        let texts: Vec<_> = (1..=7).map(|len| string(&"x".repeat(len))).collect();
+        texts.into_iter().for_each(free);
+        cache::set(Model::Windows);
+        free(string("text"));
+        cache::set(Model::Off);
+    });
+    report.assert_clean();
+}
+
+/// A string from before the session is in no book; that the cache has it already is known.
+#[test]
+fn a_string_from_before_is_cached_and_freed_twice() {
+    let _alone = alone();
+    for model in [Model::Windows, Model::Adversarial] {
+        cache::set(model);
+        let text = string("text");
+        let report = watched(|| {
+            free(text);
+            free(text);
+        });
+        cache::set(Model::Off);
+        report.assert_kinds([Kind::DoubleFree]);
+        assert!(
+            report.to_string().starts_with(
+                "\
+error[double-free]: a BSTR that was freed before is freed again
+  block from before: BSTR, 32 bytes
+  rule: R21
+"
+            ),
+            "{report}"
+        );
+    }
+}
+
 /// What the cache takes and hands out is an operation as any other.
 #[test]
 fn what_goes_by_the_cache_is_counted() {

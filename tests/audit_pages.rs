@@ -47,6 +47,28 @@ unsafe extern "C" {
     fn raise(signal: i32) -> i32;
 }
 
+/// Behind a source without a zero there is a page that may not be touched, and a freed one may not be touched at all.
+#[test]
+fn a_text_is_read_no_further_than_its_block() {
+    let report = watched(|| {
+        let block = heap::alloc(16, Family::Task).cast::<u16>();
+        // SAFETY: the block has so many bytes.
+        unsafe { block.cast::<[u16; 8]>().write([0x41; 8]) };
+        for bytes in [16, 0] {
+            // SAFETY: the audit says how far may be read.
+            let copy = unsafe { raw::alloc(block) };
+            // SAFETY: it was made just before.
+            assert_eq!(unsafe { raw::byte_len(copy) }.get(), bytes);
+            free(copy);
+            if bytes == 16 {
+                // SAFETY: it is the audit's to judge from now on.
+                unsafe { heap::free(block.cast(), Family::Task) };
+            }
+        }
+    });
+    report.assert_kinds([Kind::SourceOverRead, Kind::UseAfterFree]);
+}
+
 /// What a child does; it ends in the middle of it.
 fn trespass(deed: &str) {
     let _session = Session::options().guard(Guard::Page).begin();

@@ -9,6 +9,7 @@
 //! counts 12 5 4 0 1 18 96 120
 //! found overrun error free written 3 65
 //! block 7 bstr 18 string
+//! text 7400650078007400
 //! allocated 401136 401200
 //! freed
 //! at 401180
@@ -23,7 +24,7 @@
 use core::fmt::{self, Write};
 
 use super::frame;
-use super::ledger::{Books, Counts, Deed, Detail, Entry, SessionId, books_at_rest};
+use super::ledger::{Books, Counts, Deed, Detail, Facts, SessionId, books_at_rest};
 use super::site::Stack;
 use crate::task::block::Family;
 use crate::task::hook::Part;
@@ -175,10 +176,7 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
             }
         }
         if let Some(facts) = &record.block {
-            let form = form(facts.is_bstr, facts.part);
-            let family = name(FAMILIES, facts.family);
-            writeln!(out, "block {} {family} {} {form}", facts.id, facts.bytes)?;
-            write_stack(out, "allocated", &books.sites.get(facts.allocated_at))?;
+            write_block(out, "block", facts, books)?;
             if let Some(freed_at) = facts.freed_at {
                 write_stack(out, "freed", &books.sites.get(freed_at))?;
             }
@@ -187,16 +185,25 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
     }
     let mut result = Ok(());
     books.each_live(session, |entry| {
-        result = result.and_then(|()| write_live(out, books, entry));
+        let facts = Facts::of_live(entry);
+        result = result.and_then(|()| write_block(out, "live", &facts, books));
     });
     result
 }
 
-fn write_live(out: &mut Output, books: &Books, entry: &Entry) -> fmt::Result {
-    let form = form(entry.len.is_some(), entry.part);
-    let family = name(FAMILIES, entry.family);
-    writeln!(out, "live {} {family} {} {form}", entry.id, entry.bytes())?;
-    write_stack(out, "allocated", &books.sites.get(entry.allocated_at))
+/// A block, its text as far as it is remembered, and where it was allocated.
+fn write_block(out: &mut Output, what: &str, facts: &Facts, books: &Books) -> fmt::Result {
+    let form = form(facts.is_bstr, facts.part);
+    let family = name(FAMILIES, facts.family);
+    writeln!(out, "{what} {} {family} {} {form}", facts.id, facts.bytes)?;
+    if facts.previewed > 0 {
+        out.write_str("text ")?;
+        for byte in &facts.preview[..facts.previewed] {
+            write!(out, "{byte:02x}")?;
+        }
+        out.write_str("\n")?;
+    }
+    write_stack(out, "allocated", &books.sites.get(facts.allocated_at))
 }
 
 fn write_stack(out: &mut Output, what: &str, stack: &Stack) -> fmt::Result {

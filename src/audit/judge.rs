@@ -221,10 +221,12 @@ impl Books {
         };
         let freed_at = self.sites.keep(at);
         if self.session(entry.session).is_some() {
-            self.freed(key, State::Quarantined, freed_at);
+            // SAFETY: its holder has freed it, and it is undressed below.
+            unsafe { self.freed(key, State::Quarantined, freed_at) };
         } else {
             let session = self.effective(current());
-            if !self.adopt(key, session, freed_at) {
+            // SAFETY: as above.
+            if !unsafe { self.adopt(key, session, freed_at) } {
                 // SAFETY: its holder has freed it, and there is no quarantine for it.
                 return unsafe { self.release(key) };
             }

@@ -125,6 +125,8 @@ pub(super) struct Books {
     last_session: SessionId,
     /// Operations that sessions saw which are over.
     pub(super) seen: u64,
+    /// Violations that they found.
+    pub(super) found: u64,
     /// The seat, while there is anything to oversee.
     pub(super) listening: Option<Listening>,
     /// Who is told of a planned failure at once, in case that it is the last that is heard. The lock is held
@@ -170,6 +172,7 @@ impl Books {
             sites: Sites::new(),
             last_session: 0,
             seen: 0,
+            found: 0,
             listening: None,
             teller: None,
             crossed: Crossed::new(),
@@ -240,6 +243,7 @@ impl Books {
         let index = self.sessions.iter().position(|book| book.id == id)?;
         let book = self.sessions.remove(index);
         self.seen += book.counts.operations;
+        self.found += book.records.len() as u64 + book.dropped;
         for other in &mut self.sessions {
             if other.outer == id {
                 other.outer = book.outer;
@@ -403,22 +407,6 @@ impl Books {
         self.entries.insert(key, entry);
     }
 
-    /// Remembers how a BSTR's text begins, for stories about it: later it may be anybody's to write.
-    ///
-    /// # Safety
-    ///
-    /// * Whoever made the string has just written it, and nobody else knows of it.
-    pub(super) unsafe fn remember(&mut self, key: usize) {
-        if let Some(entry) = self.entries.get_mut(&key)
-            && let Some(len) = entry.len
-        {
-            let most = len.as_usize().min(PREVIEW);
-            let shape = entry.shape();
-            // SAFETY: the caller's promise. A new block's bytes are initialised.
-            entry.previewed = unsafe { shape.peek(HEADER, &mut entry.preview[..most]) };
-        }
-    }
-
     /// The holder's size of a block changed.
     pub(super) fn resized(&mut self, key: usize, size: usize) {
         let Some(entry) = self.entries.get_mut(&key) else {
@@ -434,10 +422,16 @@ impl Books {
     }
 
     /// A live block is freed: its session no longer counts it.
-    pub(super) fn freed(&mut self, key: usize, state: State, freed_at: Site) {
+    ///
+    /// # Safety
+    ///
+    /// * Its holder has freed it, and its contents are as that left them.
+    pub(super) unsafe fn freed(&mut self, key: usize, state: State, freed_at: Site) {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
+        // SAFETY: whoever frees a block does not write to it any more.
+        unsafe { entry.remember() };
         entry.state = state;
         entry.freed_at = freed_at;
         let (session, size) = (entry.session, entry.size);

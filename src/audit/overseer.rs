@@ -18,10 +18,12 @@
 use super::current::{crossing, current, thread};
 use super::guard::{Guard, Shape, total};
 use super::judge::{Judgement, facts};
-use super::ledger::{Books, Deed, Detail, Entry, Place, Record, SessionId, State, books, key};
+use super::ledger::{
+    Books, Deed, Detail, Entry, Facts, Place, Record, SessionId, State, books, key,
+};
 use super::page;
 use super::rules::Kind;
-use super::site::Stack;
+use super::site::{Site, Stack};
 use crate::layout::HEADER;
 use crate::task::block::Family;
 use crate::task::heap::innermost;
@@ -128,9 +130,9 @@ impl Overseer for Audit {
         let mut books = books();
         if let Place::Start(key) = books.place(block, family)
             && let Some(entry) = books.get(key)
-            && entry.state == State::Cached
+            && entry.is_let_go
         {
-            // The cache lets go of it, which is no operation of the program's.
+            // By the cache, which is no operation of the program's.
             // SAFETY: what the cache lets go of is nobody's, and was in no quarantine.
             return unsafe { books.release(key) };
         }
@@ -187,11 +189,13 @@ impl Overseer for Audit {
                 books.count();
                 let key = books.key_of(block_at(bstr));
                 if again {
-                    books.refuse(key, Deed::Free, &at);
+                    let block = bstr.cast::<u8>().wrapping_sub(HEADER).cast_mut();
+                    refuse_cached(&mut books, key, block, &at);
                 } else if books.get(key).is_some() {
                     books.inspect(key, Deed::Free, true, &at);
                     let freed_at = books.sites.keep(&at);
-                    books.freed(key, State::Cached, freed_at);
+                    // SAFETY: its holder has freed it, and the cache leaves the contents.
+                    unsafe { books.freed(key, State::Cached, freed_at) };
                 }
             }
             BstrEvent::Reused { bstr, .. } => {
@@ -271,55 +275,50 @@ impl Overseer for Audit {
         if books.tell_planted(source.addr(), Deed::Copy, &at) {
             return 0;
         }
-        let mut is_told = false;
-        // The usual case first, for the other question may take long.
-        let plain = books.plain_size(source.addr());
-        let place = match plain {
-            Some(_) => Place::Plain,
-            None => books.inside(source.addr()),
+        let Some(reach) = Reach::of(&books, source.addr()) else {
+            return bytes;
         };
-        let (session, facts, there) = match place {
-            Place::Inside(key, offset) => {
-                let Some(entry) = books.get(key) else {
-                    return bytes;
-                };
-                if !entry.is_live() {
-                    books.refuse(key, Deed::Copy, &at);
-                    return 0;
-                }
-                if entry.len.is_some() && offset == HEADER.cast_signed() {
-                    // As a string its length was looked at where that was read.
-                    is_told = entry.is_prefix_told;
-                }
-                let end = entry.shape().own_end().cast_signed();
-                let there = if offset < 0 { 0 } else { (end - offset).max(0) };
-                (entry.session, Some(facts(&entry)), there.unsigned_abs())
-            }
-            Place::Plain => (0, None, plain.unwrap_or(bytes)),
-            Place::PlainInside(..) => {
-                let Some(found) = innermost::containing(source.addr()) else {
-                    return bytes;
-                };
-                (0, None, found.start + found.size - source.addr())
-            }
-            _ => return bytes,
-        };
-        if bytes <= there || is_told {
-            return bytes.min(there);
+        if let Some(key) = reach.gone() {
+            books.refuse(key, Deed::Copy, &at);
+            return 0;
         }
-        let record = Record::new(
-            Kind::SourceOverRead,
-            Deed::Copy,
-            Detail::Short {
-                wanted: bytes,
-                there,
-            },
-            facts,
-        );
-        if books.tell(session, record, &at) {
-            there
+        if bytes <= reach.there || reach.is_told() {
+            return bytes.min(reach.there);
+        }
+        let detail = Detail::Short {
+            wanted: bytes,
+            there: reach.there,
+        };
+        if reach.tell_over_read(&mut books, detail, &at) {
+            reach.there
         } else {
             bytes
+        }
+    }
+
+    fn may_scan(&self, source: *const u8) -> Option<usize> {
+        let at = Stack::here();
+        let mut books = books();
+        if books.tell_planted(source.addr(), Deed::Copy, &at) {
+            return Some(0);
+        }
+        let reach = Reach::of(&books, source.addr())?;
+        if let Some(key) = reach.gone() {
+            books.refuse(key, Deed::Copy, &at);
+        }
+        Some(reach.there)
+    }
+
+    fn unterminated(&self, source: *const u8) -> bool {
+        let at = Stack::here();
+        let mut books = books();
+        match Reach::of(&books, source.addr()) {
+            Some(reach) if reach.gone().is_none() => {
+                let words = "no zero ends a text that was to be read from {block}";
+                reach.tell_over_read(&mut books, Detail::Words(words), &at)
+            }
+            // That was told when it was asked for.
+            _ => true,
         }
     }
 
@@ -350,8 +349,10 @@ impl Overseer for Audit {
 
     fn filled(&self, block: *mut u8) {
         let mut books = books();
-        // SAFETY: whoever tells of it has just written the string.
-        unsafe { books.remember(key(block.addr())) };
+        if let Some(entry) = books.get_mut(key(block.addr())) {
+            // SAFETY: whoever tells of it has just written the string, and nobody else knows of it.
+            unsafe { entry.remember() };
+        }
     }
 
     fn may_reuse(&self, block: *mut u8) -> bool {
@@ -359,14 +360,20 @@ impl Overseer for Audit {
         books.effective(current()) == 0 || books.get(key(block.addr())).is_some()
     }
 
-    fn refused_cached(&self, block: *mut u8, family: Family) {
+    fn leaves_cache(&self, block: *mut u8) {
+        let mut books = books();
+        let key = key(block.addr());
+        if let Some(entry) = books.get_mut(key) {
+            entry.is_let_go = true;
+        }
+    }
+
+    fn refused_cached(&self, block: *mut u8) {
         let at = Stack::here();
         let mut books = books();
         books.count();
-        if !books.refuse(key(block.addr()), Deed::Free, &at) {
-            let record = Record::new(Kind::DoubleFree, Deed::Free, Detail::As(family), None);
-            books.tell(0, record, &at);
-        }
+        let key = key(block.addr());
+        refuse_cached(&mut books, key, block, &at);
     }
 
     fn overlaps(&self, bstr: *const u16, source: *const u16) {
@@ -466,9 +473,93 @@ impl Overseer for Audit {
     }
 }
 
+/// The block that a source lies in, and how far that goes from there.
+struct Reach {
+    /// The block's key and what is known of it, if it is audited.
+    audited: Option<(usize, Entry)>,
+    /// Bytes from its start.
+    offset: isize,
+    /// Bytes that may be read; none of a freed block.
+    there: usize,
+}
+
+impl Reach {
+    /// `None` if it lies in no block.
+    fn of(books: &Books, source: usize) -> Option<Self> {
+        let plain = |there| Self {
+            audited: None,
+            offset: 0,
+            there,
+        };
+        // The usual case first, for the other question may take long.
+        if let Some(there) = books.plain_size(source) {
+            return Some(plain(there));
+        }
+        match books.inside(source) {
+            Place::Inside(key, offset) => {
+                let entry = books.get(key)?;
+                let end = entry.shape().own_end().cast_signed();
+                let is_there = entry.is_live() && offset >= 0;
+                Some(Self {
+                    audited: Some((key, entry)),
+                    offset,
+                    there: if is_there {
+                        (end - offset).max(0).unsigned_abs()
+                    } else {
+                        0
+                    },
+                })
+            }
+            Place::PlainInside(..) => {
+                let found = innermost::containing(source)?;
+                Some(plain(found.start + found.size - source))
+            }
+            _ => None,
+        }
+    }
+
+    /// The key of the block, if that was freed.
+    fn gone(&self) -> Option<usize> {
+        let (key, _) = self.audited.filter(|(_, entry)| !entry.is_live())?;
+        Some(key)
+    }
+
+    /// Whether it is a string's text, and its length was looked at where that was read, and told.
+    fn is_told(&self) -> bool {
+        self.audited.is_some_and(|(_, entry)| {
+            entry.len.is_some() && self.offset == HEADER.cast_signed() && entry.is_prefix_told
+        })
+    }
+
+    /// Records that more is read than is there; `false` if that concerns nobody.
+    fn tell_over_read(&self, books: &mut Books, detail: Detail, at: &Stack) -> bool {
+        let entry = self.audited.as_ref().map(|(_, entry)| entry);
+        let record = Record::new(Kind::SourceOverRead, Deed::Copy, detail, entry.map(facts));
+        books.tell(entry.map_or(0, |entry| entry.session), record, at)
+    }
+}
+
 /// The address of the block that a BSTR would stand in.
 fn block_at(bstr: *const u16) -> usize {
     bstr.addr().wrapping_sub(HEADER)
+}
+
+/// Records that a BSTR that the cache keeps is freed again. Of one from before the session the size is known, unless a
+/// spy put room around it.
+fn refuse_cached(books: &mut Books, key: usize, block: *mut u8, at: &Stack) {
+    if books.refuse(key, Deed::Free, at) {
+        return;
+    }
+    let before = |size| Entry::new(&Shape::bare(block, size), Family::Bstr, Site::default());
+    let size = books.plain_size(block.addr());
+    let facts = size.map(|size| Facts::of_freed(&before(size)));
+    let record = Record::new(
+        Kind::DoubleFree,
+        Deed::Free,
+        Detail::As(Family::Bstr),
+        facts,
+    );
+    books.tell(0, record, at);
 }
 
 /// A new block of a session's; null if there is none, or no memory for its entry.

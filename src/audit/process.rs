@@ -274,6 +274,19 @@ fn tell_open_sessions() {
 impl Watched {
     /// Makes the report, hands it on, and tells how many errors there are.
     fn report(&self) -> usize {
+        // Of sessions that are over; those that are open end with the process's own, and are in its report.
+        let elsewhere = books().found;
+        let errors = self.report_of_process();
+        if elsewhere > 0 {
+            self.say(&format!(
+                "olemem: {} in sessions of the program's own, which had reports of their own\n",
+                plural(elsewhere, "violation")
+            ));
+        }
+        errors
+    }
+
+    fn report_of_process(&self) -> usize {
         let Some(report) = session::end_of_process(self.session, reserve::room_for) else {
             return 0;
         };

@@ -53,8 +53,8 @@ pub struct Block {
     pub bytes: usize,
     /// What it is a part of, if olemem made it for something larger.
     pub part: Option<Part>,
-    /// The beginning of a BSTR's text as far as it was written, with escapes; nothing if it was freed, has an odd length
-    /// and so is no text, or is no BSTR.
+    /// The beginning of a BSTR's text as far as it was written, with escapes, as it was when it was handed over or freed, or
+    /// else when it was made; nothing if it has an odd length and so is no text, or is no BSTR.
     pub preview: Option<String>,
 }
 
@@ -161,6 +161,8 @@ fn preview(facts: &Facts) -> String {
     let mut text = String::new();
     for decoded in char::decode_utf16(units) {
         match decoded {
+            // What stands in double quotes has none to fear.
+            Ok('\'') => text.push('\''),
             Ok(c) => text.extend(c.escape_debug()),
             Err(lone) => text.push_str(&format!("\\u{{{:x}}}", lone.unpaired_surrogate())),
         }

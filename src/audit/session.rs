@@ -214,8 +214,11 @@ pub(super) fn close(id: SessionId) -> Option<Closed> {
     close_keeping(id, |found| found)
 }
 
+/// So many violations are kept if there is too little memory for all of them.
+const SOME: usize = 1024;
+
 /// Ends a session, and keeps as many of its violations as is said, the first ones.
-fn close_keeping(id: SessionId, most: impl FnOnce(usize) -> usize) -> Option<Closed> {
+fn close_keeping(id: SessionId, most: impl Fn(usize) -> usize) -> Option<Closed> {
     let mut books = books();
     let reads = books.session(id)?.options.reads_at_end;
     for key in books.live_in(id) {
@@ -260,7 +263,14 @@ fn close_keeping(id: SessionId, most: impl FnOnce(usize) -> usize) -> Option<Clo
     let outer = books.session(id).map_or(0, |book| book.outer);
     let mut book = books.close(id)?;
     let found = book.records.len();
-    book.records.truncate(most(found));
+    let mut kept = most(found);
+    if kept == 0 {
+        // The others take what is needed to tell some.
+        book.records.truncate(SOME);
+        book.records.shrink_to_fit();
+        kept = most(book.records.len());
+    }
+    book.records.truncate(kept);
     book.dropped += (found - book.records.len()) as u64;
     if current() == id {
         enter(outer);

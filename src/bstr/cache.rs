@@ -138,15 +138,16 @@ pub fn set(model: Model) {
     switch_to(model);
     drop(aside);
     for kept in &blocks[..len] {
-        // SAFETY: it was in the cache, so it is live and nobody's.
-        unsafe { heap::release(kept.block, Family::Bstr) };
+        // SAFETY: it was in the cache, and nobody was told of it since.
+        unsafe { let_go(kept.block) };
     }
 }
 
 /// Switches the cache off without emptying it, as `SetOaNoCache` does: what is in it stays a live block
 /// that nobody is handed.
 ///
-/// A second free of such a string is then the heap's business, which frees the block. On Windows the
+/// A second free of such a string is then the heap's business, which frees the block; under the audit it is told
+/// as what it is, and not carried out. On Windows the
 /// function is best called before the first BSTR is made.
 pub fn disable() {
     let _ = mode::get();
@@ -198,8 +199,8 @@ pub(super) fn reuse(size: usize, len: ByteLen) -> *mut u8 {
     heap::tail::open(block);
     #[cfg(any(feature = "export", feature = "audit"))]
     if hook::overseer().is_some_and(|overseer| !overseer.may_reuse(block)) {
-        // SAFETY: it was in the cache until now, so it is live and nobody's.
-        unsafe { heap::release(block, Family::Bstr) };
+        // SAFETY: it was in the cache until now, and nobody was told of it.
+        unsafe { let_go(block) };
         return ptr::null_mut();
     }
     #[cfg(any(feature = "export", feature = "audit"))]
@@ -210,6 +211,20 @@ pub(super) fn reuse(size: usize, len: ByteLen) -> *mut u8 {
         });
     }
     block
+}
+
+/// Gives a block back that the cache does not keep any longer.
+///
+/// # Safety
+///
+/// * It was in the cache, so it is live and nobody's, and it has not been handed out since.
+unsafe fn let_go(block: *mut u8) {
+    #[cfg(any(feature = "export", feature = "audit"))]
+    if let Some(overseer) = hook::overseer() {
+        overseer.leaves_cache(block);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { heap::release(block, Family::Bstr) };
 }
 
 /// Which of the blocks is handed out to a string that needs `size` bytes.
@@ -260,8 +275,8 @@ pub(super) unsafe fn free(bstr: *mut u16) {
                 tell_cached(bstr);
             }
             if !instead_of.is_null() {
-                // SAFETY: it was in the cache until now, so it is live and nobody's.
-                unsafe { heap::release(instead_of, Family::Bstr) };
+                // SAFETY: it was in the cache until now, and nobody was told of it.
+                unsafe { let_go(instead_of) };
             }
         }
         Fate::Again => tell_again(bstr),

@@ -35,8 +35,13 @@ pub unsafe fn concat(left: *const u16, right: *const u16) -> *mut u16 {
 unsafe fn concat_entered(left: *const u16, right: *const u16) -> *mut u16 {
     // SAFETY: the caller's promise is the precondition.
     let left_len = unsafe { raw::byte_len(left) };
-    // SAFETY: as above.
-    let right_len = unsafe { raw::byte_len(right) };
+    // One string twice is asked once: what is wrong with it is one mistake.
+    let right_len = if ptr::eq(left, right) {
+        left_len
+    } else {
+        // SAFETY: as above.
+        unsafe { raw::byte_len(right) }
+    };
     let Some(len) = left_len.checked_add(right_len) else {
         return ptr::null_mut();
     };
@@ -82,7 +87,7 @@ pub unsafe fn compare(left: *const u16, right: *const u16, lcid: u32, flags: u32
 
 #[cfg(any(not(windows), miri))]
 mod imp {
-    use core::slice;
+    use core::{ptr, slice};
 
     use super::{IGNORE_CASE, Ordering, raw};
 
@@ -97,8 +102,13 @@ mod imp {
     ) -> Ordering {
         // SAFETY: the caller's promise; the borrow ends with this call.
         let left_bytes = unsafe { bytes(left) };
-        // SAFETY: as above.
-        let right_bytes = unsafe { bytes(right) };
+        // One string twice is asked once: what is wrong with it is one mistake.
+        let right_bytes = if ptr::eq(left, right) {
+            left_bytes
+        } else {
+            // SAFETY: as above.
+            unsafe { bytes(right) }
+        };
         // SAFETY: as above.
         let left_starts = unsafe { starts_with_text(left) };
         // SAFETY: as above.

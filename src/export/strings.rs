@@ -2,12 +2,11 @@
 
 use core::ptr;
 use core::slice;
-use std::ffi::CStr;
 
 use crate::com::{Guid, HResult};
 use crate::guid_text;
 use crate::task::hook;
-use crate::task::string::{TaskStr, terminated_len};
+use crate::task::string::{TaskStr, source_len};
 
 entrance! {
     /// Stores a new task string of the identifier's text: braces, upper-case digits, 38 units and a zero.
@@ -115,7 +114,7 @@ entrance! {
             Err(HResult::E_INVALIDARG)
         } else {
             // SAFETY: the caller promises units up to a zero, and it is not null.
-            let len = unsafe { terminated_len(source) };
+            let len = unsafe { source_len(source) };
             // SAFETY: so many units were just read.
             let units = unsafe { slice::from_raw_parts(source, len) };
             TaskStr::try_from_units(units).map_err(HResult::from)
@@ -138,8 +137,10 @@ entrance! {
             Err(HResult::E_INVALIDARG)
         } else {
             // SAFETY: the caller promises bytes up to a zero, and it is not null.
-            let bytes = unsafe { CStr::from_ptr(source.cast()) };
-            TaskStr::try_from_str(&bytes.to_string_lossy()).map_err(HResult::from)
+            let len = unsafe { source_len(source) };
+            // SAFETY: so many bytes were just read.
+            let bytes = unsafe { slice::from_raw_parts(source, len) };
+            TaskStr::try_from_str(&String::from_utf8_lossy(bytes)).map_err(HResult::from)
         };
         // SAFETY: the caller's promise.
         unsafe { store("SHStrDupA", copy, made) }

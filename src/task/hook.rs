@@ -197,6 +197,12 @@ pub(crate) trait Overseer: Sync {
     /// `bytes` bytes are about to be copied from `source`: how many may be.
     fn may_copy(&self, source: *const u8, bytes: usize) -> usize;
 
+    /// A text that a zero ends is about to be read: how many bytes may be, if it lies in a block.
+    fn may_scan(&self, source: *const u8) -> Option<usize>;
+
+    /// No zero was among them. `false` if that concerns nobody.
+    fn unterminated(&self, source: *const u8) -> bool;
+
     /// Whether a live block of that family starts there, which is about to be replaced.
     fn accepts(&self, block: *mut u8, family: Family) -> bool;
 
@@ -212,8 +218,11 @@ pub(crate) trait Overseer: Sync {
     /// Whether a block may come out of the cache for a new string: one that is not known would not be watched.
     fn may_reuse(&self, block: *mut u8) -> bool;
 
+    /// The cache does not keep a block any longer, and gives it back next: that is no free of the program's.
+    fn leaves_cache(&self, block: *mut u8);
+
     /// A BSTR in the cache is freed or reallocated once more, which was not done.
-    fn refused_cached(&self, block: *mut u8, family: Family);
+    fn refused_cached(&self, block: *mut u8);
 
     /// A reallocation's source lies in the string that it replaces.
     fn overlaps(&self, bstr: *const u16, source: *const u16);
@@ -410,6 +419,20 @@ pub(crate) fn is_part(block: *mut u8, part: Part, array: *mut u8) {
 #[inline(never)]
 pub(crate) fn using(block: *mut u8) -> bool {
     overseer().is_none_or(|overseer| overseer.may_use(block))
+}
+
+/// Tells the overseer that a text is about to be read that a zero ends, and how many bytes may be, if that is known.
+#[cold]
+#[inline(never)]
+pub(crate) fn scanning(source: *const u8) -> Option<usize> {
+    overseer()?.may_scan(source)
+}
+
+/// Tells the overseer that there was none among those. `false` if it goes on as if nobody watched.
+#[cold]
+#[inline(never)]
+pub(crate) fn is_unterminated_told(source: *const u8) -> bool {
+    overseer().is_some_and(|overseer| overseer.unterminated(source))
 }
 
 /// Tells the overseer that a function was given a null pointer where its result had to be stored.

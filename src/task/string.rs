@@ -11,6 +11,12 @@ use core::str::FromStr;
 
 use crate::error::{InteriorNul, StrError};
 use crate::task::owned::{TaskSlice, expect, free};
+#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+use crate::task::{
+    caller::Caller,
+    hook,
+    mode::{self, Mode},
+};
 
 mod sealed {
     pub trait Sealed {}
@@ -71,6 +77,45 @@ pub(crate) unsafe fn terminated_len<U: StrUnit>(source: *const U) -> usize {
         }
         len += 1;
     }
+}
+
+/// As [`terminated_len`], of what a caller gave for a string. Where somebody watches, what is freed counts as empty, and no
+/// more is read than the block holds that it lies in: both are told.
+///
+/// # Safety
+///
+/// * As for [`terminated_len`].
+#[track_caller]
+pub(crate) unsafe fn source_len<U: StrUnit>(source: *const U) -> usize {
+    #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+    if !mode::is_quiet()
+        && mode::get().has(Mode::LISTENED)
+        // SAFETY: the caller's promise, or the overseer says how far it holds.
+        && let Some(len) = Caller::here().enter(|| unsafe { overseen_len(source) })
+    {
+        return len;
+    }
+    // SAFETY: the caller's promise is the precondition.
+    unsafe { terminated_len(source) }
+}
+
+/// As [`source_len`], if somebody knows where the source ends at the latest, and has told if it does not.
+///
+/// # Safety
+///
+/// * `source` is aligned, and readable as far as the overseer says that its block goes.
+#[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]
+unsafe fn overseen_len<U: StrUnit>(source: *const U) -> Option<usize> {
+    let most = hook::scanning(source.cast())? / size_of::<U>();
+    for len in 0..most {
+        // SAFETY: so many units are in the block from there on.
+        let at = unsafe { source.add(len) };
+        // SAFETY: as above.
+        if unsafe { at.read() } == U::NUL {
+            return Some(len);
+        }
+    }
+    hook::is_unterminated_told(source.cast()).then_some(most)
 }
 
 /// A zero-terminated string in a task block: what COM passes as `LPWSTR`, and with `u8` as `LPSTR`.

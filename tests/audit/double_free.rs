@@ -5,7 +5,7 @@ use olemem::audit::{Backtrace, Kind, Session};
 
 const BSTR: &str = "\
 error[double-free]: a BSTR that was freed before is freed again
-  block 1: BSTR, 8 bytes
+  block 1: BSTR, 8 bytes, \"text\"
   rule: R21
   help: free each block once; after handing ownership on, or freeing, set the variable to NULL";
 

@@ -76,7 +76,7 @@ fn broken_by_a_pin_of_a_freed_string() {
         &report,
         "\
 error[pin-of-non-bstr]: what was to be pinned is no live BSTR
-  block 1: BSTR, 8 bytes
+  block 1: BSTR, 8 bytes, \"text\"
   rule: R28
   help: pin only a live BSTR",
     );

@@ -141,7 +141,7 @@ fn broken_string_freed_as_well() {
         &report,
         "\
 error[double-free]: a BSTR that was freed before is freed again
-  block 2: BSTR, 6 bytes
+  block 2: BSTR, 6 bytes, \"one\"
   rule: R21
   help: free each block once; after handing ownership on, or freeing, set the variable to NULL",
     );

@@ -343,6 +343,7 @@ fn mistaken(backtrace: Backtrace) {
     mistake!(raw::byte_len(gone));
     mistake!(raw::unit_len(gone));
     let joined = mistake!(raw::concat(gone, ptr::null()));
+    let copied = mistake!(raw::alloc(gone));
     mistake!(raw::compare(gone, ptr::null(), 0, 0));
     mistake!(raw::realloc(slot, ptr::null()));
     mistake!(raw::realloc_units(slot, ptr::null(), two));
@@ -357,6 +358,7 @@ fn mistaken(backtrace: Backtrace) {
     assert!(raw::pin(gone).is_err());
     let report = session.finish();
     free(joined);
+    free(copied);
     let told = report.violations().iter();
     let told = told.filter(|violation| violation.kind != Kind::Leak);
     let told: Vec<_> = told.map(|violation| innermost(&violation.at)).collect();

@@ -9,7 +9,7 @@ use olemem::{UnitLen, raw};
 
 const READ: &str = "\
 error[use-after-free]: a BSTR is read after it was freed
-  block 1: BSTR, 8 bytes
+  block 1: BSTR, 8 bytes, \"text\"
   rule: R22
   help: use the block before it is freed, or keep a copy of one's own";
 
@@ -47,7 +47,7 @@ fn broken_reallocation() {
         &report,
         "\
 error[use-after-free]: a BSTR is reallocated after it was freed
-  block 1: BSTR, 8 bytes
+  block 1: BSTR, 8 bytes, \"text\"
   rule: R22
   help: use the block before it is freed, or keep a copy of one's own",
     );
@@ -109,10 +109,97 @@ fn broken_source() {
         &report,
         "\
 error[use-after-free]: a BSTR is copied from after it was freed
-  block 1: BSTR, 8 bytes
+  block 1: BSTR, 8 bytes, \"text\"
   rule: R22
   help: use the block before it is freed, or keep a copy of one's own",
     );
+}
+
+/// What a zero should end is asked for before it is read.
+#[test]
+fn broken_source_that_a_zero_ends() {
+    let report = watched(|| {
+        let text = string("text");
+        free(text);
+        // SAFETY: the audit judges the source, which counts as empty.
+        let copy = unsafe { raw::alloc(text) };
+        assert_eq!(byte_len(copy), 0);
+        free(copy);
+    });
+    assert_told(
+        &report,
+        "\
+error[use-after-free]: a BSTR is copied from after it was freed
+  block 1: BSTR, 8 bytes, \"text\"
+  rule: R22
+  help: use the block before it is freed, or keep a copy of one's own",
+    );
+}
+
+#[test]
+#[cfg(feature = "export")]
+fn broken_functions_of_c() {
+    use olemem::export::{SHStrDupA, SHStrDupW};
+    let report = watched(|| {
+        let block = task(8);
+        free_task(block);
+        let mut copy = std::ptr::null_mut();
+        // SAFETY: the audit judges the source, which counts as empty; the variable is there.
+        assert!(unsafe { SHStrDupW(block.cast(), &raw mut copy) }.is_success());
+        // SAFETY: there is a zero.
+        assert_eq!(unsafe { copy.read() }, 0);
+        free_task(copy.cast());
+        // SAFETY: as above.
+        assert!(unsafe { SHStrDupA(block, &raw mut copy) }.is_success());
+        free_task(copy.cast());
+    });
+    report.assert_kinds([Kind::UseAfterFree; 2]);
+}
+
+/// One string twice in one call is one mistake.
+#[test]
+fn broken_joining_with_itself() {
+    let report = watched(|| {
+        let text = string("text");
+        free(text);
+        // SAFETY: the audit judges the string, and it counts as empty.
+        let joined = unsafe { raw::concat(text, text) };
+        assert_eq!(byte_len(joined), 0);
+        free(joined);
+    });
+    assert_told(&report, READ);
+    let report = watched(|| {
+        let text = string("text");
+        free(text);
+        // SAFETY: the audit judges the string; in quarantine its memory is there.
+        let order = unsafe { raw::compare(text, text, 0, 0) };
+        assert_eq!(order, Ordering::Equal);
+    });
+    assert_told(&report, READ);
+}
+
+/// The text is shown as it was when the string was freed, not as it was made; quotes of one kind need no escape.
+#[test]
+fn broken_after_a_change() {
+    let report = watched(|| {
+        let text = string("text");
+        // SAFETY: the string has four units.
+        unsafe { text.cast::<[u16; 4]>().write([0x69, 0x74, 0x27, 0x73]) };
+        free(text);
+        assert_eq!(byte_len(text), 0);
+    });
+    assert_told(&report, &READ.replace("text", "it's"));
+    let report = watched(|| {
+        let text = string("shortened");
+        // SAFETY: the length stands before the string.
+        unsafe { text.cast::<u32>().sub(1).write(10) };
+        // SAFETY: the terminator is the string's.
+        unsafe { text.add(5).write(0) };
+        free(text);
+        assert_eq!(byte_len(text), 0);
+    });
+    let told = READ.replace("8 bytes, \"text\"", "10 bytes, \"short\"");
+    assert_told(&report, &told);
 }
 
 /// `DidAlloc` may be asked; `GetSize` may not.

@@ -25,7 +25,7 @@ fn broken_string() {
         &report,
         "\
 error[write-after-free]: a BSTR was written to after it was freed, 2 bytes behind its start
-  block 1: BSTR, 8 bytes
+  block 1: BSTR, 8 bytes, \"text\"
   rule: R22
   help: find the pointer that outlived the free; a copy of one's own is needed to keep a string",
     );
@@ -44,7 +44,7 @@ fn broken_prefix() {
         &report,
         "\
 error[write-after-free]: a BSTR was written to after it was freed, 4 bytes before its start
-  block 1: BSTR, 8 bytes
+  block 1: BSTR, 8 bytes, \"text\"
   rule: R22
   help: find the pointer that outlived the free; a copy of one's own is needed to keep a string",
     );

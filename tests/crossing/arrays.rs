@@ -292,7 +292,7 @@ fn broken_by_a_failure_that_frees_an_element() {
         "\
 error[element-invalid]: the call failed, and an element is a BSTR that it freed
   call IBrowser::Fill, parameter titles[0]
-  block 1: BSTR, 2 bytes
+  block 1: BSTR, 2 bytes, \"a\"
   rule: R32
   help: fill every element up to the count with NULL or a block of the declared family",
     );

@@ -112,6 +112,6 @@ fn broken_freed_string() {
     assert_refused(
         &report,
         "a BSTR that was freed",
-        "  block 1: BSTR, 8 bytes\n",
+        "  block 1: BSTR, 8 bytes, \"gone\"\n",
     );
 }

@@ -129,7 +129,7 @@ fn broken_after_the_caller_freed_it() {
                 "\
 error[in-retained-by-callee]: the callee {how} a BSTR that it was lent as [in] in an earlier call
   call IBrowser::put_StatusText, parameter text
-  block 1: BSTR, 10 bytes
+  block 1: BSTR, 10 bytes, \"Ready\"
   rule: R1, R12
   {HELP}"
             ),
@@ -158,7 +158,7 @@ fn broken_by_somebody_else() {
         format!(
             "\
 error[double-free]: a BSTR that was freed before is freed again
-{call}  block {id}: BSTR, 10 bytes
+{call}  block {id}: BSTR, 10 bytes, \"Ready\"
   rule: R21
   help: free each block once; after handing ownership on, or freeing, set the variable to NULL
 "

@@ -217,7 +217,7 @@ fn broken_by_a_dangling_pointer() {
         "\
 error[inout-dangling]: a BSTR was freed, and the [in,out] variable still points at it
   call IBrowser::Rename, parameter title
-  block 1: BSTR, 6 bytes
+  block 1: BSTR, 6 bytes, \"old\"
   rule: R8, R9
   help: free the old value only when a new one, or NULL, is stored in its place",
     );

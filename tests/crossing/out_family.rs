@@ -95,7 +95,7 @@ fn broken_freed_before_it_was_handed_out() {
         free(text);
         text
     });
-    let block = "  block 2: BSTR, 10 bytes\n";
+    let block = "  block 2: BSTR, 10 bytes, \"Ready\"\n";
     assert_refused(&report, "R5", METHOD, "a BSTR that was freed", block);
 }
 

@@ -163,6 +163,14 @@ impl Reader {
                     self.found.last_mut()?.0.block = Some(facts);
                 }
             }
+            "text" => {
+                let facts = if self.is_live {
+                    &mut self.live.last_mut()?.0
+                } else {
+                    self.found.last_mut()?.0.block.as_mut()?
+                };
+                facts.previewed = preview(rest, &mut facts.preview)?;
+            }
             "allocated" if self.is_live => self.live.last_mut()?.1 = stack(rest)?,
             "allocated" => self.found.last_mut()?.1[0] = stack(rest)?,
             "freed" => self.found.last_mut()?.1[1] = stack(rest)?,
@@ -183,6 +191,17 @@ impl Reader {
         }
         Some(())
     }
+}
+
+/// The bytes of a text, two digits each; tells how many.
+fn preview(digits: &str, bytes: &mut [u8; PREVIEW]) -> Option<usize> {
+    let pairs = digits.as_bytes().chunks(2);
+    let count = pairs.len();
+    for (byte, pair) in bytes.get_mut(..count)?.iter_mut().zip(pairs) {
+        let pair = core::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(count)
 }
 
 fn stack(text: &str) -> Option<Stack> {
@@ -227,12 +246,12 @@ fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Crash, Frame, Kind};
+    use super::{Block, Crash, Frame, Kind, PREVIEW};
 
     const WRITTEN: &str = "olemem-crash/1\nprocess 12 signal 11\nprogram /a b\nsources /o/\ncounts 1 2 3 4 5 6 7 8\n\
-        found overrun error free written 3 65\nblock 7 bstr 18 string\nallocated 10 11\nat 20\n\
+        found overrun error free written 3 65\nblock 7 bstr 18 string\ntext 6f006b00\nallocated 10 11\nat 20\n\
         found double-free error free as task\nblock 6 task 4 plain\nallocated 10\nfreed 12\nat 20\n\
-        live 9 task 24 plain\nallocated 30\nlive 8 bstr 2 string\nallocated @7 src/a b.rs\n\
+        live 9 task 24 plain\nallocated 30\nlive 8 bstr 2 string\ntext 2100\nallocated @7 src/a b.rs\n\
         maps\n00400000-00402000 r-xp 0 0 0 /a b\n";
 
     fn name_of(_: &str, address: usize) -> Vec<Frame> {
@@ -253,7 +272,11 @@ mod tests {
             "byte 3 behind a BSTR was overwritten, by 0x41"
         );
         assert_eq!(first.allocated_at.len(), 2);
+        let preview = |block: &Block| block.preview.clone();
+        let block = first.block.as_ref().expect("it has one");
+        assert_eq!(preview(block).as_deref(), Some("ok…"));
         let live = signalled.live.as_ref().expect("it is known");
+        assert_eq!(preview(&live[0].block).as_deref(), Some("!"));
         let ids: Vec<_> = live.iter().map(|live| live.block.id).collect();
         assert_eq!(ids, [8, 9]);
         let told = live[0].allocated_at[0].to_string();
@@ -268,7 +291,11 @@ mod tests {
         let busy = "olemem-crash/1\nprocess 12 signal 11\nbusy\nmaps\n";
         let crash = Crash::read(busy, &mut name_of).expect("whole lines");
         assert!(crash.signalled.live.is_none());
-        for bad in ["", "olemem-crash/2\n", "olemem-crash/1\nnonsense 1\n"] {
+        let live = "olemem-crash/1\nlive 9 bstr 98 string\ntext ";
+        let too_long = format!("{live}{}\n", "61".repeat(PREVIEW + 1));
+        let no_digits = format!("{live}6g\n");
+        let bad = ["", "olemem-crash/2\n", "olemem-crash/1\nnonsense 1\n"];
+        for bad in bad.into_iter().chain([too_long.as_str(), &no_digits]) {
             assert!(Crash::read(bad, &mut name_of).is_err(), "{bad}");
         }
     }

@@ -43,7 +43,8 @@ pub(super) const R22: Guide = Guide {
     statement: "A block is neither read nor written after it was freed.",
     check: Check::Heap,
     how: "A freed block that is handed to a function is seen at once, one that was written to when it leaves \
-          quarantine. A plain read is for AddressSanitizer, Valgrind and Miri to see.",
+          quarantine. A plain read is for AddressSanitizer, Valgrind and Miri to see. What a cache model keeps is in \
+          no quarantine: to hand it to a function is seen, unless it is from before the session; to write to it is not.",
     broken: kinds::USE_AFTER_FREE.broken,
     kept: kinds::USE_AFTER_FREE.kept,
     source: "semantics.md section 6",

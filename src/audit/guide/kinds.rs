@@ -9,7 +9,8 @@ pub(super) const DOUBLE_FREE: Guide = Guide {
                 free can then take a string from its next owner.",
     check: Check::Heap,
     how: "A freed block waits in its session's quarantine, and its address is not had again meanwhile. A free of it \
-          is reported and not carried out. Under the cache models this holds until the cache hands the block out again.",
+          is reported and not carried out. Under the cache models this holds while the cache keeps the block: until it \
+          hands it out again, or gives it back to make room.",
     broken: r#"void caller(Browser *browser)
 {
     BSTR text = SysAllocString(OLESTR("Ready"));
@@ -95,7 +96,7 @@ pub(super) const FOREIGN_FREE: Guide = Guide {
 pub(super) const USE_AFTER_FREE: Guide = Guide {
     title: "a freed block is handed to a function",
     statement: "A block that was freed is given to a function other than a free: to be measured, reallocated, \
-                joined, compared. IMalloc::DidAlloc may be asked about any address.",
+                joined, compared, copied from. IMalloc::DidAlloc may be asked about any address.",
     check: Check::Heap,
     how: "The block is in quarantine when it is handed in. It is reported; a length is then 0, and a \
           reallocation fails. Code that reads the memory by itself is for AddressSanitizer, Valgrind and Miri to see.",
@@ -120,7 +121,8 @@ pub(super) const WRITE_AFTER_FREE: Guide = Guide {
     statement: "Somebody kept a pointer to a block that was freed, and wrote through it.",
     check: Check::Heap,
     how: "A block in quarantine is filled with a pattern. It is looked at again when the block leaves quarantine or \
-          the session ends, so the report tells who freed the block, not who wrote.",
+          the session ends, so the report tells who freed the block, not who wrote. What a cache model keeps is left as \
+          it is, and is not looked at.",
     broken: r#"void caller(void)
 {
     WCHAR *buffer = CoTaskMemAlloc(8 * sizeof(WCHAR));

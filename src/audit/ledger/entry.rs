@@ -55,6 +55,8 @@ pub(crate) struct Entry {
     pub(crate) part: Option<Part>,
     /// The block that has the descriptor, of the data of an array: its key, and its number.
     pub(crate) array: Option<(usize, u64)>,
+    /// The cache is about to give it back.
+    pub(crate) is_let_go: bool,
     /// Not to be reported as leaked.
     pub(crate) is_ignored: bool,
     /// A call was reported for it, and nothing that follows from that is.
@@ -65,9 +67,11 @@ pub(crate) struct Entry {
     pub(crate) is_prefix_told: bool,
     /// Its terminator was gone when the process was forked: that is the parent's to report.
     pub(crate) was_unterminated: bool,
-    /// The beginning of a BSTR's text when it was made, as far as olemem wrote it.
+    /// The beginning of a BSTR's text: when it was made, as far as olemem wrote it; when it was freed, as it stood.
     pub(crate) preview: [u8; PREVIEW],
     pub(crate) previewed: usize,
+    /// Bytes of the whole text, likewise.
+    pub(crate) text: usize,
     pub(crate) allocated_at: Site,
     pub(crate) freed_at: Site,
     /// The next in the quarantine, by the key.
@@ -98,6 +102,7 @@ impl Entry {
             replaced: None,
             part: None,
             array: None,
+            is_let_go: false,
             is_ignored: false,
             is_blamed: false,
             is_refused: false,
@@ -105,6 +110,7 @@ impl Entry {
             was_unterminated: false,
             preview: [0; PREVIEW],
             previewed: 0,
+            text: 0,
             allocated_at,
             freed_at: Site::default(),
             next: 0,
@@ -162,6 +168,22 @@ impl Entry {
         }
     }
 
+    /// Remembers how a BSTR's text begins, for stories about it: later it may be anybody's to write, or gone.
+    ///
+    /// # Safety
+    ///
+    /// * It is dressed, and nobody is writing to it.
+    pub(crate) unsafe fn remember(&mut self) {
+        if let Some(made) = self.len {
+            let shape = self.shape();
+            // SAFETY: the caller's promise; it was made a BSTR.
+            self.text = unsafe { shape.prefix() }.min(made).as_usize();
+            let most = self.text.min(PREVIEW);
+            // SAFETY: the caller's promise. The units of a string are initialised since its block was dressed.
+            self.previewed = unsafe { shape.peek(HEADER, &mut self.preview[..most]) };
+        }
+    }
+
     /// Offset of what its holder's pointer addresses from its start.
     pub(crate) fn first(&self) -> usize {
         if self.len.is_some() { HEADER } else { 0 }
@@ -171,50 +193,54 @@ impl Entry {
     pub(crate) fn bytes(&self) -> usize {
         self.len.map_or(self.size, ByteLen::as_usize)
     }
+
+    /// The same, as it was when the text was [remembered](Self::remember): a prefix may be lowered.
+    fn remembered(&self) -> usize {
+        if self.len.is_some() {
+            self.text
+        } else {
+            self.size
+        }
+    }
 }
 
 impl Facts {
-    /// What is told of a freed block: its contents are gone.
-    pub(crate) fn of_freed(entry: &Entry) -> Self {
+    /// What is told of a live block, whose contents may be anybody's to write: as it was made.
+    pub(crate) fn of_live(entry: &Entry) -> Self {
         Self {
             id: entry.id,
             family: entry.family,
             bytes: entry.bytes(),
             is_bstr: entry.len.is_some(),
             part: entry.part,
-            preview: [0; PREVIEW],
-            previewed: 0,
-            allocated_at: entry.allocated_at,
-            freed_at: Some(entry.freed_at),
-        }
-    }
-
-    /// What is told of a live block, whose contents may be anybody's to write.
-    pub(crate) fn of_live(entry: &Entry) -> Self {
-        Self {
             preview: entry.preview,
             previewed: entry.previewed,
+            allocated_at: entry.allocated_at,
             freed_at: None,
-            ..Self::of_freed(entry)
         }
     }
 
-    /// The same, of a block whose holder has just handed it over: as it is.
+    /// What is told of a freed block, whose contents are gone: as it was when it was freed.
+    pub(crate) fn of_freed(entry: &Entry) -> Self {
+        Self {
+            bytes: entry.remembered(),
+            freed_at: Some(entry.freed_at),
+            ..Self::of_live(entry)
+        }
+    }
+
+    /// What is told of a live block whose holder has just handed it over: as it is.
     ///
     /// # Safety
     ///
     /// * Nobody is writing to it.
     pub(crate) unsafe fn of_lent(entry: &Entry) -> Self {
-        let mut facts = Self::of_live(entry);
-        if let Some(made) = entry.len {
-            let shape = entry.shape();
-            // SAFETY: the caller's promise; it was made a BSTR.
-            let len = unsafe { shape.prefix() }.min(made);
-            facts.bytes = len.as_usize();
-            let most = facts.bytes.min(PREVIEW);
-            // SAFETY: the caller's promise. The units of a string are initialised since its block was dressed.
-            facts.previewed = unsafe { shape.peek(HEADER, &mut facts.preview[..most]) };
+        let mut lent = *entry;
+        // SAFETY: the caller's promise.
+        unsafe { lent.remember() };
+        Self {
+            bytes: lent.remembered(),
+            ..Self::of_live(&lent)
         }
-        facts
     }
 }

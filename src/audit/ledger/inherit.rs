@@ -5,6 +5,7 @@ use super::{Books, Entry, SessionId, State};
 impl Books {
     /// In the child of a fork: what there is belongs to the parent.
     pub(crate) fn inherit(&mut self) {
+        self.found = 0;
         for book in &mut self.sessions {
             book.inherited = book.counts;
             book.records.clear();

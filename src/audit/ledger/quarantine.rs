@@ -38,10 +38,16 @@ impl Books {
     }
 
     /// A live block whose session is over is freed in another, as one from before it; `false` if there is none.
-    pub(crate) fn adopt(&mut self, key: usize, session: SessionId, freed_at: Site) -> bool {
+    ///
+    /// # Safety
+    ///
+    /// * As for [`freed`](Self::freed).
+    pub(crate) unsafe fn adopt(&mut self, key: usize, session: SessionId, freed_at: Site) -> bool {
         let Some(entry) = self.entries.get_mut(&key).filter(|_| session != 0) else {
             return false;
         };
+        // SAFETY: the caller's promise.
+        unsafe { entry.remember() };
         (entry.session, entry.id) = (session, 0);
         (entry.state, entry.freed_at) = (State::Quarantined, freed_at);
         true

@@ -18,19 +18,11 @@ thread_local! {
     static LOOKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A session whose first violation is to end the process, with violations that were not looked at; and how many were.
-fn unseen() -> Option<(SessionId, usize)> {
-    let books = books();
-    let mut halting = books.sessions.iter().filter(|book| book.options.halts);
-    let book = halting.find(|book| book.records.len() > book.looked_at)?;
-    Some((book.id, book.looked_at))
-}
-
 /// Looks at what was found since the last look, and ends the process if it is not suppressed.
 #[cold]
 #[inline(never)]
 fn look(watched: &Watched) {
-    let Some((session, seen)) = unseen() else {
+    let Some((session, seen)) = not_looked_at(watched) else {
         return;
     };
     if LOOKS.try_with(|looks| looks.replace(true)) != Ok(false) {
@@ -45,6 +37,18 @@ fn look(watched: &Watched) {
         }
     }
     let _ = LOOKS.try_with(|looks| looks.set(false));
+}
+
+/// A session with violations that were not looked at, and how many were. What a sweep makes fail is the sweep's to
+/// tell, whatever the program's other sessions find.
+fn not_looked_at(watched: &Watched) -> Option<(SessionId, usize)> {
+    let books = books();
+    let concerns = |id| id == watched.session || !is_of_sweep();
+    let book = books
+        .sessions
+        .iter()
+        .find(|book| book.records.len() > book.looked_at && concerns(book.id))?;
+    Some((book.id, book.looked_at))
 }
 
 /// The audit's seat in process mode.
@@ -117,6 +121,14 @@ impl Overseer for Watcher {
         with(|| Audit.may_copy(source, bytes))
     }
 
+    fn may_scan(&self, source: *const u8) -> Option<usize> {
+        with(|| Audit.may_scan(source))
+    }
+
+    fn unterminated(&self, source: *const u8) -> bool {
+        with(|| Audit.unterminated(source))
+    }
+
     fn accepts(&self, block: *mut u8, family: Family) -> bool {
         with(|| Audit.accepts(block, family))
     }
@@ -137,8 +149,12 @@ impl Overseer for Watcher {
         Audit.may_reuse(block)
     }
 
-    fn refused_cached(&self, block: *mut u8, family: Family) {
-        with(|| Audit.refused_cached(block, family));
+    fn leaves_cache(&self, block: *mut u8) {
+        Audit.leaves_cache(block);
+    }
+
+    fn refused_cached(&self, block: *mut u8) {
+        with(|| Audit.refused_cached(block));
     }
 
     fn overlaps(&self, bstr: *const u16, source: *const u16) {

@@ -18,7 +18,7 @@ use crate::task::block::Family;
 use crate::task::caller::Caller;
 use crate::task::heap::{self, tail};
 use crate::task::mode;
-use crate::task::string::terminated_len;
+use crate::task::string::source_len;
 #[cfg(any(feature = "export", feature = "audit"))]
 use crate::task::{hook, mode::Mode};
 use crate::units::{ByteLen, UNIT_BYTES, UnitLen};
@@ -44,7 +44,7 @@ pub(super) unsafe fn alloc(source: *const u16) -> *mut u16 {
         return ptr::null_mut();
     }
     // SAFETY: the caller promises a zero unit, and `source` is not null.
-    let Ok(len) = UnitLen::try_from(unsafe { terminated_len(source) }) else {
+    let Ok(len) = UnitLen::try_from(unsafe { source_len(source) }) else {
         return ptr::null_mut();
     };
     // SAFETY: so many units were just read.

@@ -60,7 +60,10 @@ fn text(candidate: &Candidate<'_>) -> String {
     let mut text = String::from("\"");
     let mut units = units.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
     for c in units.by_ref().take(SHOWN) {
-        text.extend(c.escape_debug());
+        match c {
+            '\'' => text.push(c),
+            _ => text.extend(c.escape_debug()),
+        }
     }
     text.push('"');
     if units.next().is_some() {

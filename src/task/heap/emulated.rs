@@ -679,7 +679,7 @@ fn is_refused_as_cached(call: &str, block: *mut u8, family: Family) -> bool {
 pub(super) fn refuse_cached(call: &str, block: *mut u8, family: Family) {
     #[cfg(any(feature = "export", feature = "audit"))]
     if let Some(overseer) = hook::overseer() {
-        return overseer.refused_cached(block, family);
+        return overseer.refused_cached(block);
     }
     let pointer = caller_pointer(block, family);
     complain(format_args!(

@@ -240,6 +240,44 @@ fn a_program_with_few_descriptors_has_no_report_in_its_own_file() {
     }
 }
 
+/// A broken rule is written down at once: to leave by `_exit` hides no more than what was held.
+#[test]
+fn what_a_process_found_before_it_left_is_told() {
+    for case in ["errs-and-leaves", "fork-errs-and-leaves"] {
+        let Some(output) = checked(&["--format", "json"], &[case]) else {
+            return;
+        };
+        ends(&output, 99);
+        let report: serde_json::Value =
+            serde_json::from_str(&text(&output.stdout)).expect("it is JSON");
+        assert_eq!(report["complete"], false);
+        let violations = report["violations"].as_array().expect("a list");
+        assert_eq!(violations.len(), 1);
+        assert_eq!(violations[0]["kind"], "double-free");
+        for stack in ["allocated_at", "freed_at", "at"] {
+            if programs::NAMES_FILES {
+                assert_eq!(violations[0][stack][0]["function"], "twice", "{stack}");
+            }
+        }
+        tools::line_with(
+            &text(&output.stderr),
+            "or not yet, but for 1 violation; what it held is not known",
+        );
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_handed_in_is_printed() {
+    let Some(output) = checked(&[], &["write-no-more"]) else {
+        return;
+    };
+    ends(&output, 98);
+    let said = text(&output.stderr);
+    tools::line_with(&said, "File too large (os error 27); the report follows");
+    tools::line_with(&said, "error[leak]: a BSTR was never freed");
+    tools::line_with(&said, "without a way to its record");
+}
+
 // ------------------------------------------------------------------------------ much, and nothing
 
 #[test]

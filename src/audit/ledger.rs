@@ -126,6 +126,8 @@ pub(super) struct Books {
     /// Who is told of a planned failure at once, in case that it is the last that is heard. The lock is held
     /// meanwhile: nothing may be asked of the heap or of the books.
     pub(super) teller: Option<fn(&Failed, &Stack)>,
+    /// Who is told of a violation at once, for the same reason and on the same terms.
+    pub(super) witness: Option<fn(&Self, SessionId, &Record)>,
     /// Annotated calls, and what crossed in them.
     pub(super) crossed: Crossed,
     /// Counting objects.
@@ -168,6 +170,7 @@ impl Books {
             seen: 0,
             listening: None,
             teller: None,
+            witness: None,
             crossed: Crossed::new(),
             objects: Objects::new(),
         }
@@ -633,6 +636,9 @@ impl Books {
             book.records.push(record);
         } else {
             book.dropped += 1;
+        }
+        if let Some(tell) = self.witness {
+            tell(self, session, &record);
         }
         olemem_on_violation();
     }

@@ -220,6 +220,44 @@ static void v(void) {
     kept = SysAllocString(OLESTR("held"));
 }
 
+/* ----------------------------------------------------- ends without a report */
+
+static void twice(void) {
+    BSTR text = SysAllocString(OLESTR("freed twice")), again = text;
+    UNKNOWN(again);
+    SysFreeString(text);
+    SysFreeString(again);
+}
+
+static int err_and_leave(void) {
+    twice();
+    _exit(0);
+}
+
+/* As most forked children do it. */
+static int fork_errs_and_leaves(void) {
+    int status;
+    pid_t child;
+    SysFreeString(SysAllocString(OLESTR("used")));
+    child = fork();
+    if (child == 0) {
+        err_and_leave();
+    }
+    return child > 0 && waitpid(child, &status, 0) == child ? status : 1;
+}
+
+/* As on a full disk, or where the folder is out of reach: nothing more can be written to a file. */
+static int write_no_more(void) {
+    struct rlimit const none = {0, 0};
+    SysFreeString(SysAllocString(OLESTR("used")));
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &none) != 0) {
+        return 1;
+    }
+    lose();
+    return 0;
+}
+
 int main(int count, char **arguments) {
     char const *what = count > 1 ? arguments[1] : "";
     char const *argument = count > 2 ? arguments[2] : "";
@@ -260,6 +298,12 @@ int main(int count, char **arguments) {
         return session_left(0);
     } else if (strcmp(what, "session-left-sound") == 0) {
         return session_left(1);
+    } else if (strcmp(what, "errs-and-leaves") == 0) {
+        return err_and_leave();
+    } else if (strcmp(what, "fork-errs-and-leaves") == 0) {
+        return fork_errs_and_leaves();
+    } else if (strcmp(what, "write-no-more") == 0) {
+        return write_no_more();
     } else if (strcmp(what, "without-memory") == 0) {
         return without_memory();
     } else {

@@ -266,6 +266,16 @@ fn what_a_process_found_before_it_left_is_told() {
     }
 }
 
+/// Nor does writing it down take more stack than a thread may have.
+#[test]
+fn a_rule_may_be_broken_on_a_small_stack() {
+    let Some(output) = checked(&[], &["errs-on-a-small-stack"]) else {
+        return;
+    };
+    ends(&output, 99);
+    assert_eq!(count(&output.stderr, "double-free"), 1, "{output:?}");
+}
+
 #[test]
 fn a_report_that_cannot_be_handed_in_is_printed() {
     let Some(output) = checked(&[], &["write-no-more"]) else {

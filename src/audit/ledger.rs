@@ -626,22 +626,6 @@ impl Books {
             _ => start,
         }
     }
-
-    /// Adds a violation to a session.
-    pub(super) fn record(&mut self, session: SessionId, record: Record) {
-        let Some(book) = self.session(session) else {
-            return;
-        };
-        if book.records.try_reserve(1).is_ok() {
-            book.records.push(record);
-        } else {
-            book.dropped += 1;
-        }
-        if let Some(tell) = self.witness {
-            tell(self, session, &record);
-        }
-        olemem_on_violation();
-    }
 }
 
 /// Where the newest tables start. Nobody reads it but a leak checker, so the compiler must be told that it is used.

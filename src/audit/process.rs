@@ -21,8 +21,8 @@ use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use super::crash;
 use super::crossing;
@@ -135,11 +135,26 @@ fn now() -> u128 {
 impl Watched {
     /// Where something of this process goes in the folder of `olemem check`, if there is one.
     fn in_records(&self, what: &str) -> Option<Path> {
-        let folder = self.settings.records.as_ref()?;
         let mut path = Path::new();
-        path.add(folder).ok()?;
-        write!(path, "/{}-{}.{what}", process::id(), self.stamp).ok()?;
+        self.to_records(&mut path, what)?;
         Some(path)
+    }
+
+    /// Makes a path of it.
+    fn to_records(&self, path: &mut Path, what: &str) -> Option<()> {
+        path.clear();
+        path.add(self.settings.records.as_ref()?).ok()?;
+        write!(path, "/{}-{}.{what}", process::id(), self.stamp).ok()
+    }
+
+    /// Opens something of this process in that folder, while the books are locked: a path is long, and a thread's stack
+    /// may be short. As nobody else is at it then, also after a fork, it is waited for by nobody.
+    fn opened(&self, what: &str, open: fn(&Path) -> c_int) -> Option<c_int> {
+        static PATH: Mutex<Path> = Mutex::new(Path::new());
+        let mut path = PATH.try_lock().ok()?;
+        self.to_records(&mut path, what)?;
+        let file = open(&path);
+        (file >= 0).then_some(file)
     }
 
     /// Where the report of this process goes, if it is not standard error: `%p` is its number. A forked child has a
@@ -170,19 +185,14 @@ impl Watched {
         if NOTED.swap(process::id(), Ordering::Relaxed) == process::id() {
             return;
         }
-        let Some(file) = self.in_records("begun").map(|path| path.create()) else {
-            return;
-        };
-        if file < 0 {
-            return;
-        }
-        let mut name = [0; 4096];
-        let name = program(&mut name);
-        // A note without a name tells as much.
-        // SAFETY: so many bytes are there.
-        let _ = unsafe { libc::write(file, name.as_ptr().cast(), name.len()) };
-        // SAFETY: it was opened above.
-        unsafe { libc::close(file) };
+        let file = self.in_records("begun").map(|path| path.create());
+        write_to(file.filter(|file| *file >= 0), &|file| {
+            let mut name = [0; 4096];
+            let name = program(&mut name);
+            // A note without a name tells as much.
+            // SAFETY: so many bytes are there.
+            let _ = unsafe { libc::write(file, name.as_ptr().cast(), name.len()) };
+        });
     }
 }
 
@@ -196,10 +206,10 @@ fn tell_failure(failed: &Failed, at: &Stack) {
         return;
     };
     // Once, for the names of all failures.
-    let maps = watched.in_records("maps").map(|path| path.create_new());
-    write_to(maps, &crash::write_maps);
-    let failures = watched.in_records("failed").map(|path| path.append());
-    write_to(failures, &|file| crash::write_failure(file, failed, at));
+    write_to(watched.opened("maps", Path::create_new), &crash::write_maps);
+    write_to(watched.opened("failed", Path::append), &|file| {
+        crash::write_failure(file, failed, at)
+    });
 }
 
 /// So many violations of a process are written down as soon as they are found.
@@ -216,15 +226,16 @@ fn tell_violation(books: &Books, session: SessionId, record: &Record) {
         return;
     }
     // Anew, for libraries may have been loaded.
-    let maps = watched.in_records("maps").map(|path| path.create());
-    write_to(maps, &crash::write_maps);
-    let found = watched.in_records("found").map(|path| path.append());
-    write_to(found, &|file| crash::write_found(file, books, record));
+    write_to(watched.opened("maps", Path::create), &crash::write_maps);
+    write_to(watched.opened("found", Path::append), &|file| {
+        crash::write_found(file, books, record)
+    });
 }
 
-/// Writes to a file, if it was opened.
+/// Writes to a file, if it was opened, and closes it.
+#[inline(never)]
 fn write_to(file: Option<c_int>, write: &dyn Fn(c_int)) {
-    if let Some(file) = file.filter(|file| *file >= 0) {
+    if let Some(file) = file {
         write(file);
         // SAFETY: it was opened just before.
         unsafe { libc::close(file) };

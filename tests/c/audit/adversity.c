@@ -6,6 +6,7 @@
 #include <objbase.h>
 #include <oleauto.h>
 
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -246,6 +247,20 @@ static int fork_errs_and_leaves(void) {
     return child > 0 && waitpid(child, &status, 0) == child ? status : 1;
 }
 
+static void *thread_errs(void *nothing) {
+    twice();
+    return nothing;
+}
+
+/* A thread with as little stack as there may be. */
+static int err_on_a_small_stack(void) {
+    pthread_attr_t attributes;
+    pthread_t thread;
+    SysFreeString(SysAllocString(OLESTR("used")));
+    return pthread_attr_init(&attributes) != 0 || pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN) != 0 ||
+           pthread_create(&thread, &attributes, thread_errs, NULL) != 0 || pthread_join(thread, NULL) != 0;
+}
+
 /* As on a full disk, or where the folder is out of reach: nothing more can be written to a file. */
 static int write_no_more(void) {
     struct rlimit const none = {0, 0};
@@ -302,6 +317,8 @@ int main(int count, char **arguments) {
         return err_and_leave();
     } else if (strcmp(what, "fork-errs-and-leaves") == 0) {
         return fork_errs_and_leaves();
+    } else if (strcmp(what, "errs-on-a-small-stack") == 0) {
+        return err_on_a_small_stack();
     } else if (strcmp(what, "write-no-more") == 0) {
         return write_no_more();
     } else if (strcmp(what, "without-memory") == 0) {

@@ -97,9 +97,9 @@ includedir=\${prefix}/include
 Name: olemem
 Description: COM's memory: BSTR strings, the COM task allocator, and an audit of who owns what
 Version: $version
-Libs: -L\${libdir} -lolemem
+Libs: "-L\${libdir}" -lolemem
 Libs.private: $private
-Cflags: -I\${includedir}/olemem/win32
+Cflags: "-I\${includedir}/olemem/win32"
 PC
 
 # From lib/cmake/olemem back to the prefix.

@@ -257,6 +257,54 @@ fn a_program_with_few_descriptors_has_no_report_in_its_own_file() {
     }
 }
 
+/// A broken rule is written down at once: to leave by `_exit` hides no more than what was held.
+#[test]
+fn what_a_process_found_before_it_left_is_told() {
+    for case in ["errs-and-leaves", "fork-errs-and-leaves"] {
+        let Some(output) = checked(&["--format", "json"], &[case]) else {
+            return;
+        };
+        ends(&output, 99);
+        let report: serde_json::Value =
+            serde_json::from_str(&text(&output.stdout)).expect("it is JSON");
+        assert_eq!(report["complete"], false);
+        let violations = report["violations"].as_array().expect("a list");
+        assert_eq!(violations.len(), 1);
+        assert_eq!(violations[0]["kind"], "double-free");
+        for stack in ["allocated_at", "freed_at", "at"] {
+            if programs::NAMES_FILES {
+                assert_eq!(violations[0][stack][0]["function"], "twice", "{stack}");
+            }
+        }
+        tools::line_with(
+            &text(&output.stderr),
+            "or not yet, but for 1 violation; what it held is not known",
+        );
+    }
+}
+
+/// Nor does writing it down take more stack than a thread may have.
+#[test]
+fn a_rule_may_be_broken_on_a_small_stack() {
+    let Some(output) = checked(&[], &["errs-on-a-small-stack"]) else {
+        return;
+    };
+    ends(&output, 99);
+    assert_eq!(count(&output.stderr, "double-free"), 1, "{output:?}");
+}
+
+#[test]
+fn a_report_that_cannot_be_handed_in_is_printed() {
+    let Some(output) = checked(&[], &["write-no-more"]) else {
+        return;
+    };
+    ends(&output, 98);
+    let said = text(&output.stderr);
+    tools::line_with(&said, "File too large (os error 27); the report follows");
+    tools::line_with(&said, "error[leak]: a BSTR was never freed");
+    tools::line_with(&said, "without a way to its record");
+}
+
 // ------------------------------------------------------------------------------ much, and nothing
 
 #[test]
@@ -291,6 +339,29 @@ fn a_program_that_took_all_memory_has_a_report() {
 }
 
 // ----------------------------------------------------------------------------------- sessions
+
+#[test]
+fn what_sessions_of_the_programs_own_found_is_no_secret() {
+    let Some(output) = alone("check,exitcode=9", &["own-sessions"]) else {
+        return;
+    };
+    ends(&output, 0);
+    assert_eq!(text(&output.stdout), "went on\n");
+    let said = text(&output.stderr);
+    let (report, note) = said.split_once('\n').expect("two lines");
+    assert!(report.starts_with("olemem: 0 errors, "), "{said}");
+    assert_eq!(
+        note,
+        "olemem: 3 violations in sessions of the program's own, which had reports of their own\n"
+    );
+    // The first of all ends the process.
+    let output = alone("check,halt=first", &["own-sessions"]).expect("there is a compiler");
+    assert_eq!(output.status.signal(), Some(6));
+    assert_eq!(text(&output.stdout), "");
+    let said = text(&output.stderr);
+    assert!(said.starts_with("error[double-free]"), "{said}");
+    assert_eq!(said.matches("error[").count(), 1, "{said}");
+}
 
 #[test]
 fn a_session_that_nobody_ends_is_not_lost() {

@@ -361,6 +361,53 @@ fn wide_literals_compile_only_where_they_are_16_bit() {
     }
 }
 
+/// A BSTR that is taken for text that ends in a zero, and a literal that is taken for a BSTR, are mistakes that the
+/// compiler tells.
+#[test]
+fn bstrs_and_literals_are_not_taken_for_each_other() {
+    let dir = tools::scratch("c-headers-mistaken");
+    let taken = [
+        "olemem::alloc_sys_string(OLESTR(\"text\"))",
+        "olemem::alloc_sys_string(olemem::view(text))",
+        "olemem::bstr::copy_of(text)",
+        "olemem::bstr::copy_of(static_cast<const OLECHAR *>(text))",
+        "olemem::view(static_cast<const OLECHAR *>(text))",
+        "olemem::view(laid_out)",
+    ];
+    let refused = [
+        "olemem::alloc_sys_string(text)",
+        "olemem::alloc_sys_string(constant)",
+        "olemem::alloc_sys_string(BSTR())",
+        "olemem::bstr(text)",
+        "olemem::bstr::copy_of(OLESTR(\"text\"))",
+        "olemem::view(OLESTR(\"text\"))",
+    ];
+    for compiler in compilers().into_iter().filter(|one| one.language == Cxx) {
+        let compiles = |expression: &str, flag: Option<&str>| {
+            let file = dir.join(format!("{}.cpp", compiler.name));
+            let body = format!(
+                "#include <windows.h>\nvoid f(BSTR text);\nvoid f(BSTR text) {{\n  const BSTR constant = text;\n  \
+                 OLECHAR laid_out[8] = {{}};\n  (void)text, (void)constant, (void)laid_out;\n  (void){expression};\n}}\n"
+            );
+            fs::write(&file, body).expect("the scratch folder can be written");
+            let mut command = compiler.command();
+            command.args(["-fsyntax-only", Cxx.standard()]).args(flag);
+            tools::run(command.arg(&file)).status.success()
+        };
+        for flag in [None, Some("-fshort-wchar")] {
+            assert!(
+                compiles(&taken.join(", (void)"), flag),
+                "{compiler:?} {flag:?}"
+            );
+        }
+        for expression in refused {
+            assert!(!compiles(expression, None), "{compiler:?} {expression}");
+        }
+        // There a BSTR is a pointer to what a literal has as well.
+        assert!(!compiles(refused[0], Some("-fshort-wchar")), "{compiler:?}");
+    }
+}
+
 /// What a file that only includes the header would add to a program: nothing.
 #[test]
 fn the_header_defines_no_symbol() {

@@ -160,14 +160,10 @@ fn a_fatal_signal_is_reported_with_what_was_live() {
     }
 }
 
-/// A time-out ends the command: the program is told, and what was live is reported.
-#[test]
-fn a_signal_to_the_command_is_handed_on() {
+/// Starts the command, sends it signals when its program is ready, and waits for its end.
+fn signalled(command: &mut Command, signals: &[&str]) -> std::process::Output {
     use std::io::{BufRead, BufReader};
 
-    let Some(mut command) = check(&[], &["wait"]) else {
-        return;
-    };
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = command.spawn().expect("it starts");
     let mut ready = String::new();
@@ -177,14 +173,53 @@ fn a_signal_to_the_command_is_handed_on() {
         .expect("it can be read");
     assert_eq!(ready, "ready\n");
     let process = running.id().to_string();
-    tools::run_ok(Command::new("kill").args(["-TERM", &process]));
-    let output = running.wait_with_output().expect("it ends");
+    for signal in signals {
+        tools::run_ok(Command::new("kill").args([signal, process.as_str()]));
+    }
+    running.wait_with_output().expect("it ends")
+}
+
+/// A time-out ends the command: the program is told, and what was live is reported.
+#[test]
+fn a_signal_to_the_command_is_handed_on() {
+    for (name, number) in [
+        ("TERM", libc::SIGTERM),
+        ("HUP", libc::SIGHUP),
+        ("INT", libc::SIGINT),
+        ("QUIT", libc::SIGQUIT),
+        ("USR1", libc::SIGUSR1),
+        ("USR2", libc::SIGUSR2),
+    ] {
+        let Some(mut command) = check(&[], &["wait"]) else {
+            return;
+        };
+        let output = signalled(&mut command, &[&format!("-{name}")]);
+        ends(&output, 128 + number);
+        let killed =
+            format!("was killed by signal {number} (SIG{name}); live then: 1 block, 32 bytes");
+        tools::line_with(&text(&output.stderr), &killed);
+    }
+}
+
+/// As under `nohup`: what is ignored when the command starts means nothing to the program either.
+#[test]
+fn a_signal_that_is_ignored_is_not_handed_on() {
+    let Some(program) = programs::process() else {
+        return;
+    };
+    let mut command = programs::command("sh");
+    let script = "trap '' HUP; exec \"$@\"";
+    command.args([
+        "-c",
+        script,
+        "sh",
+        env!("CARGO_BIN_EXE_olemem"),
+        "check",
+        "--",
+    ]);
+    let output = signalled(command.arg(program).arg("wait"), &["-HUP", "-TERM"]);
     ends(&output, 128 + 15);
-    let said = text(&output.stderr);
-    tools::line_with(
-        &said,
-        "was killed by signal 15 (SIGTERM); live then: 1 block, 32 bytes",
-    );
+    tools::line_with(&text(&output.stderr), "was killed by signal 15 (SIGTERM)");
 }
 
 #[test]
@@ -258,7 +293,10 @@ fn sarif_after_a_signal_has_it_as_an_invocation() {
         "The process was killed by signal 11 (SIGSEGV); 1 block was live then."
     );
     assert_eq!(told[1]["level"], "note");
-    assert_eq!(told[1]["message"]["text"], "Live: block 2: BSTR, 8 bytes.");
+    assert_eq!(
+        told[1]["message"]["text"],
+        "Live: block 2: BSTR, 8 bytes, \"held\"."
+    );
     if NAMES_FILES {
         let place = &told[1]["locations"][0]["physicalLocation"]["artifactLocation"];
         assert_eq!(place["uri"], "tests/c/audit/process.c");
@@ -330,7 +368,7 @@ fn the_shared_library_is_covered_as_the_static_one_is() {
 }
 
 #[test]
-fn a_library_that_is_closed_reports_then_or_at_the_end() {
+fn a_library_that_is_closed_stays_until_the_end() {
     let Some(program) = build("plugin", C, Library::Shared, "export,audit") else {
         return;
     };
@@ -341,8 +379,25 @@ fn a_library_that_is_closed_reports_then_or_at_the_end() {
     tools::line_with(&text(&output.stderr), "error[leak]: a BSTR was never freed");
     let output = tools::run(of(&[], &program).arg(&library).arg("and-die"));
     ends(&output, 128 + 15);
+    tools::line_with(
+        &text(&output.stderr),
+        "was killed by signal 15 (SIGTERM); live then: 1 block, 32 bytes",
+    );
+    // Opened once more it goes on where it was.
+    let mut command = of(&["--format", "json"], &program);
+    let output = tools::run(command.arg(&library).arg("twice"));
+    ends(&output, 99);
+    assert!(text(&output.stdout).starts_with("closed\n{"), "{output:?}");
+    let report = parsed(text(&output.stdout).trim_start_matches("closed\n"));
+    assert_eq!(kinds_of(&report), ["leak", "leak"]);
+    // Nor does an exit status of its own end a program where it closes the library.
+    let mut command = programs::command(&program);
+    command.env("OLEMEM", "check,exitcode=9");
+    let output = tools::run(command.arg(&library).arg("twice"));
+    ends(&output, 9);
+    assert_eq!(text(&output.stdout), "closed\n");
     let said = text(&output.stderr);
-    tools::line_with(&said, "was killed by signal 15 (SIGTERM)");
+    tools::line_with(&said, "olemem: 2 errors, 0 warnings; 2 operations");
 }
 
 // ------------------------------------------------------------------------------- several processes
@@ -372,6 +427,10 @@ fn children_that_left_nothing_are_named() {
             "ended without a report: by _exit or quick_exit, by SIGKILL",
         );
     }
+    let Some(mut command) = check(&["--deny", "vanished"], &["fork-leaves"]) else {
+        return;
+    };
+    ends(&tools::run(&mut command), 99);
     let Some((said, _)) = said(&["fork-crashes"]) else {
         return;
     };
@@ -455,10 +514,10 @@ fn rust_programs_are_covered() {
         ("sweep", 0, None),
     ] {
         let child = children::child("a_child", deed);
-        let mut command = of(
-            &["--output", "/dev/stderr", "--format", "json"],
-            child.get_program(),
-        );
+        let file = tools::scratch(&format!("check-rust-{deed}")).join("report");
+        let path = file.to_str().expect("a plain name");
+        let options = ["--output", path, "--format", "json"];
+        let mut command = of(&options, child.get_program());
         command.args(child.get_args());
         for (name, value) in child.get_envs() {
             if let Some(value) = value {
@@ -467,7 +526,7 @@ fn rust_programs_are_covered() {
         }
         let output = tools::run(&mut command);
         ends(&output, status);
-        let report = parsed(&text(&output.stderr));
+        let report = parsed(&fs::read_to_string(&file).expect("a report"));
         let found = report["violations"].as_array().expect("a list");
         assert_eq!(found.len(), usize::from(preview.is_some()), "{deed}");
         if let Some(preview) = preview {
@@ -498,6 +557,56 @@ fn json_is_as_documented() {
         };
         parsed(&text(&tools::run(&mut command).stdout));
     }
+}
+
+/// Nothing was found because nothing could be: no page of results is to take that for clean.
+#[test]
+fn what_could_not_be_judged_is_in_every_format() {
+    let told = |format: &str, program: &OsStr, case: &[&str]| {
+        let output = tools::run(of(&["--format", format], program).args(case));
+        ends(&output, 98);
+        text(&output.stdout)
+    };
+    let judge = |program: &OsStr, case: &[&str], note: &str| {
+        let report = parsed(&told("json", program, case));
+        assert_eq!(report["complete"], false);
+        let notes = report["notes"].as_array().expect("a list");
+        let is_it = |told: &Value| told.as_str().is_some_and(|told| told.contains(note));
+        assert!(notes.iter().any(is_it), "{notes:?}");
+        let log: Value = serde_json::from_str(&told("sarif", program, case)).expect("it is JSON");
+        let invocations = &log["runs"][0]["invocations"];
+        assert_eq!(invocations.as_array().map(Vec::len), Some(1));
+        assert_eq!(invocations[0]["executionSuccessful"], false);
+        let notification = &invocations[0]["toolExecutionNotifications"][0];
+        assert_eq!(notification["level"], "error");
+        let message = notification["message"]["text"].as_str().expect("text");
+        assert!(
+            message.to_lowercase().contains(&note.to_lowercase()),
+            "{message}"
+        );
+    };
+    if let Some(true_) = tools::tool(&["true"]) {
+        judge(
+            true_.as_ref(),
+            &[],
+            "nothing was recorded: the program holds no olemem",
+        );
+    }
+    let Some(program) = programs::process() else {
+        return;
+    };
+    judge(program.as_os_str(), &["_exit"], "ended without a report");
+    let mut command = check(&["--format", "json"], &["clean"]).expect("as above");
+    let report = parsed(&text(&tools::run(&mut command).stdout));
+    assert_eq!(report["complete"], true);
+    assert_eq!(report["notes"], serde_json::json!([]));
+    // Several processes that were all judged have their numbers as notes.
+    let mut command = check(&["--format", "sarif"], &["fork"]).expect("as above");
+    let log = text(&tools::run(&mut command).stdout);
+    let log: Value = serde_json::from_str(&log).expect("it is JSON");
+    let invocation = &log["runs"][0]["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], true);
+    assert_eq!(invocation["toolExecutionNotifications"][0]["level"], "note");
 }
 
 /// The whole was validated against the schema of OASIS, which is not part of these sources. What it asks of
@@ -617,6 +726,47 @@ fn what_is_suppressed_is_counted() {
     let mut command =
         check(&["--suppress", file, "--halt-first"], &["double-free"]).expect("as above");
     ends(&tools::run(&mut command), 128 + 6);
+}
+
+/// A path is as it is in the program, or as reports show it.
+#[test]
+fn a_file_is_suppressed_by_the_path_that_the_report_shows() {
+    if !NAMES_FILES {
+        return;
+    }
+    let whole = tools::root().join("tests/c/audit/process.c");
+    for path in [
+        "tests/c/audit/process.c",
+        "*/process.c",
+        whole.to_str().expect("plain"),
+    ] {
+        let known = scratch("suppress-path", &format!("leak lose {path}\n"));
+        let file = known.to_str().expect("a plain path");
+        let Some(mut command) = check(&["--suppress", file], &["leak"]) else {
+            return;
+        };
+        ends(&tools::run(&mut command), 0);
+    }
+}
+
+#[test]
+fn suppressions_of_nothing_are_told() {
+    let known = scratch(
+        "suppress-nothing",
+        "# known\nleak lose\nleak  main process.c # why\n",
+    );
+    let file = known.to_str().expect("a plain path");
+    let Some(mut command) = check(&["--suppress", file], &["leak"]) else {
+        return;
+    };
+    let output = tools::run(&mut command);
+    ends(&output, 0);
+    assert!(
+        text(&output.stderr).ends_with(
+            "olemem: 1 violation suppressed\nolemem: suppressions: nothing is of line 3: leak main process.c\n"
+        ),
+        "{output:?}"
+    );
 }
 
 /// A global keeps what it has on purpose: the program says so itself, or a file does.

@@ -263,4 +263,27 @@ fn pkg_config_finds_it() {
         .collect();
     let output = tools::run_ok(&mut Command::new(compile(&libraries, "static")));
     assert_eq!(text(&output.stdout), "5 units\n");
+
+    // A folder of two words is one argument for a shell.
+    let words = prefix.with_file_name("two words");
+    fs::create_dir_all(&words).expect("the scratch folder can be written");
+    let pc = fs::read_to_string(prefix.join("lib/pkgconfig/olemem.pc")).expect("it is installed");
+    let there = prefix.to_str().expect("a plain path");
+    let pc = pc.replace(there, words.to_str().expect("a plain path"));
+    fs::write(words.join("olemem.pc"), pc).expect("the folder can be written");
+    let output = tools::run_ok(
+        Command::new(&pkg_config)
+            .args(["--cflags", "--libs", "olemem"])
+            .env("PKG_CONFIG_PATH", &words),
+    );
+    let script = format!(
+        "set -- {}; for each; do echo \"$each\"; done",
+        text(&output.stdout).trim()
+    );
+    let output = tools::run_ok(Command::new("sh").args(["-c", &script]));
+    let words = words.display();
+    assert_eq!(
+        text(&output.stdout),
+        format!("-I{words}/include/olemem/win32\n-L{words}/lib\n-lolemem\n")
+    );
 }

@@ -247,30 +247,6 @@ fn the_first_violation_ends_the_process_if_that_is_asked_for() {
 }
 
 #[test]
-fn what_sessions_of_the_programs_own_found_is_no_secret() {
-    use std::os::unix::process::ExitStatusExt;
-    let Some(output) = run("check,exitcode=9", "own-sessions") else {
-        return;
-    };
-    ends(&output, 0);
-    assert_eq!(text(&output.stdout), "went on\n");
-    let said = text(&output.stderr);
-    let (report, note) = said.split_once('\n').expect("two lines");
-    assert!(report.starts_with("olemem: 0 errors, "), "{said}");
-    assert_eq!(
-        note,
-        "olemem: 3 violations in sessions of the program's own, which had reports of their own\n"
-    );
-    // The first of all ends the process.
-    let output = run("check,halt=first", "own-sessions").expect("there is a compiler");
-    assert_eq!(output.status.signal(), Some(6));
-    assert_eq!(text(&output.stdout), "");
-    let said = text(&output.stderr);
-    assert!(said.starts_with("error[double-free]"), "{said}");
-    assert_eq!(said.matches("error[").count(), 1, "{said}");
-}
-
-#[test]
 fn an_allocation_of_the_process_fails() {
     let Some(output) = run("check,fail-at=2", "out-of-memory") else {
         return;

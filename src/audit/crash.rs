@@ -24,7 +24,7 @@
 use core::fmt::{self, Write};
 
 use super::frame;
-use super::ledger::{Books, Counts, Deed, Detail, Facts, SessionId, books_at_rest};
+use super::ledger::{Books, Counts, Deed, Detail, Facts, Record, SessionId, books_at_rest};
 use super::site::Stack;
 use crate::task::block::Family;
 use crate::task::hook::Part;
@@ -33,6 +33,7 @@ mod failing;
 mod reader;
 
 pub(super) use failing::{read_failure, read_failures, write_failure, write_maps};
+pub(super) use reader::read_found;
 pub use reader::{Crash, Resolve};
 
 const FIRST_LINE: &str = "olemem-crash/1";
@@ -157,31 +158,7 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
         return Ok(());
     };
     for record in &book.records {
-        write!(
-            out,
-            "found {} {} {} ",
-            record.kind,
-            record.severity,
-            name(DEEDS, record.deed)
-        )?;
-        write_detail(out, record.detail)?;
-        if let Some(call) = record.call {
-            writeln!(out, "method {}", call.method.as_str())?;
-            if let Some(parameter) = call.parameter {
-                write!(out, "parameter {}", parameter.as_str())?;
-                if let Some(index) = call.element {
-                    write!(out, "[{index}]")?;
-                }
-                writeln!(out)?;
-            }
-        }
-        if let Some(facts) = &record.block {
-            write_block(out, "block", facts, books)?;
-            if let Some(freed_at) = facts.freed_at {
-                write_stack(out, "freed", &books.sites.get(freed_at))?;
-            }
-        }
-        write_stack(out, "at", &books.sites.get(record.at))?;
+        write_record(out, books, record)?;
     }
     let mut result = Ok(());
     books.each_live(session, |entry| {
@@ -189,6 +166,42 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
         result = result.and_then(|()| write_block(out, "live", &facts, books));
     });
     result
+}
+
+/// Writes a violation to a file, as it stands in a record. It asks for no memory.
+pub(super) fn write_found(file: i32, books: &Books, record: &Record) {
+    let mut out = Output::new(file);
+    // Writing to an `Output` never fails.
+    let _ = write_record(&mut out, books, record);
+    out.flush();
+}
+
+fn write_record(out: &mut Output, books: &Books, record: &Record) -> fmt::Result {
+    write!(
+        out,
+        "found {} {} {} ",
+        record.kind,
+        record.severity,
+        name(DEEDS, record.deed)
+    )?;
+    write_detail(out, record.detail)?;
+    if let Some(call) = record.call {
+        writeln!(out, "method {}", call.method.as_str())?;
+        if let Some(parameter) = call.parameter {
+            write!(out, "parameter {}", parameter.as_str())?;
+            if let Some(index) = call.element {
+                write!(out, "[{index}]")?;
+            }
+            writeln!(out)?;
+        }
+    }
+    if let Some(facts) = &record.block {
+        write_block(out, "block", facts, books)?;
+        if let Some(freed_at) = facts.freed_at {
+            write_stack(out, "freed", &books.sites.get(freed_at))?;
+        }
+    }
+    write_stack(out, "at", &books.sites.get(record.at))
 }
 
 /// A block, its text as far as it is remembered, and where it was allocated.

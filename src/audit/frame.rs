@@ -350,7 +350,7 @@ impl fmt::Display for Frame {
 }
 
 /// A path from the current directory, if it is below it.
-fn short(file: &str) -> String {
+pub(super) fn short(file: &str) -> String {
     // Miri, which is isolated from the system, knows of no directory; there the compiler tells paths, short ones.
     if cfg!(miri) {
         return file.to_owned();

@@ -132,6 +132,8 @@ pub(super) struct Books {
     /// Who is told of a planned failure at once, in case that it is the last that is heard. The lock is held
     /// meanwhile: nothing may be asked of the heap or of the books.
     pub(super) teller: Option<fn(&Failed, &Stack)>,
+    /// Who is told of a violation at once, for the same reason and on the same terms.
+    pub(super) witness: Option<fn(&Self, SessionId, &Record)>,
     /// Annotated calls, and what crossed in them.
     pub(super) crossed: Crossed,
     /// Counting objects.
@@ -175,6 +177,7 @@ impl Books {
             found: 0,
             listening: None,
             teller: None,
+            witness: None,
             crossed: Crossed::new(),
             objects: Objects::new(),
         }
@@ -556,19 +559,6 @@ impl Books {
             Place::Inside(key, _) => key,
             _ => key(start),
         }
-    }
-
-    /// Adds a violation to a session.
-    pub(super) fn record(&mut self, session: SessionId, record: Record) {
-        let Some(book) = self.session(session) else {
-            return;
-        };
-        if book.records.try_reserve(1).is_ok() {
-            book.records.push(record);
-        } else {
-            book.dropped += 1;
-        }
-        olemem_on_violation();
     }
 }
 

@@ -11,7 +11,8 @@
 //!   allocation would come before them, and blame them for what they are about to free.
 //! * A forked child reports what it did itself, and nothing if it did nothing.
 //! * Where `olemem check` has named a folder, each process leaves there, under its number and the time of its
-//!   beginning: a note that it began; a record, when it ended; or a text, when a signal ended it.
+//!   beginning: a note that it began; each violation, when it is found; a record, when it ended; or a text, when a
+//!   signal ended it.
 
 use core::ffi::{CStr, c_int};
 use core::fmt::Write;
@@ -20,13 +21,13 @@ use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use super::crash;
 use super::crossing;
 use super::guard::Guard;
-use super::ledger::{Failed, SessionId, books, cover_process};
+use super::ledger::{Books, Deed, Failed, Record, SessionId, books, cover_process};
 use super::options::Options;
 use super::report::{Report, plural};
 use super::rules::Severity;
@@ -44,6 +45,8 @@ mod at_exit;
 mod path;
 mod reserve;
 mod standard_error;
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+mod stay;
 mod watcher;
 
 use path::Path;
@@ -103,6 +106,8 @@ extern "Rust" fn olemem_check_process(value: &'static CStr, step: Step) {
                     "OLEMEM: nothing is checked: somebody listens at the seam, or there is no memory"
                 ));
             }
+            #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+            stay::until_the_end();
             at_exit::watch();
         }
     }
@@ -127,7 +132,9 @@ fn begin(settings: Settings) -> Option<Watched> {
         }
     }
     if watched.settings.records.is_some() {
-        books().teller = Some(tell_failure);
+        let mut books = books();
+        books.teller = Some(tell_failure);
+        books.witness = Some(tell_violation);
     }
     cover_process(session);
     reserve::keep();
@@ -143,17 +150,34 @@ fn now() -> u128 {
 impl Watched {
     /// Where something of this process goes in the folder of `olemem check`, if there is one.
     fn in_records(&self, what: &str) -> Option<Path> {
-        let folder = self.settings.records.as_ref()?;
         let mut path = Path::new();
-        path.add(folder).ok()?;
-        write!(path, "/{}-{}.{what}", process::id(), self.stamp).ok()?;
+        self.to_records(&mut path, what)?;
         Some(path)
+    }
+
+    /// Makes a path of it.
+    fn to_records(&self, path: &mut Path, what: &str) -> Option<()> {
+        path.clear();
+        path.add(self.settings.records.as_ref()?).ok()?;
+        write!(path, "/{}-{}.{what}", process::id(), self.stamp).ok()
+    }
+
+    /// Opens something of this process in that folder, while the books are locked: a path is long, and a thread's stack
+    /// may be short. As nobody else is at it then, also after a fork, it is waited for by nobody.
+    fn opened(&self, what: &str, open: fn(&Path) -> c_int) -> Option<c_int> {
+        static PATH: Mutex<Path> = Mutex::new(Path::new());
+        let mut path = PATH.try_lock().ok()?;
+        self.to_records(&mut path, what)?;
+        let file = open(&path);
+        (file >= 0).then_some(file)
     }
 
     /// Where the report of this process goes, if it is not standard error: `%p` is its number. A forked child has a
     /// file of its own in any case.
     fn report_path(&self) -> Option<Path> {
-        let said = self.settings.report.as_ref()?;
+        // Of `olemem check` it is the command that writes the report.
+        let is_by_command = self.settings.records.is_some();
+        let said = self.settings.report.as_ref().filter(|_| !is_by_command)?;
         let process = process::id();
         let mut path = Path::new();
         let mut has_number = false;
@@ -176,19 +200,14 @@ impl Watched {
         if NOTED.swap(process::id(), Ordering::Relaxed) == process::id() {
             return;
         }
-        let Some(file) = self.in_records("begun").map(|path| path.create()) else {
-            return;
-        };
-        if file < 0 {
-            return;
-        }
-        let mut name = [0; 4096];
-        let name = program(&mut name);
-        // A note without a name tells as much.
-        // SAFETY: so many bytes are there.
-        let _ = unsafe { libc::write(file, name.as_ptr().cast(), name.len()) };
-        // SAFETY: it was opened above.
-        unsafe { libc::close(file) };
+        let file = self.in_records("begun").map(|path| path.create());
+        write_to(file.filter(|file| *file >= 0), &|file| {
+            let mut name = [0; 4096];
+            let name = program(&mut name);
+            // A note without a name tells as much.
+            // SAFETY: so many bytes are there.
+            let _ = unsafe { libc::write(file, name.as_ptr().cast(), name.len()) };
+        });
     }
 }
 
@@ -201,18 +220,41 @@ fn tell_failure(failed: &Failed, at: &Stack) {
     let Some(watched) = watched() else {
         return;
     };
-    let write = |file: Option<c_int>, write: &dyn Fn(c_int)| {
-        if let Some(file) = file.filter(|file| *file >= 0) {
-            write(file);
-            // SAFETY: it was opened just before.
-            unsafe { libc::close(file) };
-        }
-    };
     // Once, for the names of all failures.
-    let maps = watched.in_records("maps").map(|path| path.create_new());
-    write(maps, &crash::write_maps);
-    let failures = watched.in_records("failed").map(|path| path.append());
-    write(failures, &|file| crash::write_failure(file, failed, at));
+    write_to(watched.opened("maps", Path::create_new), &crash::write_maps);
+    write_to(watched.opened("failed", Path::append), &|file| {
+        crash::write_failure(file, failed, at)
+    });
+}
+
+/// So many violations of a process are written down as soon as they are found.
+const FOUND: usize = 1000;
+
+/// A rule is broken, which `olemem check` is to know of however the process ends. The books are locked: no memory is asked
+/// for. What is found at the end is in the report.
+fn tell_violation(books: &Books, session: SessionId, record: &Record) {
+    let Some(watched) = watched().filter(|watched| watched.session == session) else {
+        return;
+    };
+    let book = books.sessions.iter().find(|book| book.id == session);
+    if record.deed == Deed::End || book.is_none_or(|book| book.records.len() > FOUND) {
+        return;
+    }
+    // Anew, for libraries may have been loaded.
+    write_to(watched.opened("maps", Path::create), &crash::write_maps);
+    write_to(watched.opened("found", Path::append), &|file| {
+        crash::write_found(file, books, record)
+    });
+}
+
+/// Writes to a file, if it was opened, and closes it.
+#[inline(never)]
+fn write_to(file: Option<c_int>, write: &dyn Fn(c_int)) {
+    if let Some(file) = file {
+        write(file);
+        // SAFETY: it was opened just before.
+        unsafe { libc::close(file) };
+    }
 }
 
 /// The path of the program, as far as the system tells it without memory being asked for.
@@ -306,14 +348,18 @@ impl Watched {
             // Whole, or not at all.
             let unfinished = PathBuf::from(path).with_extension("unfinished");
             let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, path));
-            if let Err(error) = written {
-                self.say(&format!("olemem: {}: {error}\n", path.display()));
-            }
-            return report.count(Severity::Error);
+            let Err(error) = written else {
+                return report.count(Severity::Error);
+            };
+            self.say(&format!(
+                "olemem: {}: {error}; the report follows\n",
+                path.display()
+            ));
         }
         let suppressed = self.suppress(&mut report);
         let path = self.report_path();
         let text = match self.settings.format {
+            _ if self.settings.records.is_some() => format!("{report}\n"),
             Format::Json => report.to_json(),
             Format::Sarif => report.to_sarif(),
             Format::Text if path.is_none() && wants_colour() => format!("{}\n", report.painted()),
@@ -412,22 +458,17 @@ fn leave_record(watched: &Watched, signal: c_int) {
     let path = watched
         .in_records("crash")
         .or_else(|| watched.report_path());
-    let has_path = path.is_some();
-    let file = match path {
-        Some(path) => path.create(),
-        None => {
-            let kept = watched.standard_error.and_then(|kept| kept.number());
-            kept.unwrap_or(-1)
-        }
-    };
-    if file < 0 {
+    // Where it cannot be opened, standard error will do.
+    let opened = path.map(|path| path.create()).filter(|file| *file >= 0);
+    let kept = || watched.standard_error.and_then(|kept| kept.number());
+    let Some(file) = opened.or_else(kept) else {
         return;
-    }
+    };
     let mut name = [0; 4096];
     let name = program(&mut name);
     let process = process::id().cast_signed();
     crash::write(file, process, signal, name, watched.session);
-    if has_path {
+    if opened.is_some() {
         // SAFETY: it was opened above.
         unsafe { libc::close(file) };
     }

@@ -1,17 +1,19 @@
 //! What the processes of one run left for `olemem check`. Of use to the command alone.
 
 use std::collections::BTreeSet;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::fs;
 use std::io;
+use std::mem;
 use std::path::Path;
+use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::crash;
 pub use super::crash::{Crash, Resolve};
 use super::frame::Frame;
+pub use super::report::{Beside, Live, Signalled};
 use super::report::{Failure, Report};
-pub use super::report::{Live, Signalled};
 use super::sweep::{Did, Ran, Run, Sweep, Wrong};
 
 /// How a process ended, as far as its records tell.
@@ -22,8 +24,8 @@ pub enum Ending {
     Reported(Report),
     /// By a signal.
     Crashed(Crash),
-    /// Nobody knows: it left nothing but the note that it began.
-    Vanished,
+    /// Nobody knows: it left nothing but the note that it began, and what it had found until then.
+    Vanished(Report),
 }
 
 /// A process that was watched.
@@ -52,7 +54,7 @@ pub fn read(folder: &Path, resolve: &mut Resolve<'_>) -> io::Result<Vec<Process>
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let is_whole = path.extension().is_some_and(|extension| {
-            ["begun", "json", "crash", "failed"]
+            ["begun", "json", "crash", "failed", "found"]
                 .iter()
                 .any(|one| extension == *one)
         });
@@ -75,10 +77,10 @@ pub fn read(folder: &Path, resolve: &mut Resolve<'_>) -> io::Result<Vec<Process>
             began,
             program: text(&stem.with_extension("begun"))?.unwrap_or_default(),
             failures: Vec::new(),
-            ending: Ending::Vanished,
+            ending: Ending::Vanished(Report::merged([])),
         };
+        let maps = text(&stem.with_extension("maps"))?.unwrap_or_default();
         if let Some(lines) = text(&stem.with_extension("failed"))? {
-            let maps = text(&stem.with_extension("maps"))?.unwrap_or_default();
             process.failures = crash::read_failures(&lines, &maps, resolve);
         }
         // A process that lived through a signal has a report as well, which is what counts.
@@ -91,6 +93,8 @@ pub fn read(folder: &Path, resolve: &mut Resolve<'_>) -> io::Result<Vec<Process>
             && let Ok(crash) = Crash::read(&text, resolve)
         {
             process.ending = Ending::Crashed(crash);
+        } else if let Some(lines) = text(&stem.with_extension("found"))? {
+            process.ending = Ending::Vanished(crash::read_found(&lines, &maps, resolve));
         }
         processes.push(process);
     }
@@ -145,16 +149,16 @@ pub fn sweep(runs: Vec<Run>, is_complete: bool) -> Sweep {
     Sweep::of(runs, is_complete)
 }
 
-/// A report as JSON, with the signals that met processes.
+/// A report as JSON, with what is known beside it.
 #[must_use]
-pub fn json(report: &Report, signals: &[Signalled]) -> String {
-    report.to_json_with(signals)
+pub fn json(report: &Report, beside: &Beside) -> String {
+    report.to_json_with(beside)
 }
 
-/// A report as SARIF, with the signals that met processes.
+/// A report as SARIF, with what is known beside it.
 #[must_use]
-pub fn sarif(report: &Report, signals: &[Signalled]) -> String {
-    report.to_sarif_with(signals)
+pub fn sarif(report: &Report, beside: &Beside) -> String {
+    report.to_sarif_with(beside)
 }
 
 /// Whether a symbol's name is to be decoded.
@@ -176,16 +180,6 @@ pub fn frame(
         file,
         line,
         address,
-    }
-}
-
-/// Has this process outlive an interrupt from the keyboard, which is for the program that it started. That program
-/// finds the signal as it is by default: a handler is not handed on.
-pub fn outlive_interrupts() {
-    extern "C" fn nothing(_: c_int) {}
-    for signal in [libc::SIGINT, libc::SIGQUIT] {
-        // SAFETY: the handler does nothing.
-        unsafe { libc::signal(signal, nothing as extern "C" fn(c_int) as usize) };
     }
 }
 
@@ -231,7 +225,18 @@ static PROGRAM: AtomicI32 = AtomicI32::new(0);
 /// The last signal that came while there was none; 0 if none did.
 static WAITING: AtomicI32 = AtomicI32::new(0);
 
-extern "C" fn hand_on(signal: c_int) {
+/// Interrupts: one from the keyboard has met the program already.
+const INTERRUPTS: [c_int; 2] = [libc::SIGINT, libc::SIGQUIT];
+
+extern "C" fn hand_on(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
+    // SAFETY: the system hands the handler what it knows of the signal.
+    let is_sent = unsafe { info.as_ref() }.is_none_or(is_from_process);
+    if is_sent || !INTERRUPTS.contains(&signal) {
+        pass(signal);
+    }
+}
+
+fn pass(signal: c_int) {
     let program = PROGRAM.load(Ordering::SeqCst);
     if program > 0 {
         // SAFETY: it sends a signal to a process that was not waited for yet.
@@ -241,12 +246,36 @@ extern "C" fn hand_on(signal: c_int) {
     }
 }
 
-/// Keeps what is to end this process for a program that is about to be started: it may be ready for a signal before the
-/// process that started it has its number.
+/// Whether another process sent a signal, and not the terminal.
+fn is_from_process(info: &libc::siginfo_t) -> bool {
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        // Those of the kernel are above.
+        info.si_code <= 0
+    } else {
+        // SAFETY: it is a signal of a kind that may be sent, and has a place for the sender.
+        unsafe { info.si_pid() != 0 }
+    }
+}
+
+/// Keeps signals for a program that is about to be started, which they are meant for: it may be ready for one before the
+/// process that started it has its number. An interrupt from the keyboard meets both of them, and this process outlives
+/// it. The program finds them as they are by default, and ignored if they are ignored here: a handler is not handed on.
 pub fn keep_signals() {
-    for signal in [libc::SIGTERM, libc::SIGHUP] {
+    let [interrupt, quit] = INTERRUPTS;
+    let others = [libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2];
+    for signal in [interrupt, quit].into_iter().chain(others) {
+        // SAFETY: all zeros are an action.
+        let mut action: libc::sigaction = unsafe { mem::zeroed() };
+        // SAFETY: the place is there, and nothing is changed.
+        unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) };
+        if action.sa_sigaction == libc::SIG_IGN {
+            continue;
+        }
+        let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = hand_on;
+        action.sa_sigaction = handler as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
         // SAFETY: the handler keeps to what is allowed in one.
-        unsafe { libc::signal(signal, hand_on as extern "C" fn(c_int) as usize) };
+        unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
     }
 }
 
@@ -257,7 +286,7 @@ pub fn hand_signals_on(program: Option<u32>) {
     if program.is_some() {
         let waiting = WAITING.swap(0, Ordering::SeqCst);
         if waiting > 0 {
-            hand_on(waiting);
+            pass(waiting);
         }
     }
 }

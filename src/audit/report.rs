@@ -14,6 +14,7 @@ use crate::task::block::Family;
 use crate::task::fault::Planner;
 use crate::task::hook::Part;
 
+mod beside;
 mod failure;
 mod json;
 mod message;
@@ -23,6 +24,8 @@ mod signalled;
 #[cfg(all(unix, not(miri)))]
 mod wire;
 
+#[cfg(all(unix, not(miri)))]
+pub use beside::Beside;
 pub use failure::Failure;
 pub(super) use json::{Frames, Violations, name as family_name, text as json_text};
 pub(super) use paint::Painted;
@@ -599,17 +602,8 @@ impl Report {
             return f.write_str("olemem: recorded nothing");
         }
         let counts = self.counts;
-        if let Some(budget) = self.budget
-            && self.exceeds_budget()
-        {
-            writeln!(
-                f,
-                "over budget: {} of {} together, where {} of {} are allowed\n",
-                plural(counts.allocated, "allocation"),
-                plural(counts.total_bytes, "byte"),
-                budget.allocations,
-                plural(budget.bytes, "byte"),
-            )?;
+        if let Some(told) = self.over_budget() {
+            writeln!(f, "{told}\n")?;
         }
         write!(
             f,
@@ -622,8 +616,8 @@ impl Report {
             counts.live,
             plural(counts.peak_bytes, "byte"),
         )?;
-        if self.dropped > 0 {
-            write!(f, "; {} violations could not be kept", self.dropped)?;
+        if let Some(told) = self.lost() {
+            write!(f, "; {told}")?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::frame::Frame;
+use super::frame::{self, Frame};
 use super::report::{Report, Violation};
 use super::rules::Kind;
 
@@ -16,7 +16,8 @@ use super::rules::Kind;
 /// ```
 ///
 /// A violation is suppressed by a line that names its kind, or `*`, if one frame of its stacks has such a function
-/// and such a file. In both `*` stands for anything and `?` for one character. A frame whose function or file is not
+/// and such a file: its whole path, or the path from the current directory if it is below that, which is what reports
+/// show. In both `*` stands for anything and `?` for one character. A frame whose function or file is not
 /// known fits `*` alone. What stands behind `#` at the beginning of a line, or behind a space and `#`, is a comment.
 ///
 /// # Examples
@@ -40,6 +41,9 @@ pub struct Suppressions(Vec<Line>);
 
 #[derive(Clone, Debug)]
 struct Line {
+    /// Its number in the text, from 1, and its words.
+    number: usize,
+    text: String,
     /// Any, if none.
     kind: Option<Kind>,
     /// Any frame, or none at all, if none.
@@ -96,7 +100,12 @@ impl Suppressions {
                 },
             };
             let place = place.map(|(function, file)| (function.to_owned(), file.to_owned()));
-            lines.push(Line { kind, place });
+            lines.push(Line {
+                number: index + 1,
+                text: words.join(" "),
+                kind,
+                place,
+            });
         }
         Ok(Self(lines))
     }
@@ -105,6 +114,15 @@ impl Suppressions {
     #[must_use]
     pub fn cover(&self, violation: &Violation) -> bool {
         self.0.iter().any(|line| line.covers(violation))
+    }
+
+    /// The lines that cover none of those violations, each with its number before it: what they were for was mended, or
+    /// they are wrong.
+    #[must_use]
+    pub fn unmatched(&self, violations: &[Violation]) -> Vec<String> {
+        let idle = |line: &&Line| !violations.iter().any(|violation| line.covers(violation));
+        let told = |line: &Line| format!("line {}: {}", line.number, line.text);
+        self.0.iter().filter(idle).map(told).collect()
     }
 }
 
@@ -124,8 +142,10 @@ impl Line {
             return true;
         };
         let fits = |frame: &Frame| {
+            let path = frame.file.as_deref().unwrap_or("");
+            // Reports show a path from the current directory.
             matches(function, frame.function.as_deref().unwrap_or(""))
-                && matches(file, frame.file.as_deref().unwrap_or(""))
+                && (matches(file, path) || matches(file, &frame::short(path)))
         };
         [&violation.allocated_at, &violation.freed_at, &violation.at]
             .into_iter()

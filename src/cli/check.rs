@@ -10,7 +10,7 @@ use olemem::audit::records;
 use crate::output;
 use crate::symbols::Symbols;
 use crate::watching::{
-    Colour, Deny, Environment, NOT_STARTED, Records, UNCOVERED, UNWRITABLE, create, ended_by,
+    Colour, Environment, NOT_STARTED, Records, UNCOVERED, UNWRITABLE, create, ended_by,
     not_started, suppressions, tell_what_is_not_followed,
 };
 
@@ -46,6 +46,14 @@ enum Guard {
     Page,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    /// Violations that are warnings
+    Warnings,
+    /// Processes that left without a report, as forked children do by _exit
+    Vanished,
+}
+
 /// Run a program under the audit, and report each broken ownership rule.
 ///
 /// All blocks of all its processes are watched from the first allocation to the end, as
@@ -54,9 +62,9 @@ enum Guard {
 #[command(
     verbatim_doc_comment,
     after_help = "Exit status: the program's own if nothing was found. Otherwise\n  \
-        99   there are errors (--error-exitcode chooses another; --deny warnings counts warnings)\n  \
+        99   there are errors (--error-exitcode chooses another; --deny counts more as errors)\n  \
         98   there is nothing to judge: the program holds no olemem or one without the audit,\n       \
-        recorded nothing, or left by _exit\n  \
+        recorded nothing, or left by _exit and had broken no rule\n  \
         97   the report could not be written\n  \
         126  the program cannot be started\n  \
         127  there is no such program\n  \
@@ -67,7 +75,8 @@ pub(crate) struct Arguments {
     /// How the report looks
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Where it goes, instead of standard error for text and standard output for the others
+    /// Where it goes, instead of standard error for text and standard output for the others,
+    /// where it stands behind what the program itself prints there
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
     /// How much of the stack is kept with each allocation and free; full if nothing is said
@@ -88,9 +97,9 @@ pub(crate) struct Arguments {
     /// Make the Nth allocation of each process fail; `olemem sweep` does so for each N
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     fail_at: Option<u64>,
-    /// Count warnings as errors
+    /// What counts as an error as well; may be given twice
     #[arg(long, value_enum, value_name = "WHAT")]
-    deny: Option<Deny>,
+    deny: Vec<Deny>,
     /// The exit status if there are errors
     #[arg(long, value_name = "STATUS", default_value_t = 99)]
     error_exitcode: u8,
@@ -138,7 +147,6 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Err(status) => return status,
     };
     tell_what_is_not_followed();
-    records::outlive_interrupts();
     records::keep_signals();
     let program = &arguments.program[0];
     let child = Command::new(program)
@@ -166,11 +174,12 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Err(error) => return ended_by(UNCOVERED, records.0.display(), error),
     };
     let mut found = Found::new(processes, (child.id(), &program.to_string_lossy()), status);
-    found.suppressed = found.report.suppress(&known);
+    found.suppress(&known);
+    let status = found.status(arguments, status);
     if let Err(error) = found.tell(arguments, output) {
         return ended_by(UNWRITABLE, "the report", error);
     }
-    ExitCode::from(found.status(arguments, status))
+    ExitCode::from(status)
 }
 
 impl Arguments {

@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 use olemem::audit::{Run, Severity, Wrong};
 
 use crate::watching::{
-    Colour, Deny, Environment, UNCOVERED, UNWRITABLE, create, ended_by, suppressions,
+    Colour, Environment, UNCOVERED, UNWRITABLE, create, ended_by, suppressions,
     tell_what_is_not_followed,
 };
 
@@ -44,6 +44,11 @@ enum Family {
 
 /// So many runs, unless the user says otherwise.
 const LIMIT: u64 = 10_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    Warnings,
+}
 
 /// Run a program again and again, with one allocation after another failing.
 ///

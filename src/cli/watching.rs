@@ -28,11 +28,6 @@ pub(crate) const NOT_STARTED: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Deny {
-    Warnings,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Colour {
     Auto,
     Always,

@@ -242,11 +242,34 @@ fn have_budgets() {
         ),
     );
     assert!(!panic_of(|| report.assert_clean()).is_empty());
+    // Machines are told as well: there is no violation that they could see it by.
+    let json = report.to_json();
+    assert!(
+        json.contains(&format!(
+            "\"budget\": {{\n    \"allocations\": 2,\n    \"bytes\": 100,\n    \"total_bytes\": {bytes},\n    \
+             \"exceeded\": true\n  }}"
+        )),
+        "{json}"
+    );
+    assert!(json.contains("\"complete\": true"), "{json}");
+    let sarif = report.to_sarif();
+    assert!(sarif.contains("\"Over budget: 3 allocations of"), "{sarif}");
     assert_eq!(
         panic_of(|| report.assert_at_most(2, 100)),
         format!("3 allocations of {bytes} bytes together, where 2 of 100 are allowed")
     );
     report.assert_at_most(3, bytes);
+}
+
+#[test]
+fn that_recorded_nothing_are_not_complete() {
+    let report = Session::begin().finish();
+    let json = report.to_json();
+    assert!(json.contains("\"complete\": false"), "{json}");
+    assert!(json.contains("\"recorded nothing\""), "{json}");
+    let sarif = report.to_sarif();
+    assert!(sarif.contains("\"executionSuccessful\": false"), "{sarif}");
+    assert!(sarif.contains("\"Recorded nothing.\""), "{sarif}");
 }
 
 /// With no quarantine a second free is the heap's business, as without an audit; everything else is told.

@@ -111,6 +111,18 @@ static void owner() {
     BSTR raw = olemem::alloc_sys_string(u"raw");
     CHECK(SysStringLen(raw) == 3 && olemem::view(raw) == u"raw" && olemem::view(nullptr).empty());
     SysFreeString(raw);
+
+    /* Compared with a BSTR, all of its units count, and NULL is the empty string. */
+    BSTR whole = SysAllocStringLen(OLESTR("a\0bc"), 4), none = nullptr;
+    const BSTR constant = whole;
+    bstr same_units = bstr::copy_of(whole), before(u"a"), nothing_yet;
+    CHECK(same_units == whole && whole == same_units && !(same_units != whole) && !(whole != same_units));
+    CHECK(same_units == constant && before != whole && whole != before && !(before == whole));
+    CHECK(nothing_yet == none && none == nothing_yet && before != none && none != before);
+    SysFreeString(whole);
+    /* An array of units is text up to its zero. */
+    OLECHAR units[] = {'a', 0, 'b', 0};
+    CHECK(before == reinterpret_cast<const char16_t *>(units));
 }
 
 /* What the library itself makes of the bytes. */

@@ -37,6 +37,22 @@ impl Crash {
     }
 }
 
+/// Reads what a process wrote of violations while it ran, with what lay where in it. One that was cut short is left out.
+pub(crate) fn read_found(lines: &str, maps: &str, resolve: &mut Resolve<'_>) -> Report {
+    let (sources, maps) = maps.split_once('\n').unwrap_or((maps, ""));
+    let mut lines = lines;
+    loop {
+        let text = format!("{FIRST_LINE}\n{sources}\n{lines}\nmaps\n{maps}");
+        match Crash::read(&text, resolve) {
+            Ok(crash) => return crash.report,
+            Err(_) => match lines.rsplit_once("found ") {
+                Some((whole, _)) => lines = whole,
+                None => return Report::of(Counts::default(), None, 0, Vec::new()),
+            },
+        }
+    }
+}
+
 /// What is known of a stack.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 struct Stack {
@@ -246,7 +262,7 @@ fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Block, Crash, Frame, Kind, PREVIEW};
+    use super::{Block, Crash, Frame, Kind, PREVIEW, read_found};
 
     const WRITTEN: &str = "olemem-crash/1\nprocess 12 signal 11\nprogram /a b\nsources /o/\ncounts 1 2 3 4 5 6 7 8\n\
         found overrun error free written 3 65\nblock 7 bstr 18 string\ntext 6f006b00\nallocated 10 11\nat 20\n\
@@ -281,6 +297,20 @@ mod tests {
         assert_eq!(ids, [8, 9]);
         let told = live[0].allocated_at[0].to_string();
         assert_eq!(told, "at src/a b.rs:7");
+    }
+
+    #[test]
+    fn violations_that_were_written_one_by_one_are_read() {
+        let at = |what: &str| WRITTEN.find(what).expect("it is there");
+        let found = &WRITTEN[at("found overrun")..at("live 9")];
+        let maps = "sources /o/\n00400000-00402000 r-xp 0 0 0 /a b\n";
+        let report = read_found(found, maps, &mut name_of);
+        report.assert_kinds([Kind::Overrun, Kind::DoubleFree]);
+        assert_eq!(report.violations()[0].at[0].address, 0x20);
+        // The second one was cut short.
+        let half = &found[..found.find("as task").expect("it is there") - 3];
+        read_found(half, maps, &mut name_of).assert_kinds([Kind::Overrun]);
+        read_found("fou", maps, &mut name_of).assert_kinds([]);
     }
 
     #[test]

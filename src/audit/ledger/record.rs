@@ -2,6 +2,7 @@
 
 use super::super::rules::{Kind, Rule, Severity};
 use super::super::site::Site;
+use super::{Books, SessionId, olemem_on_violation};
 use crate::task::block::Family;
 use crate::task::fault::Fault;
 use crate::task::hook::Part;
@@ -149,5 +150,23 @@ impl Record {
             call: None,
             rules: kind.rules(),
         }
+    }
+}
+
+impl Books {
+    /// Adds a violation to a session.
+    pub(crate) fn record(&mut self, session: SessionId, record: Record) {
+        let Some(book) = self.session(session) else {
+            return;
+        };
+        if book.records.try_reserve(1).is_ok() {
+            book.records.push(record);
+        } else {
+            book.dropped += 1;
+        }
+        if let Some(tell) = self.witness {
+            tell(self, session, &record);
+        }
+        olemem_on_violation();
     }
 }

@@ -17,6 +17,12 @@ impl Path {
         }
     }
 
+    /// Empties it.
+    pub(super) fn clear(&mut self) {
+        self.bytes.fill(0);
+        self.len = 0;
+    }
+
     /// Adds to it; what does not fit is an error. One byte is left for the zero.
     pub(super) fn add(&mut self, bytes: &[u8]) -> fmt::Result {
         let end = self.len + bytes.len();

@@ -2,8 +2,9 @@
 
 use serde_core::ser::{Serialize, SerializeStruct, Serializer};
 
+use super::beside::Beside;
 use super::signalled::{Live, Signalled};
-use super::{Block, Call, Family, Frame, Part, Report, Severity, Violation};
+use super::{Block, Budget, Call, Family, Frame, Part, Report, Severity, Violation};
 
 /// The name of the form.
 const SCHEMA: &str = "olemem-report/1";
@@ -24,12 +25,12 @@ impl Report {
     /// ```
     #[must_use]
     pub fn to_json(&self) -> String {
-        self.to_json_with(&[])
+        self.to_json_with(&Beside::default())
     }
 
-    /// The same, with the signals that met processes.
-    pub(crate) fn to_json_with(&self, signals: &[Signalled]) -> String {
-        let mut text = text(&Plain(self, signals));
+    /// The same, with what is known beside it.
+    pub(crate) fn to_json_with(&self, beside: &Beside) -> String {
+        let mut text = text(&Plain(self, beside));
         text.push('\n');
         text
     }
@@ -57,15 +58,44 @@ pub(crate) fn part_name(part: Part) -> &'static str {
 }
 
 /// What users see.
-struct Plain<'a>(&'a Report, &'a [Signalled]);
+struct Plain<'a>(&'a Report, &'a Beside);
 
 impl Serialize for Plain<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Report", 4)?;
+        let Self(report, beside) = *self;
+        let mut notes = report.gaps(beside);
+        let is_complete = notes.is_empty();
+        notes.extend(report.over_budget());
+        notes.extend_from_slice(&beside.notes);
+        let mut object = serializer.serialize_struct("Report", 7)?;
         object.serialize_field("schema", SCHEMA)?;
-        object.serialize_field("summary", &Summary(self.0))?;
-        object.serialize_field("violations", &Violations(self.0, false))?;
-        object.serialize_field("signals", &Signals(self.1))?;
+        object.serialize_field("complete", &is_complete)?;
+        object.serialize_field("summary", &Summary(report))?;
+        object.serialize_field("budget", &OfBudget::of(report))?;
+        object.serialize_field("violations", &Violations(report, false))?;
+        object.serialize_field("signals", &Signals(&beside.signals))?;
+        object.serialize_field("notes", &notes)?;
+        object.end()
+    }
+}
+
+/// What was allowed, and whether more was allocated.
+struct OfBudget<'a>(&'a Report, Budget);
+
+impl<'a> OfBudget<'a> {
+    fn of(report: &'a Report) -> Option<Self> {
+        Some(Self(report, report.budget?))
+    }
+}
+
+impl Serialize for OfBudget<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(report, budget) = self;
+        let mut object = serializer.serialize_struct("Budget", 4)?;
+        object.serialize_field("allocations", &budget.allocations)?;
+        object.serialize_field("bytes", &budget.bytes)?;
+        object.serialize_field("total_bytes", &report.counts.total_bytes)?;
+        object.serialize_field("exceeded", &report.exceeds_budget())?;
         object.end()
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::beside::Beside;
 use super::signalled::Signalled;
 use super::{Frame, Kind, Report, Severity, Violation};
 
@@ -29,16 +30,33 @@ impl Report {
     /// ```
     #[must_use]
     pub fn to_sarif(&self) -> String {
-        self.to_sarif_with(&[])
+        self.to_sarif_with(&Beside::default())
     }
 
     /// The same, with an invocation for each signal that met a process: the signal as a notification of level error, and
-    /// what was live as notes, each where it was allocated.
-    pub(crate) fn to_sarif_with(&self, signals: &[Signalled]) -> String {
+    /// what was live as notes, each where it was allocated. What else there is to say stands in an invocation behind them,
+    /// which did not succeed if something could not be judged: without results it would look clean.
+    pub(crate) fn to_sarif_with(&self, beside: &Beside) -> String {
         log(Vec::new(), |root| {
-            let invocations = signals.iter().map(|signalled| invocation(signalled, root));
-            (invocations.collect(), self.results(root))
+            let signals = beside.signals.iter();
+            let invocations = signals.map(|signalled| invocation(signalled, root));
+            let whole = self.whole(beside);
+            (invocations.chain(whole).collect(), self.results(root))
         })
+    }
+
+    /// What is known of the whole, if there is anything to say.
+    fn whole(&self, beside: &Beside) -> Option<Value> {
+        let gaps = self.gaps(beside);
+        let is_complete = gaps.is_empty();
+        let errors = gaps.into_iter().chain(self.over_budget());
+        let errors = errors.map(|text| notification("error", text));
+        let notes = beside.notes.iter();
+        let notes = notes.map(|text| notification("note", text.clone()));
+        let told: Vec<Value> = errors.chain(notes).collect();
+        (!told.is_empty()).then(
+            || json!({ "executionSuccessful": is_complete, "toolExecutionNotifications": told }),
+        )
     }
 
     /// A result for each violation, but one for all leaks of a site.
@@ -150,6 +168,11 @@ fn nearest(frames: &[Frame]) -> Option<&Frame> {
     known.or(frames.first())
 }
 
+/// A sentence of the tool's about its own work.
+pub(crate) fn notification(level: &str, text: String) -> Value {
+    json!({ "level": level, "message": { "text": sentence(text) } })
+}
+
 /// A process that a signal met, with what it held as notes.
 fn invocation(signalled: &Signalled, root: Option<&Path>) -> Value {
     let signal = signalled.words();
@@ -163,17 +186,12 @@ fn invocation(signalled: &Signalled, root: Option<&Path>) -> Value {
         Some(live) => format!("{} blocks were live then", live.len()),
         None => "what was live then is not known".to_owned(),
     };
-    let mut notifications = vec![json!({
-        "level": "error",
-        "message": { "text": sentence(format!("{what}; {known}")) },
-    })];
+    let mut notifications = vec![notification("error", format!("{what}; {known}"))];
     for live in signalled.live.iter().flatten() {
         let place = nearest(&live.allocated_at).map(|frame| place(frame, root));
-        notifications.push(json!({
-            "level": "note",
-            "message": { "text": sentence(format!("live: block {}", live.block)) },
-            "locations": place.into_iter().collect::<Vec<_>>(),
-        }));
+        let mut told = notification("note", format!("live: block {}", live.block));
+        told["locations"] = place.into_iter().collect();
+        notifications.push(told);
     }
     let mut invocation = json!({
         "executableLocation": { "uri": uri(&signalled.program) },

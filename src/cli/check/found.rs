@@ -5,22 +5,40 @@ use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use olemem::audit::records::{self, Ending, Process, Signalled};
-use olemem::audit::{Frame, Report, Severity};
+use olemem::audit::records::{self, Beside, Ending, Process, Signalled};
+use olemem::audit::{Frame, Report, Severity, Suppressions};
 
-use super::{Arguments, Format};
-use crate::watching::{Deny, UNCOVERED};
+use super::{Arguments, Deny, Format};
+use crate::watching::UNCOVERED;
 
 /// What there is to tell of a run.
 pub(super) struct Found {
-    pub(super) report: Report,
-    pub(super) suppressed: usize,
+    report: Report,
     /// Whether the program, or at least one of its children, handed in what it did.
     is_covered: bool,
+    /// Processes that left without a report.
+    vanished: usize,
     /// The signals that met its processes.
     signals: Vec<Signalled>,
     /// What is not in the report.
-    notes: Vec<String>,
+    notes: Vec<Note>,
+}
+
+/// Something that is told beside the report.
+enum Note {
+    /// Of a signal, which is data where the report is.
+    Signal(String),
+    /// What could not be judged.
+    Gap(String),
+    /// Anything else.
+    Plain(String),
+}
+
+impl Note {
+    fn text(&self) -> &str {
+        let (Self::Signal(text) | Self::Gap(text) | Self::Plain(text)) = self;
+        text
+    }
 }
 
 impl Found {
@@ -32,6 +50,7 @@ impl Found {
         let mut notes = Vec::new();
         let mut reports = Vec::new();
         let mut signals: Vec<Signalled> = Vec::new();
+        let mut vanished = 0;
         let mut is_main_covered = true;
         let mut is_main_told = false;
         // The latest under that number: a program may have become another one.
@@ -47,7 +66,7 @@ impl Found {
             match ending {
                 Ending::Reported(report) => {
                     if count > 1 {
-                        notes.push(numbers(id, &program, &report));
+                        notes.push(Note::Plain(numbers(id, &program, &report)));
                     }
                     reports.push(report);
                 }
@@ -55,66 +74,96 @@ impl Found {
                     let is_main = Some(index) == last_of_main;
                     is_main_told |= is_main;
                     crash.signalled.is_fatal = !is_main || status.signal().is_some();
-                    notes.push(story(&crash.signalled, &crash.report));
+                    notes.push(Note::Signal(story(&crash.signalled, &crash.report)));
+                    if crash.signalled.live.is_none() {
+                        notes.push(Note::Gap(format!(
+                            "process {id} ({program}) left no more than the fact that a signal ended it"
+                        )));
+                    }
                     signals.push(crash.signalled);
                     reports.push(crash.report);
                 }
-                _ => {
+                Ending::Vanished(report) => {
+                    vanished += 1;
                     let is_main = Some(index) == last_of_main;
                     is_main_covered &= !is_main;
                     let how = if is_main && status.signal().is_some() {
                         "was killed"
                     } else {
-                        "ended without a report: by _exit or quick_exit, by SIGKILL, by becoming another program, or \
-                         not yet"
+                        "ended without a report: by _exit or quick_exit, by SIGKILL, by becoming another program, \
+                         without a way to its record as after chroot or setuid, or not yet"
                     };
-                    notes.push(format!(
-                        "process {id} ({program}) {how}; what it held is not known"
-                    ));
+                    let known = match report.violations().len() {
+                        0 => String::new(),
+                        found => format!(", but for {}", plural(found as u64, "violation")),
+                    };
+                    notes.push(Note::Gap(format!(
+                        "process {id} ({program}) {how}{known}; what it held is not known"
+                    )));
+                    reports.push(report);
                 }
+                _ => {}
             }
         }
         if let Some(signal) = status.signal()
             && !is_main_told
         {
             let signalled = Signalled::unrecorded(main, started.to_owned(), signal);
-            notes.push(format!("the program was killed by {}", signalled.words()));
+            let told = format!("the program was killed by {}", signalled.words());
+            notes.push(Note::Signal(told));
             signals.push(signalled);
         }
-        let is_any = !reports.is_empty();
         let report = records::merged(reports);
         if count == 0 {
-            notes.push(
+            notes.push(Note::Gap(
                 "nothing was recorded: the program holds no olemem, or one without the feature `audit`, or never used \
                  it"
                 .to_owned(),
-            );
+            ));
         }
         Self {
-            is_covered: is_main_covered && is_any && report.has_recorded(),
+            is_covered: is_main_covered && report.has_recorded(),
             report,
-            suppressed: 0,
+            vanished,
             signals,
             notes,
         }
     }
 
-    pub(super) fn tell(&self, arguments: &Arguments, output: Option<File>) -> io::Result<()> {
-        let mut notes = String::new();
-        for note in &self.notes {
-            notes += &format!("olemem: {note}\n");
+    /// Takes out what is known, and tells how much that was, and which lines were of no use.
+    pub(super) fn suppress(&mut self, known: &Suppressions) {
+        let idle = known.unmatched(self.report.violations());
+        let suppressed = self.report.suppress(known);
+        if suppressed > 0 {
+            let count = plural(suppressed as u64, "violation");
+            self.notes.push(Note::Plain(format!("{count} suppressed")));
         }
-        if self.suppressed > 0 {
-            let count = plural(self.suppressed as u64, "violation");
-            notes += &format!("olemem: {count} suppressed\n");
+        let idle = idle.iter();
+        let told = idle.map(|line| Note::Plain(format!("suppressions: nothing is of {line}")));
+        self.notes.extend(told);
+    }
+
+    pub(super) fn tell(self, arguments: &Arguments, output: Option<File>) -> io::Result<()> {
+        let notes = self.notes.iter();
+        let notes: String = notes
+            .map(|note| format!("olemem: {}\n", note.text()))
+            .collect();
+        if arguments.format == Format::Text {
+            let text = format!("{}\n{notes}", self.report.painted());
+            return arguments.color.write(&text, output, io::stderr());
+        }
+        let mut beside = Beside::default();
+        beside.signals = self.signals;
+        for note in self.notes {
+            match note {
+                Note::Signal(_) => {}
+                Note::Gap(text) => beside.gaps.push(text),
+                Note::Plain(text) => beside.notes.push(text),
+            }
         }
         let text = match arguments.format {
-            Format::Text => {
-                let text = format!("{}\n{notes}", self.report.painted());
-                return arguments.color.write(&text, output, io::stderr());
-            }
-            Format::Json => records::json(&self.report, &self.signals),
-            Format::Sarif => records::sarif(&self.report, &self.signals),
+            Format::Sarif => records::sarif(&self.report, &beside),
+            _ => records::json(&self.report, &beside),
         };
         eprint!("{notes}");
         match output {
@@ -125,8 +174,11 @@ impl Found {
 
     pub(super) fn status(&self, arguments: &Arguments, program: ExitStatus) -> u8 {
         let mut errors = self.report.count(Severity::Error);
-        if arguments.deny == Some(Deny::Warnings) {
+        if arguments.deny.contains(&Deny::Warnings) {
             errors += self.report.count(Severity::Warning);
+        }
+        if arguments.deny.contains(&Deny::Vanished) {
+            errors += self.vanished;
         }
         if let Some(signal) = program.signal() {
             128 | u8::try_from(signal).unwrap_or(0)

@@ -204,7 +204,12 @@ impl Runner<'_> {
                     }
                     reports.push(crash.report);
                 }
-                _ if came_back && main == Some(index) => others.push(Wrong::LeftNoReport),
+                Ending::Vanished(report) => {
+                    if came_back && main == Some(index) {
+                        others.push(Wrong::LeftNoReport);
+                    }
+                    reports.push(report);
+                }
                 _ => {}
             }
         }

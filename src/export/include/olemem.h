@@ -2225,6 +2225,16 @@ inline void append_utf8(std::string &text, char32_t character) {
     }
 }
 
+/* An array of constant units, as u"..." is. (That of a BSTR which the compiler lays out may be written to.) */
+template <typename T>
+inline constexpr bool is_a_literal =
+    std::is_array_v<std::remove_reference_t<T>> &&
+    std::is_const_v<std::remove_extent_t<std::remove_reference_t<T>>>;
+
+template <typename T>
+inline constexpr bool may_be_a_bstr =
+    std::is_convertible_v<T &&, const OLECHAR *> && !is_a_literal<T>;
+
 } // namespace detail
 
 /*
@@ -2232,13 +2242,18 @@ inline void append_utf8(std::string &text, char32_t character) {
  * its length is not changed. (With -fshort-wchar, where OLECHAR is wchar_t, the same units as
  * char16_t: the C library's functions on wchar_t, which std::wstring_view uses, do not know them.)
  */
-inline std::u16string_view view(const OLECHAR *text) noexcept {
-    const UINT length = SysStringLen(const_cast<OLECHAR *>(text));
+template <typename T, std::enable_if_t<detail::may_be_a_bstr<T>, int> = 0>
+std::u16string_view view(T &&text) noexcept {
+    const OLECHAR *const bstr = text;
+    const UINT length = SysStringLen(const_cast<OLECHAR *>(bstr));
     /* By void, for it may be of that type. */
-    const void *units = text;
+    const void *units = bstr;
     return length == 0 ? std::u16string_view()
                        : std::u16string_view(static_cast<const char16_t *>(units), length);
 }
+/* A literal is no BSTR: there is no length before it. It is a view already, or becomes one by itself. */
+template <typename T, std::enable_if_t<detail::is_a_literal<T>, int> = 0>
+std::u16string_view view(T &&text) = delete;
 
 /*
  * A new BSTR, which the caller frees: what CStringT::AllocSysString is for in code that runs on
@@ -2288,6 +2303,10 @@ inline std::u16string_view view(const OLECHAR *text) noexcept {
     return SysAllocString(text);
 }
 #endif
+/* Of a BSTR it would see the units before the first zero, and NULL is no text at all. bstr::copy_of()
+ * copies one whole, and so does this of olemem::view(). */
+template <typename T, std::enable_if_t<std::is_same_v<T, BSTR>, int> = 0>
+BSTR alloc_sys_string(const T &text) = delete;
 
 /* UTF-16 as UTF-8, U+FFFD for lone surrogates. */
 [[nodiscard]] inline std::string to_utf8(std::u16string_view text) {
@@ -2334,12 +2353,17 @@ class bstr {
         return owner;
     }
     /* A copy of a BSTR, byte for byte; null of NULL. Throws as the constructors do. */
-    [[nodiscard]] static bstr copy_of(const OLECHAR *text) {
-        if (!text)
+    template <typename T, std::enable_if_t<detail::may_be_a_bstr<T>, int> = 0>
+    [[nodiscard]] static bstr copy_of(T &&text) {
+        const OLECHAR *const from = text;
+        if (!from)
             return bstr();
-        const UINT bytes = SysStringByteLen(const_cast<OLECHAR *>(text));
-        return adopt(made(SysAllocStringByteLen(reinterpret_cast<const char *>(text), bytes)));
+        const UINT bytes = SysStringByteLen(const_cast<OLECHAR *>(from));
+        return adopt(made(SysAllocStringByteLen(reinterpret_cast<const char *>(from), bytes)));
     }
+    /* A literal is no BSTR: the constructor makes one of it. */
+    template <typename T, std::enable_if_t<detail::is_a_literal<T>, int> = 0>
+    static bstr copy_of(T &&text) = delete;
 
     bstr(bstr &&other) noexcept : bstr_(other.release()) {}
     bstr &operator=(bstr &&other) noexcept {
@@ -2402,6 +2426,23 @@ class bstr {
     }
     friend bool operator!=(std::u16string_view left, const bstr &right) noexcept {
         return left != right.view();
+    }
+    /* A BSTR is one: all of its units count, and NULL is the empty string. */
+    template <typename T, std::enable_if_t<std::is_same_v<T, BSTR>, int> = 0>
+    friend bool operator==(const bstr &left, const T &right) noexcept {
+        return left.view() == olemem::view(right);
+    }
+    template <typename T, std::enable_if_t<std::is_same_v<T, BSTR>, int> = 0>
+    friend bool operator!=(const bstr &left, const T &right) noexcept {
+        return left.view() != olemem::view(right);
+    }
+    template <typename T, std::enable_if_t<std::is_same_v<T, BSTR>, int> = 0>
+    friend bool operator==(const T &left, const bstr &right) noexcept {
+        return olemem::view(left) == right.view();
+    }
+    template <typename T, std::enable_if_t<std::is_same_v<T, BSTR>, int> = 0>
+    friend bool operator!=(const T &left, const bstr &right) noexcept {
+        return olemem::view(left) != right.view();
     }
 
   private:

@@ -6,6 +6,7 @@
 #include <objbase.h>
 #include <oleauto.h>
 
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -220,6 +221,58 @@ static void v(void) {
     kept = SysAllocString(OLESTR("held"));
 }
 
+/* ----------------------------------------------------- ends without a report */
+
+static void twice(void) {
+    BSTR text = SysAllocString(OLESTR("freed twice")), again = text;
+    UNKNOWN(again);
+    SysFreeString(text);
+    SysFreeString(again);
+}
+
+static int err_and_leave(void) {
+    twice();
+    _exit(0);
+}
+
+/* As most forked children do it. */
+static int fork_errs_and_leaves(void) {
+    int status;
+    pid_t child;
+    SysFreeString(SysAllocString(OLESTR("used")));
+    child = fork();
+    if (child == 0) {
+        err_and_leave();
+    }
+    return child > 0 && waitpid(child, &status, 0) == child ? status : 1;
+}
+
+static void *thread_errs(void *nothing) {
+    twice();
+    return nothing;
+}
+
+/* A thread with as little stack as there may be. */
+static int err_on_a_small_stack(void) {
+    pthread_attr_t attributes;
+    pthread_t thread;
+    SysFreeString(SysAllocString(OLESTR("used")));
+    return pthread_attr_init(&attributes) != 0 || pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN) != 0 ||
+           pthread_create(&thread, &attributes, thread_errs, NULL) != 0 || pthread_join(thread, NULL) != 0;
+}
+
+/* As on a full disk, or where the folder is out of reach: nothing more can be written to a file. */
+static int write_no_more(void) {
+    struct rlimit const none = {0, 0};
+    SysFreeString(SysAllocString(OLESTR("used")));
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &none) != 0) {
+        return 1;
+    }
+    lose();
+    return 0;
+}
+
 int main(int count, char **arguments) {
     char const *what = count > 1 ? arguments[1] : "";
     char const *argument = count > 2 ? arguments[2] : "";
@@ -233,6 +286,13 @@ int main(int count, char **arguments) {
         CoGetMalloc(1, NULL);
     } else if (strcmp(what, "null-out-string") == 0) {
         SysReAllocString(NULL, OLESTR("text"));
+    } else if (strcmp(what, "own-sessions") == 0) {
+        for (int i = 0; i < 3; i++) {
+            olemem_session own = olemem_session_begin(NULL);
+            twice();
+            olemem_report_release(olemem_session_end(own));
+        }
+        puts("went on");
     } else if (strcmp(what, "short-name") == 0) {
         v();
     } else if (strcmp(what, "short-name-abort") == 0) {
@@ -260,6 +320,14 @@ int main(int count, char **arguments) {
         return session_left(0);
     } else if (strcmp(what, "session-left-sound") == 0) {
         return session_left(1);
+    } else if (strcmp(what, "errs-and-leaves") == 0) {
+        return err_and_leave();
+    } else if (strcmp(what, "fork-errs-and-leaves") == 0) {
+        return fork_errs_and_leaves();
+    } else if (strcmp(what, "errs-on-a-small-stack") == 0) {
+        return err_on_a_small_stack();
+    } else if (strcmp(what, "write-no-more") == 0) {
+        return write_no_more();
     } else if (strcmp(what, "without-memory") == 0) {
         return without_memory();
     } else {

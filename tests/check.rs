@@ -559,12 +559,12 @@ fn json_is_as_documented() {
 /// Nothing was found because nothing could be: no page of results is to take that for clean.
 #[test]
 fn what_could_not_be_judged_is_in_every_format() {
-    let told = |format: &str, program: &std::ffi::OsStr, case: &[&str]| {
+    let told = |format: &str, program: &OsStr, case: &[&str]| {
         let output = tools::run(of(&["--format", format], program).args(case));
         ends(&output, 98);
         text(&output.stdout)
     };
-    let judge = |program: &std::ffi::OsStr, case: &[&str], note: &str| {
+    let judge = |program: &OsStr, case: &[&str], note: &str| {
         let report = parsed(&told("json", program, case));
         assert_eq!(report["complete"], false);
         let notes = report["notes"].as_array().expect("a list");

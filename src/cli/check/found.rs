@@ -152,8 +152,10 @@ impl Found {
             let text = format!("{}\n{notes}", self.report.painted());
             return arguments.color.write(&text, output, io::stderr());
         }
-        let mut beside = Beside::default();
-        beside.signals = self.signals;
+        let mut beside = Beside {
+            signals: self.signals,
+            ..Beside::default()
+        };
         for note in self.notes {
             match note {
                 Note::Signal(_) => {}

@@ -258,7 +258,10 @@ fn sarif_after_a_signal_has_it_as_an_invocation() {
         "The process was killed by signal 11 (SIGSEGV); 1 block was live then."
     );
     assert_eq!(told[1]["level"], "note");
-    assert_eq!(told[1]["message"]["text"], "Live: block 2: BSTR, 8 bytes.");
+    assert_eq!(
+        told[1]["message"]["text"],
+        "Live: block 2: BSTR, 8 bytes, \"held\"."
+    );
     if NAMES_FILES {
         let place = &told[1]["locations"][0]["physicalLocation"]["artifactLocation"];
         assert_eq!(place["uri"], "tests/c/audit/process.c");

@@ -12,8 +12,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use cc::text;
+use cc::{Language, text};
 use programs::ends;
+use tools::Library;
 
 /// A case of `process.c` with a value of `OLEMEM`. `None` without a C compiler.
 fn run(keys: &str, case: &str) -> Option<Output> {
@@ -249,9 +250,12 @@ fn the_first_violation_ends_the_process_if_that_is_asked_for() {
 #[test]
 fn what_sessions_of_the_programs_own_found_is_no_secret() {
     use std::os::unix::process::ExitStatusExt;
-    let Some(output) = run("check,exitcode=9", "own-sessions") else {
+    let (language, library) = (Language::C, Library::Static);
+    let Some(program) = programs::build("own_sessions", language, library, "export,audit") else {
         return;
     };
+    let run = |keys| tools::run(programs::command(&program).env("OLEMEM", keys));
+    let output = run("check,exitcode=9");
     ends(&output, 0);
     assert_eq!(text(&output.stdout), "went on\n");
     let said = text(&output.stderr);
@@ -262,7 +266,7 @@ fn what_sessions_of_the_programs_own_found_is_no_secret() {
         "olemem: 3 violations in sessions of the program's own, which had reports of their own\n"
     );
     // The first of all ends the process.
-    let output = run("check,halt=first", "own-sessions").expect("there is a compiler");
+    let output = run("check,halt=first");
     assert_eq!(output.status.signal(), Some(6));
     assert_eq!(text(&output.stdout), "");
     let said = text(&output.stderr);

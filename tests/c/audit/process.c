@@ -267,13 +267,6 @@ int main(int count, char **arguments) {
     } else if (strcmp(what, "prints") == 0) {
         lose();
         printf("not flushed");
-    } else if (strcmp(what, "own-sessions") == 0) {
-        for (int i = 0; i < 3; i++) {
-            olemem_session own = olemem_session_begin(NULL);
-            twice();
-            olemem_report_release(olemem_session_end(own));
-        }
-        puts("went on");
     } else {
         puts("no such case");
         return 2;

@@ -470,7 +470,14 @@ fn rust_programs_are_covered() {
         }
         let output = tools::run(&mut command);
         ends(&output, status);
-        let report = parsed(&text(&output.stderr));
+        let said = text(&output.stderr);
+        let (note, report) = said.split_at(said.find('{').expect("there is JSON"));
+        // Of what the program looks for itself there is a line.
+        let has_own = deed == "session";
+        let told = "in sessions of the program's own, which had reports of their own\n";
+        assert_eq!(note.ends_with(told), has_own, "{deed}: {note}");
+        assert_eq!(note.lines().count(), usize::from(has_own), "{deed}: {note}");
+        let report = parsed(report);
         let found = report["violations"].as_array().expect("a list");
         assert_eq!(found.len(), usize::from(preview.is_some()), "{deed}");
         if let Some(preview) = preview {

@@ -317,7 +317,7 @@ fn a_debugger_can_stop_at_a_violation() {
     let Some(program) = programs::process() else {
         return;
     };
-    let shared = tools::library_with(tools::Library::Shared, "export,audit");
+    let shared = tools::library_with(Library::Shared, "export,audit");
     for binary in [program, shared.as_path()] {
         let listed = tools::run_ok(Command::new(&nm).arg(binary));
         let listed = text(&listed.stdout);

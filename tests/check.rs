@@ -526,6 +526,12 @@ fn rust_programs_are_covered() {
         }
         let output = tools::run(&mut command);
         ends(&output, status);
+        let note = text(&output.stderr);
+        // Of what the program looks for itself there is a line.
+        let has_own = deed == "session";
+        let told = "in sessions of the program's own, which had reports of their own\n";
+        assert_eq!(note.ends_with(told), has_own, "{deed}: {note}");
+        assert_eq!(note.lines().count(), usize::from(has_own), "{deed}: {note}");
         let report = parsed(&fs::read_to_string(&file).expect("a report"));
         let found = report["violations"].as_array().expect("a list");
         assert_eq!(found.len(), usize::from(preview.is_some()), "{deed}");

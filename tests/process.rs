@@ -14,6 +14,7 @@ use std::process::{Command, Output};
 
 use cc::text;
 use programs::ends;
+use tools::Library;
 
 /// A case of `process.c` with a value of `OLEMEM`. `None` without a C compiler.
 fn run(keys: &str, case: &str) -> Option<Output> {
@@ -289,7 +290,7 @@ fn a_debugger_can_stop_at_a_violation() {
     let Some(program) = programs::process() else {
         return;
     };
-    let shared = tools::library_with(tools::Library::Shared, "export,audit");
+    let shared = tools::library_with(Library::Shared, "export,audit");
     for binary in [program, shared.as_path()] {
         let listed = tools::run_ok(Command::new(&nm).arg(binary));
         let listed = text(&listed.stdout);

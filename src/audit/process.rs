@@ -319,7 +319,11 @@ impl Watched {
         // Of sessions that are over; those that are open end with the process's own, and are in its report.
         let elsewhere = books().found;
         let errors = self.report_of_process();
-        if elsewhere > 0 {
+        // What a machine is to read is not to be spoilt.
+        let may_be_told = self.settings.format == Format::Text
+            || self.settings.report.is_some()
+            || self.settings.records.is_some();
+        if elsewhere > 0 && may_be_told {
             self.say(&format!(
                 "olemem: {} in sessions of the program's own, which had reports of their own\n",
                 plural(elsewhere, "violation")

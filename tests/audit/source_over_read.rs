@@ -92,7 +92,7 @@ fn kept_with_a_zero() {
     assert_kept(&watched(|| {
         let block = unterminated();
         // SAFETY: the block has so many units.
-        unsafe { block.add(2).write(0) };
+        unsafe { block.wrapping_add(2).write(0) };
         // SAFETY: a zero ends the text.
         let copy = unsafe { raw::alloc(block) };
         assert_eq!(byte_len(copy), 4);

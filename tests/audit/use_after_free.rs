@@ -192,9 +192,9 @@ fn broken_after_a_change() {
     let report = watched(|| {
         let text = string("shortened");
         // SAFETY: the length stands before the string.
-        unsafe { text.cast::<u32>().sub(1).write(10) };
+        unsafe { text.cast::<u32>().wrapping_sub(1).write(10) };
         // SAFETY: the terminator is the string's.
-        unsafe { text.add(5).write(0) };
+        unsafe { text.wrapping_add(5).write(0) };
         free(text);
         assert_eq!(byte_len(text), 0);
     });

@@ -85,7 +85,7 @@ pub(crate) unsafe fn terminated_len<U: StrUnit>(source: *const U) -> usize {
 /// # Safety
 ///
 /// * As for [`terminated_len`].
-#[cfg(any(feature = "export", not(windows), miri))]
+#[cfg(any(not(windows), miri))]
 #[track_caller]
 pub(crate) unsafe fn source_len<U: StrUnit>(source: *const U) -> usize {
     #[cfg(all(any(feature = "export", feature = "audit"), any(not(windows), miri)))]

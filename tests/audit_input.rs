@@ -7,7 +7,7 @@ mod children;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
 
-use olemem::audit::{self, Kind, Session};
+use olemem::audit::{self, Backtrace, Kind, Session};
 use olemem::{Bstr, raw};
 
 /// Says how far the child has come.
@@ -53,7 +53,7 @@ fn child() {
         }),
         "has a session" => audit::input(|| {
             // What a session of the program's finds is its own to tell.
-            let session = Session::begin();
+            let session = Session::options().backtrace(Backtrace::Off).begin();
             free_twice();
             session.finish().assert_kinds([Kind::DoubleFree]);
         }),

@@ -137,6 +137,7 @@ fn a_component_that_breaks_them() {
             ("IBrowser::put_StatusText", Some("text")),
             ("IBrowser::get_StatusText", Some("text")),
             ("IBrowser::ExchangeStatusText", Some("text")),
+            ("IBrowser::put_Observer", Some("observer")),
         ]
     );
 }

@@ -154,6 +154,13 @@ fn each_header_stands_alone() {
                 using(&dir, &name, compiler.language, &[header])
             })
             .collect();
+        // All but one only lead there: what changes its contents changes them behind one as behind any other.
+        let some: Vec<&PathBuf> = headers
+            .iter()
+            .zip(&files)
+            .filter(|(header, _)| ["olemem.h", "windows.h", "objbase.h"].contains(&header.as_str()))
+            .map(|(_, file)| file)
+            .collect();
         let [first, second] = compiler.language.standards();
         let ways = variants(compiler.language)
             .into_iter()
@@ -161,13 +168,15 @@ fn each_header_stands_alone() {
             // What a newer standard changes, no macro of ours does.
             .chain([(second, &[] as &[&str]), (second, &["-fshort-wchar"])]);
         for (standard, variant) in ways {
-            silent(
-                compiler
-                    .command()
-                    .args(["-fsyntax-only", standard])
-                    .args(variant)
-                    .args(&files),
-            );
+            let is_plain = standard == first && variant.is_empty();
+            let mut command = compiler.command();
+            command.args(["-fsyntax-only", standard]).args(variant);
+            if is_plain {
+                command.args(&files);
+            } else {
+                command.args(&some);
+            }
+            silent(&mut command);
         }
     }
 }

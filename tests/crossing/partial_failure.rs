@@ -94,7 +94,7 @@ error[orphaned-on-failure]: the call failed, and a BSTR that was allocated in it
 /// What another thread loses meanwhile is no fault of the call's.
 #[test]
 fn what_another_thread_leaks_is_its_own() {
-    let mut lost = 0;
+    let lost = std::sync::atomic::AtomicPtr::new(std::ptr::null_mut());
     let report = judged(|audit| {
         let joiner = audit.joiner();
         let mut title = std::ptr::null_mut::<std::ffi::c_void>();
@@ -108,7 +108,7 @@ fn what_another_thread_leaks_is_its_own() {
                 std::thread::scope(|threads| {
                     threads.spawn(|| {
                         let _joined = joiner.join();
-                        lost = string("other").expose_provenance();
+                        lost.store(string("other"), std::sync::atomic::Ordering::Relaxed);
                     });
                 });
                 store(slot, std::ptr::null_mut());
@@ -117,5 +117,5 @@ fn what_another_thread_leaks_is_its_own() {
         assert_eq!(result, Err(FAIL));
     });
     report.assert_kinds([Kind::Leak]);
-    free(std::ptr::with_exposed_provenance_mut(lost));
+    free(lost.into_inner());
 }

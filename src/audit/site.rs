@@ -94,10 +94,6 @@ impl Stack {
             // What lies below the door is olemem's own, and much of it where nothing is optimised.
             let door = entered.map_or(0, |entered| entered.address);
             stack.unwind(door, DEPTH);
-            if stack.len == 0 {
-                // No unwinder that tells where frames are.
-                stack.unwind(0, DEPTH);
-            }
             return stack;
         }
         match entered {
@@ -129,19 +125,24 @@ impl Stack {
         });
     }
 
-    /// Adds what the unwinder finds above an address of the stack, up to so many frames. It is no frame of its own, for
-    /// the unwinder takes as long for one of ours as for any other.
+    /// Adds what the unwinder finds above an address of the stack, up to so many frames; or all that it finds, where it does not
+    /// tell where frames are. It is no frame of its own, for the unwinder takes as long for one of ours as for any other.
     #[inline(always)]
     fn unwind(&mut self, address: usize, most: usize) {
-        let keep = |frame: &backtrace::Frame| {
-            if address == 0 || frame.sp().addr() > address {
-                self.frames[self.len] = !frame.ip().addr();
-                self.len += 1;
+        for (address, most) in [(address, most), (0, DEPTH)] {
+            if self.len > 0 {
+                return;
             }
-            self.len < most
-        };
-        // SAFETY: without its lock two threads must not resolve symbols at once, and tracing resolves none.
-        unsafe { backtrace::trace_unsynchronized(keep) };
+            let keep = |frame: &backtrace::Frame| {
+                if address == 0 || frame.sp().addr() > address {
+                    self.frames[self.len] = !frame.ip().addr();
+                    self.len += 1;
+                }
+                self.len < most
+            };
+            // SAFETY: without its lock two threads must not resolve symbols at once, and tracing resolves none.
+            unsafe { backtrace::trace_unsynchronized(keep) };
+        }
     }
 
     /// The addresses of the calls, innermost first. Nothing is asked for memory.

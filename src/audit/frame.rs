@@ -1,7 +1,7 @@
 //! A place in the program.
 
 use core::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A place in the program: a function, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -340,7 +340,9 @@ impl fmt::Display for Frame {
         }
         if let Some(file) = &self.file {
             let is_first = self.function.is_none() && self.address == 0;
-            write!(f, "{}at {}", if is_first { "" } else { " " }, short(file))?;
+            let here = here();
+            let file = below(file, here.as_deref());
+            write!(f, "{}at {file}", if is_first { "" } else { " " })?;
             if let Some(line) = self.line {
                 write!(f, ":{line}")?;
             }
@@ -349,17 +351,15 @@ impl fmt::Display for Frame {
     }
 }
 
-/// A path from the current directory, if it is below it.
-pub(super) fn short(file: &str) -> String {
-    // Miri, which is isolated from the system, knows of no directory; there the compiler tells paths, short ones.
-    if cfg!(miri) {
-        return file.to_owned();
-    }
-    let path = Path::new(file);
-    std::env::current_dir()
-        .ok()
-        .and_then(|here| path.strip_prefix(here).ok())
-        .unwrap_or(path)
-        .display()
-        .to_string()
+/// The current directory. Miri, which is isolated from the system, knows of none; there the compiler tells paths, short ones.
+pub(super) fn here() -> Option<PathBuf> {
+    (!cfg!(miri))
+        .then(std::env::current_dir)
+        .and_then(Result::ok)
+}
+
+/// A path from a directory, if it is below it.
+pub(super) fn below<'a>(file: &'a str, here: Option<&Path>) -> &'a str {
+    let short = here.and_then(|here| Path::new(file).strip_prefix(here).ok());
+    short.and_then(Path::to_str).unwrap_or(file)
 }

@@ -1,6 +1,7 @@
 //! Violations that are known and not to be reported.
 
 use core::fmt;
+use std::path::Path;
 
 use super::frame::{self, Frame};
 use super::report::{Report, Violation};
@@ -113,14 +114,21 @@ impl Suppressions {
     /// Whether a violation is one of those.
     #[must_use]
     pub fn cover(&self, violation: &Violation) -> bool {
-        self.0.iter().any(|line| line.covers(violation))
+        self.cover_from(frame::here().as_deref(), violation)
+    }
+
+    /// The same, with the current directory.
+    fn cover_from(&self, here: Option<&Path>, violation: &Violation) -> bool {
+        self.0.iter().any(|line| line.covers(here, violation))
     }
 
     /// The lines that cover none of those violations, each with its number before it: what they were for was mended, or
     /// they are wrong.
     #[must_use]
     pub fn unmatched(&self, violations: &[Violation]) -> Vec<String> {
-        let idle = |line: &&Line| !violations.iter().any(|violation| line.covers(violation));
+        let here = frame::here();
+        let here = here.as_deref();
+        let idle = |line: &&Line| !violations.iter().any(|told| line.covers(here, told));
         let told = |line: &Line| format!("line {}: {}", line.number, line.text);
         self.0.iter().filter(idle).map(told).collect()
     }
@@ -129,12 +137,13 @@ impl Suppressions {
 impl Report {
     /// Takes out what is known and not to be reported, and tells how many that were.
     pub fn suppress(&mut self, known: &Suppressions) -> usize {
-        self.retain(|violation| !known.cover(violation))
+        let here = frame::here();
+        self.retain(|violation| !known.cover_from(here.as_deref(), violation))
     }
 }
 
 impl Line {
-    fn covers(&self, violation: &Violation) -> bool {
+    fn covers(&self, here: Option<&Path>, violation: &Violation) -> bool {
         if self.kind.is_some_and(|kind| kind != violation.kind) {
             return false;
         }
@@ -145,7 +154,7 @@ impl Line {
             let path = frame.file.as_deref().unwrap_or("");
             // Reports show a path from the current directory.
             matches(function, frame.function.as_deref().unwrap_or(""))
-                && (matches(file, path) || matches(file, &frame::short(path)))
+                && (matches(file, path) || matches(file, frame::below(path, here)))
         };
         [&violation.allocated_at, &violation.freed_at, &violation.at]
             .into_iter()

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::beside::Beside;
 use super::signalled::Signalled;
 use super::{Frame, Kind, Report, Severity, Violation};
+use crate::audit::frame::here;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -73,9 +74,7 @@ pub(crate) fn log(
     others: Vec<Value>,
     told: impl FnOnce(Option<&Path>) -> (Vec<Value>, Vec<Value>),
 ) -> String {
-    // Miri has programs know nothing of the machine, unless it is told otherwise.
-    let here = (!cfg!(miri)).then(std::env::current_dir);
-    let here = here.and_then(Result::ok);
+    let here = here();
     let root = here.as_deref();
     let kinds = Kind::ALL.iter().map(|kind| rule(*kind));
     let rules: Vec<Value> = kinds.chain(others).collect();

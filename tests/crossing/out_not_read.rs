@@ -188,3 +188,24 @@ fn broken_by_a_reallocation_alone() {
     });
     report.assert_kinds([Kind::OutReadByCallee]);
 }
+
+/// So is an interface that is called, and left there.
+#[test]
+fn broken_by_a_call_alone() {
+    use olemem::com::UnknownVtbl;
+
+    let report = judged(|audit| {
+        let host = audit
+            .call("ISite::get_Host")
+            .out_interface::<UnknownVtbl>("host")
+            .invoke(|host| {
+                let planted = load(host);
+                // SAFETY: what is planted is laid out as an object.
+                let vtbl = unsafe { (*planted).vtbl };
+                // SAFETY: and may be called as one.
+                unsafe { (vtbl.add_ref)(planted.cast()) };
+            });
+        assert!(host.is_none());
+    });
+    report.assert_kinds([Kind::OutReadByCallee]);
+}

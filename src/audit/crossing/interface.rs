@@ -10,7 +10,7 @@
 use core::ffi::c_void;
 
 use super::verdict::of_failure;
-use super::{Books, Crossing, CrossingId, Declared, Kind, Parameter, Watched, books, sentinel};
+use super::{Books, Crossing, CrossingId, Declared, Kind, Parameter, Watched, books};
 use crate::audit::ledger::{Deed, ObjectId, Party, Suspicion};
 use crate::audit::site::Stack;
 use crate::com::{Guid, HResult, UnknownVtbl};
@@ -182,18 +182,12 @@ impl Crossing {
                 planted,
             } => {
                 let value = current(direction);
-                if let Some(index) = planted {
-                    if sentinel::was_written(index, Some(&DECOY)) {
-                        self.tell_written(books, index);
-                    }
-                    if value == sentinel::of(index).cast() {
-                        if has_returned {
-                            self.tell_not_set(books, call);
-                        }
-                        // SAFETY: the variable is there until the crossing has ended, by the promise of `output`.
-                        unsafe { slot.write(before) };
-                        return;
-                    }
+                if let Some(index) = planted
+                    && self.judge_planted(books, call, (index, Some(&DECOY)), value, has_returned)
+                {
+                    // SAFETY: the variable is there until the crossing has ended, by the promise of `output`.
+                    unsafe { slot.write(before) };
+                    return;
                 }
                 if failed && !value.is_null() && !self.may_fail_with_outs {
                     let words = "the call failed, and an [out] variable is not NULL";

@@ -11,6 +11,7 @@ use crate::audit::current::thread;
 use crate::audit::ledger::{Detail, Record, Role, State};
 use crate::audit::rules::{Rule, Severity};
 use crate::audit::site::Stack;
+use crate::com::UnknownVtbl;
 
 impl Crossing {
     /// Judges every parameter.
@@ -210,17 +211,10 @@ impl Crossing {
         has_returned: bool,
     ) -> Kept {
         let call = self.call(Some(declared.name));
-        if let Some(index) = planted {
-            if sentinel::was_written(index, None) {
-                self.tell_written(books, index);
-            }
-            if value == sentinel::of(index).cast() {
-                // That the callee took it for a value of its own is the same mistake.
-                if has_returned && !books.crossed.is_told(index) {
-                    self.tell_not_set(books, call);
-                }
-                return Kept::Before;
-            }
+        if let Some(index) = planted
+            && self.judge_planted(books, call, (index, None), value, has_returned)
+        {
+            return Kept::Before;
         }
         let standing = standing(books, value, declared.what);
         if standing == Standing::Null {
@@ -249,14 +243,30 @@ impl Crossing {
         if is_live { Kept::Value } else { Kept::Nothing }
     }
 
-    /// An \[out\] variable holds what was planted there.
-    pub(super) fn tell_not_set(&self, books: &mut Books, call: Call) {
-        let words = "the call returned, and an [out] variable was never written";
-        self.tell(books, Kind::OutNotSet, call, words, None);
+    /// Looks at what was planted in an \[out\] variable: whether it was written through, and whether it is still there, which is
+    /// the answer.
+    pub(super) fn judge_planted(
+        &self,
+        books: &mut Books,
+        call: Call,
+        (index, vtbl): (usize, Option<&'static UnknownVtbl>),
+        value: *mut c_void,
+        has_returned: bool,
+    ) -> bool {
+        if sentinel::was_written(index, vtbl) {
+            self.tell_written(books, index);
+        }
+        let is_there = value == sentinel::of(index).cast();
+        // That the callee took it for a value of its own is the same mistake.
+        if is_there && has_returned && !books.crossed.is_told(index) {
+            let words = "the call returned, and an [out] variable was never written";
+            self.tell(books, Kind::OutNotSet, call, words, None);
+        }
+        is_there
     }
 
     /// Somebody wrote through a sentinel, where an \[out\] variable pointed when the call began.
-    pub(super) fn tell_written(&self, books: &mut Books, index: usize) {
+    fn tell_written(&self, books: &mut Books, index: usize) {
         let Some(claim) = books.crossed.claimed(index) else {
             return;
         };

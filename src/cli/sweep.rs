@@ -212,16 +212,15 @@ impl Arguments {
             notes.push(format!("{} violation{plural} suppressed", ended.suppressed));
         }
         let runs = ended.sweep.runs();
-        let is_empty = |wrong: &Wrong| matches!(wrong, Wrong::RecordedNothing);
-        if runs.iter().any(|run| run.wrongs().iter().any(is_empty)) {
+        let is_any = |wrong| runs.iter().any(|run| run.wrongs().contains(&wrong));
+        if is_any(Wrong::RecordedNothing) {
             notes.push(
                 "nothing was recorded: the program holds no olemem, or one without the feature `audit`, or never used \
                  it"
                 .to_owned(),
             );
         }
-        let is_unmatched = |wrong: &Wrong| matches!(wrong, Wrong::NothingMatched);
-        if runs.iter().any(|run| run.wrongs().iter().any(is_unmatched)) {
+        if is_any(Wrong::NothingMatched) {
             notes.push(
                 "nothing was made to fail: no allocation is of that family and size".to_owned(),
             );

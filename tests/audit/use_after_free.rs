@@ -7,6 +7,12 @@ use olemem::audit::Kind;
 use olemem::heap::{self, DidAlloc, Family};
 use olemem::{UnitLen, raw};
 
+const COPIED: &str = "\
+error[use-after-free]: a BSTR is copied from after it was freed
+  block 1: BSTR, 8 bytes, \"text\"
+  rule: R22
+  help: use the block before it is freed, or keep a copy of one's own";
+
 const READ: &str = "\
 error[use-after-free]: a BSTR is read after it was freed
   block 1: BSTR, 8 bytes, \"text\"
@@ -105,14 +111,7 @@ fn broken_source() {
         let copy = unsafe { raw::alloc_units(text, UnitLen::new(4)) };
         free(copy);
     });
-    assert_told(
-        &report,
-        "\
-error[use-after-free]: a BSTR is copied from after it was freed
-  block 1: BSTR, 8 bytes, \"text\"
-  rule: R22
-  help: use the block before it is freed, or keep a copy of one's own",
-    );
+    assert_told(&report, COPIED);
 }
 
 /// What a zero should end is asked for before it is read.
@@ -126,14 +125,7 @@ fn broken_source_that_a_zero_ends() {
         assert_eq!(byte_len(copy), 0);
         free(copy);
     });
-    assert_told(
-        &report,
-        "\
-error[use-after-free]: a BSTR is copied from after it was freed
-  block 1: BSTR, 8 bytes, \"text\"
-  rule: R22
-  help: use the block before it is freed, or keep a copy of one's own",
-    );
+    assert_told(&report, COPIED);
 }
 
 #[test]

@@ -107,31 +107,77 @@ summary() {
     } END { printf "%d %d\n", passed, failed }'
 }
 
-# Runs steps, each in a shell of its own: `set -e` holds within it, and it can be stopped when it
-# hangs. Ends at the first that fails; the last line is the sum of all tests.
+# Steps that keep one core busy, and have a build folder of their own: they run beside the others.
+aside='models miri miri_targets miri_clients'
+
+# Runs a step in a shell of its own: `set -e` holds within it, and it can be stopped when it hangs. How long it took is
+# left in a file; and if it failed, its name and status.
+run_step() {
+    local step=$1 began=$SECONDS status=0
+    timeout --kill-after=10 "${STEP_TIMEOUT:-1800}" bash .ci/run --step "$step" </dev/null &
+    wait $! || status=$?
+    printf '%5ds  %5ds  %s\n' $((SECONDS - began)) "$(processor_time "$logs/$step.times")" "$step" >>"$logs/ran"
+    [[ $status == 0 ]] || echo "$step $status" >>"$logs/failed"
+}
+
+# The seconds that a shell's children used, from what `times` said at its end.
+processor_time() {
+    awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, part, /[ms]/); sum += part[1] * 60 + part[2] } } END { printf "%d", sum }' "$1" 2>/dev/null
+}
+
+# Runs steps in two lanes, each until one fails in either; the last line is the sum of all tests.
 run_steps() {
-    local step number=0 status=0 began ran=() passed failed
+    local step lane=() beside=() other passed failed status=0
     rm -rf "$logs" && mkdir -p "$logs"
     for step; do
-        number=$((number + 1))
-        echo "== $step"
-        began=$SECONDS
-        timeout --kill-after=10 "${STEP_TIMEOUT:-1800}" bash .ci/run --step "$step" </dev/null 2>&1 |
-            tee "$logs/$(printf %02d $number)-$step.log" || status=${PIPESTATUS[0]}
-        ran+=("$(printf '%5ds  %s' $((SECONDS - began)) "$step")")
-        echo "== $step: $((SECONDS - began)) seconds"
-        [[ $status == 0 ]] || break
+        if [[ " $aside " == *" $step "* ]]; then beside+=("$step"); else lane+=("$step"); fi
     done
-    echo "== ran"
-    printf '%s\n' "${ran[@]}"
+    # What is installed is for all.
+    if [[ ${lane[0]:-} == install ]]; then
+        run_in_sight install
+        lane=("${lane[@]:1}")
+    fi
+    run_beside "${beside[@]}" &
+    other=$!
+    # shellcheck disable=SC2064
+    trap "kill $other 2>/dev/null || true" EXIT
+    run_in_sight "${lane[@]}"
+    [[ ! -e $logs/failed ]] || kill "$other" 2>/dev/null || true
+    wait "$other" || true
+    for step in "${beside[@]}"; do
+        [[ ! -e $logs/$step.log ]] || { echo "== $step, beside the others" && cat "$logs/$step.log"; }
+    done
+
+    echo "== ran, and processor time"
+    cat "$logs/ran"
     printf '%5ds  in all\n' "$SECONDS"
     grep -h '^SKIPPED: ' "$logs"/*.log | sort -u || true
     read -r passed failed < <(summary)
-    if [[ $status != 0 ]]; then
+    if [[ -e $logs/failed ]]; then
+        read -r step status <"$logs/failed"
         echo "FAILED: $step (status $status; 124 is a timeout)"
         # A step that fails without a test, as a lint, counts as one.
         [[ $failed != 0 ]] || failed=1
     fi
     echo "$passed passed, $failed failed"
     return "$status"
+}
+
+run_in_sight() {
+    local step
+    for step; do
+        [[ ! -e $logs/failed ]] || break
+        echo "== $step"
+        run_step "$step" 2>&1 | tee "$logs/$step.log"
+    done
+}
+
+# Whoever stops it stops the step that runs.
+run_beside() {
+    local step
+    trap 'kill $(jobs -p) 2>/dev/null; exit 1' TERM
+    for step; do
+        [[ ! -e $logs/failed ]] || break
+        run_step "$step" >"$logs/$step.log" 2>&1
+    done
 }

@@ -283,7 +283,7 @@ fn what_a_process_found_before_it_left_is_told() {
     }
 }
 
-/// Nor does writing it down take more stack than a thread may have.
+/// Neither the beginning nor writing it down takes more stack than a thread may have.
 #[test]
 fn a_rule_may_be_broken_on_a_small_stack() {
     let Some(output) = checked(&[], &["errs-on-a-small-stack"]) else {

@@ -45,22 +45,11 @@ fn said(case: &[&str]) -> Option<(String, Option<i32>)> {
     Some((normalised(&output.stderr), output.status.code()))
 }
 
-/// A report as JSON, which must be of the documented form.
-#[track_caller]
-fn parsed(json: &str) -> Value {
-    let report: Value = serde_json::from_str(json).expect("it is JSON");
-    let form = include_str!("../docs/report.schema.json");
-    let form: Value = serde_json::from_str(form).expect("it is JSON");
-    let faults = schema::faults(&form, &report);
-    assert!(faults.is_empty(), "{faults:#?}\n{json}");
-    report
-}
-
 /// The kinds that a case is reported to have.
 #[track_caller]
 fn kinds(case: &[&str]) -> Option<Vec<String>> {
     let output = tools::run(&mut check(&["--format", "json"], case)?);
-    Some(kinds_of(&parsed(&text(&output.stdout))))
+    Some(kinds_of(&schema::report(&text(&output.stdout))))
 }
 
 fn kinds_of(report: &Value) -> Vec<String> {
@@ -228,7 +217,7 @@ fn a_report_after_a_signal_has_the_same_form() {
         return;
     };
     let output = tools::run(&mut command);
-    let report = parsed(&text(&output.stdout));
+    let report = schema::report(&text(&output.stdout));
     assert_eq!(kinds_of(&report), ["double-free"]);
     assert_eq!(report["summary"]["live"], 1);
     assert_eq!(report["summary"]["operations"], 4);
@@ -258,7 +247,7 @@ fn a_report_after_a_signal_has_the_same_form() {
         ("clean", 0, false, false),
     ] {
         let mut command = check(&["--format", "json"], &[case]).expect("as above");
-        let report = parsed(&text(&tools::run(&mut command).stdout));
+        let report = schema::report(&text(&tools::run(&mut command).stdout));
         let signals = report["signals"].as_array().expect("a list");
         assert_eq!(signals.len(), usize::from(number > 0), "{case}");
         for signal in signals {
@@ -276,7 +265,7 @@ fn sarif_after_a_signal_has_it_as_an_invocation() {
     };
     let output = tools::run(&mut command);
     ends(&output, 128 + 11);
-    let log: Value = serde_json::from_str(&text(&output.stdout)).expect("it is JSON");
+    let log = schema::sarif(&text(&output.stdout));
     let run = &log["runs"][0];
     assert_eq!(run["results"][0]["ruleId"], "double-free");
     let invocations = run["invocations"].as_array().expect("a list");
@@ -303,7 +292,7 @@ fn sarif_after_a_signal_has_it_as_an_invocation() {
     }
     let mut command = check(&["--format", "sarif"], &["clean"]).expect("as above");
     let output = tools::run(&mut command);
-    let log: Value = serde_json::from_str(&text(&output.stdout)).expect("it is JSON");
+    let log = schema::sarif(&text(&output.stdout));
     assert_eq!(log["runs"][0]["invocations"], serde_json::json!([]));
 }
 
@@ -337,7 +326,7 @@ fn destructors_of_globals_come_before_the_report() {
         ends(&output, 0);
         let output = tools::run(of(&["--format", "json"], &program).arg("lose"));
         ends(&output, 99);
-        let report = parsed(&text(&output.stdout));
+        let report = schema::report(&text(&output.stdout));
         assert_eq!(kinds_of(&report), ["leak"]);
         assert_eq!(report["violations"][0]["block"]["preview"], "lost");
     }
@@ -457,7 +446,7 @@ fn all_processes_of_a_runner_are_covered() {
     let mut command = of(&["--format", "json"], "sh");
     let output = tools::run(command.args(["-c", script]).arg(program));
     ends(&output, 99);
-    let report = parsed(&text(&output.stdout));
+    let report = schema::report(&text(&output.stdout));
     assert_eq!(kinds_of(&report), ["double-free", "leak", "leak"]);
     assert_eq!(report["summary"]["allocated"], 5);
     assert_eq!(report["summary"]["errors"], 3);
@@ -532,7 +521,7 @@ fn rust_programs_are_covered() {
         let told = "in sessions of the program's own, which had reports of their own\n";
         assert_eq!(note.ends_with(told), has_own, "{deed}: {note}");
         assert_eq!(note.lines().count(), usize::from(has_own), "{deed}: {note}");
-        let report = parsed(&fs::read_to_string(&file).expect("a report"));
+        let report = schema::report(&fs::read_to_string(&file).expect("a report"));
         let found = report["violations"].as_array().expect("a list");
         assert_eq!(found.len(), usize::from(preview.is_some()), "{deed}");
         if let Some(preview) = preview {
@@ -548,20 +537,22 @@ fn rust_programs_are_covered() {
 // ------------------------------------------------------------------------------------------ formats
 
 #[test]
-fn json_is_as_documented() {
+fn json_and_sarif_are_as_their_schemas_ask() {
     let Some(mut command) = check(&["--format", "json"], &["double-free"]) else {
         return;
     };
     let output = tools::run(&mut command);
     ends(&output, 99);
     assert_eq!(text(&output.stderr), "");
-    parsed(&text(&output.stdout));
+    schema::report(&text(&output.stdout));
     is_as_in("double-free.json", &normalised(&output.stdout));
     for case in ["clean", "leaks", "overrun", "warning"] {
         let Some(mut command) = check(&["--format=json"], &[case]) else {
             return;
         };
-        parsed(&text(&tools::run(&mut command).stdout));
+        schema::report(&text(&tools::run(&mut command).stdout));
+        let mut command = check(&["--format=sarif"], &[case]).expect("as above");
+        schema::sarif(&text(&tools::run(&mut command).stdout));
     }
 }
 
@@ -574,12 +565,12 @@ fn what_could_not_be_judged_is_in_every_format() {
         text(&output.stdout)
     };
     let judge = |program: &OsStr, case: &[&str], note: &str| {
-        let report = parsed(&told("json", program, case));
+        let report = schema::report(&told("json", program, case));
         assert_eq!(report["complete"], false);
         let notes = report["notes"].as_array().expect("a list");
         let is_it = |told: &Value| told.as_str().is_some_and(|told| told.contains(note));
         assert!(notes.iter().any(is_it), "{notes:?}");
-        let log: Value = serde_json::from_str(&told("sarif", program, case)).expect("it is JSON");
+        let log = schema::sarif(&told("sarif", program, case));
         let invocations = &log["runs"][0]["invocations"];
         assert_eq!(invocations.as_array().map(Vec::len), Some(1));
         assert_eq!(invocations[0]["executionSuccessful"], false);
@@ -603,20 +594,18 @@ fn what_could_not_be_judged_is_in_every_format() {
     };
     judge(program.as_os_str(), &["_exit"], "ended without a report");
     let mut command = check(&["--format", "json"], &["clean"]).expect("as above");
-    let report = parsed(&text(&tools::run(&mut command).stdout));
+    let report = schema::report(&text(&tools::run(&mut command).stdout));
     assert_eq!(report["complete"], true);
     assert_eq!(report["notes"], serde_json::json!([]));
     // Several processes that were all judged have their numbers as notes.
     let mut command = check(&["--format", "sarif"], &["fork"]).expect("as above");
-    let log = text(&tools::run(&mut command).stdout);
-    let log: Value = serde_json::from_str(&log).expect("it is JSON");
+    let log = schema::sarif(&text(&tools::run(&mut command).stdout));
     let invocation = &log["runs"][0]["invocations"][0];
     assert_eq!(invocation["executionSuccessful"], true);
     assert_eq!(invocation["toolExecutionNotifications"][0]["level"], "note");
 }
 
-/// The whole was validated against the schema of OASIS, which is not part of these sources. What it asks of
-/// the parts is looked at here.
+/// What no schema asks for: the parts belong together.
 #[test]
 fn sarif_has_a_rule_a_kind_and_a_result_a_violation() {
     let Some(mut command) = check(&["--format", "sarif"], &["double-free"]) else {
@@ -624,7 +613,7 @@ fn sarif_has_a_rule_a_kind_and_a_result_a_violation() {
     };
     let output = tools::run(&mut command);
     ends(&output, 99);
-    let log: Value = serde_json::from_str(&text(&output.stdout)).expect("it is JSON");
+    let log = schema::sarif(&text(&output.stdout));
     assert_eq!(log["version"], "2.1.0");
     let run = &log["runs"][0];
     let driver = &run["tool"]["driver"];
@@ -788,7 +777,7 @@ fn what_globals_keep_is_named_or_suppressed() {
         ends(&tools::run(of(&[], &program).arg("on-purpose")), 0);
         let output = tools::run(of(&["--format", "json"], &program).arg("keep"));
         ends(&output, 99);
-        let report = parsed(&text(&output.stdout));
+        let report = schema::report(&text(&output.stdout));
         assert_eq!(kinds_of(&report), vec!["leak"; leaks]);
         assert_eq!(report["violations"][0]["block"]["preview"], "of a static");
         if !NAMES_FILES {
@@ -870,7 +859,7 @@ fn stacks_and_the_quarantine_may_be_left_out() {
     ) else {
         return;
     };
-    let report = parsed(&text(&tools::run(&mut command).stdout));
+    let report = schema::report(&text(&tools::run(&mut command).stdout));
     assert_eq!(
         report["violations"][0]["allocated_at"],
         serde_json::json!([])
@@ -986,7 +975,7 @@ fn an_option_goes_before_the_environment() {
         let options = [options, &["--format", "json"]].concat();
         let output = tools::run(check(&options, &["leak"])?.env("OLEMEM", environment));
         ends(&output, 99);
-        let report = parsed(&text(&output.stdout));
+        let report = schema::report(&text(&output.stdout));
         Some(report["violations"][0]["allocated_at"].clone())
     };
     let nothing = serde_json::json!([]);

@@ -1,6 +1,9 @@
 //! Annotated calls: each rule of the crossings, kept and broken, its report word by word.
 #![cfg(all(feature = "audit", any(not(windows), miri)))]
 
+#[cfg(not(miri))]
+#[path = "support/schema.rs"]
+mod schema;
 #[path = "crossing/support.rs"]
 mod support;
 

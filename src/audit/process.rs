@@ -162,6 +162,16 @@ impl Watched {
         write!(path, "/{}-{}.{what}", process::id(), self.stamp).ok()
     }
 
+    /// Creates something of this process there. A path is long, and a thread's stack may be short: it is gone before anything
+    /// else is done.
+    #[inline(never)]
+    fn create_in_records(&self, what: &str) -> Option<c_int> {
+        // Not by a call, which would take the room once more where nothing is inlined.
+        let mut path = const { Path::new() };
+        self.to_records(&mut path, what)?;
+        Some(path.create()).filter(|file| *file >= 0)
+    }
+
     /// Opens something of this process in that folder, while the books are locked: a path is long, and a thread's stack
     /// may be short. As nobody else is at it then, also after a fork, it is waited for by nobody.
     fn opened(&self, what: &str, open: fn(&Path) -> c_int) -> Option<c_int> {
@@ -195,13 +205,18 @@ impl Watched {
         Some(path)
     }
 
+    #[inline(never)]
+    fn create_report(&self) -> Option<c_int> {
+        let path = self.report_path()?;
+        Some(path.create()).filter(|file| *file >= 0)
+    }
+
     /// Leaves a note for `olemem check` that this process is watched.
     fn note(&self) {
         if NOTED.swap(process::id(), Ordering::Relaxed) == process::id() {
             return;
         }
-        let file = self.in_records("begun").map(|path| path.create());
-        write_to(file.filter(|file| *file >= 0), &|file| {
+        write_to(self.create_in_records("begun"), &|file| {
             let mut name = [0; 4096];
             let name = program(&mut name);
             // A note without a name tells as much.
@@ -459,11 +474,10 @@ fn crashed(signal: c_int) {
 /// Leaves a record of what was live.
 #[inline(never)]
 fn leave_record(watched: &Watched, signal: c_int) {
-    let path = watched
-        .in_records("crash")
-        .or_else(|| watched.report_path());
-    // Where it cannot be opened, standard error will do.
-    let opened = path.map(|path| path.create()).filter(|file| *file >= 0);
+    // Where neither can be opened, standard error will do.
+    let opened = watched
+        .create_in_records("crash")
+        .or_else(|| watched.create_report());
     let kept = || watched.standard_error.and_then(|kept| kept.number());
     let Some(file) = opened.or_else(kept) else {
         return;

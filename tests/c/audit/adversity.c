@@ -252,11 +252,10 @@ static void *thread_errs(void *nothing) {
     return nothing;
 }
 
-/* A thread with as little stack as there may be. */
+/* A thread with as little stack as there may be; that the process is watched begins on it. */
 static int err_on_a_small_stack(void) {
     pthread_attr_t attributes;
     pthread_t thread;
-    SysFreeString(SysAllocString(OLESTR("used")));
     return pthread_attr_init(&attributes) != 0 || pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN) != 0 ||
            pthread_create(&thread, &attributes, thread_errs, NULL) != 0 || pthread_join(thread, NULL) != 0;
 }

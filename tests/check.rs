@@ -377,7 +377,7 @@ fn a_library_that_is_closed_stays_until_the_end() {
     let output = tools::run(command.arg(&library).arg("twice"));
     ends(&output, 99);
     assert!(text(&output.stdout).starts_with("closed\n{"), "{output:?}");
-    let report = parsed(text(&output.stdout).trim_start_matches("closed\n"));
+    let report = schema::report(text(&output.stdout).trim_start_matches("closed\n"));
     assert_eq!(kinds_of(&report), ["leak", "leak"]);
     // Nor does an exit status of its own end a program where it closes the library.
     let mut command = programs::command(&program);

@@ -42,6 +42,8 @@ fn faults(schema: &Value, value: &Value) -> Vec<String> {
 
 fn check(root: &Value, schema: &Value, value: &Value, place: &str, faults: &mut Vec<String>) {
     let schema = schema.as_object().expect("a schema is an object");
+    let known = schema.get("properties").and_then(Value::as_object);
+    let is_known = |key: &str| known.is_some_and(|known| known.contains_key(key));
     let mut tell = |what: String| faults.push(format!("{place}: {what}"));
     for (keyword, wanted) in schema {
         match keyword.as_str() {
@@ -119,14 +121,10 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, faults: &mut 
                 }
             }
             "additionalProperties" => {
-                let known = schema.get("properties").and_then(Value::as_object);
-                let is_known = |key: &str| known.is_some_and(|known| known.contains_key(key));
-                let object = value.as_object().into_iter().flatten();
-                for (key, value) in object.filter(|(key, _)| !is_known(key)) {
-                    match wanted {
-                        Value::Bool(true) => {}
-                        Value::Bool(false) => tell(format!("{key} is not known")),
-                        schema => check(root, schema, value, &format!("{place}.{key}"), faults),
+                if *wanted == Value::Bool(false) {
+                    let object = value.as_object().into_iter().flatten();
+                    for (key, _) in object.filter(|(key, _)| !is_known(key)) {
+                        tell(format!("{key} is not known"));
                     }
                 }
             }
@@ -140,6 +138,12 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, faults: &mut 
             if let Some(value) = value.get(key) {
                 check(root, schema, value, &format!("{place}.{key}"), faults);
             }
+        }
+    }
+    if let Some(schema @ Value::Object(_)) = schema.get("additionalProperties") {
+        let object = value.as_object().into_iter().flatten();
+        for (key, value) in object.filter(|(key, _)| !is_known(key)) {
+            check(root, schema, value, &format!("{place}.{key}"), faults);
         }
     }
     if let (Some(schema), Some(values)) = (schema.get("items"), value.as_array()) {

@@ -529,7 +529,7 @@ fn without_the_feature_there_are_no_symbols() {
     };
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-export");
     tools::run_ok(
-        tools::build_into(&mut Command::new(env!("CARGO")), &target)
+        tools::build_into(&mut Command::new(env!("CARGO")), &target, "no-export")
             .current_dir(tools::root())
             .args(["rustc", "--quiet", "--lib", "--crate-type", "staticlib"]),
     );

@@ -128,7 +128,7 @@ fn the_folders_can_be_chosen() {
 /// Configures and builds a CMake project.
 fn cmake(cmake: &Path, source: &Path, build: &Path, options: &[String]) -> Output {
     let configured = tools::run(
-        tools::build_into(&mut Command::new(cmake), &installed::build())
+        tools::build_into(&mut Command::new(cmake), &installed::build(), "installed")
             .arg("-S")
             .arg(source)
             .arg("-B")

@@ -27,10 +27,14 @@ const OF_THE_SEAM: [&str; 8] = [
 fn names(nm: &Path, features: &str) -> (BTreeSet<String>, usize) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("symbols-{features}"));
     tools::run_ok(
-        tools::build_into(&mut Command::new(env!("CARGO")), &target)
-            .current_dir(tools::root())
-            .args(["rustc", "--quiet", "--lib", "--release"])
-            .args(["--features", features, "--crate-type", "lib"]),
+        tools::build_into(
+            &mut Command::new(env!("CARGO")),
+            &target,
+            &format!("symbols-{features}"),
+        )
+        .current_dir(tools::root())
+        .args(["rustc", "--quiet", "--lib", "--release"])
+        .args(["--features", features, "--crate-type", "lib"]),
     );
     let output = tools::run_ok(Command::new(nm).arg(target.join("release/libolemem.rlib")));
     let text = String::from_utf8_lossy(&output.stdout);

@@ -14,7 +14,7 @@ pub(crate) fn build() -> PathBuf {
 /// The script, in an environment with nothing of ours.
 pub(crate) fn script() -> Command {
     let mut command = Command::new("sh");
-    tools::build_into(&mut command, &build())
+    tools::build_into(&mut command, &build(), "installed")
         .arg(tools::root().join("install.sh"))
         .env("CARGO", env!("CARGO"))
         .env_remove("DESTDIR")

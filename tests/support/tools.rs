@@ -8,9 +8,11 @@
     reason = "each test crate uses its own part"
 )]
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 /// The first of `names` found on the path. `None` says on standard error what is skipped.
 #[track_caller]
@@ -82,43 +84,47 @@ pub enum Library {
     Shared,
 }
 
-/// Tells Cargo where a build of the library goes. What it is made of goes to one folder for all such builds, so that
-/// dependencies are compiled once, whatever the features of the library are. (Before Cargo 1.91, to each its own.)
-pub fn build_into<'a>(command: &'a mut Command, target: &Path) -> &'a mut Command {
+/// Tells Cargo where a build of the library goes. What it is made of goes to a folder that builds of the same features and
+/// kinds share: others would take its place, and it theirs, again and again. (Before Cargo 1.91, to each its own.)
+pub fn build_into<'a>(command: &'a mut Command, target: &Path, of: &str) -> &'a mut Command {
     command
         .env("CARGO_TARGET_DIR", target)
         .env(
             "CARGO_BUILD_BUILD_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("library-parts"),
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("parts-{of}")),
         )
         .env_remove("RUSTFLAGS")
 }
 
-/// Builds the C library as its users do and gives back its path. Cargo's own lock and fingerprints
-/// make this safe and cheap to ask for from every test.
+/// Builds the C library as its users do and gives back its path.
 #[track_caller]
 pub fn library(kind: Library) -> PathBuf {
     library_with(kind, "export")
 }
 
-/// As [`library`], with other features: a list with commas. Each list has a build folder of its own.
+/// As [`library`], with other features: a list with commas. Each list has a build folder of its own. Cargo's own lock and
+/// fingerprints make this safe to ask for from every test, and it is asked once.
 #[track_caller]
 pub fn library_with(kind: Library, features: &str) -> PathBuf {
-    let folder = match features {
-        "export" => "c-library".to_owned(),
-        "" => "c-library-default".to_owned(),
-        others => format!("c-library-{}", others.replace(',', "-")),
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let name = match features {
+        "" => "default".to_owned(),
+        others => others.replace(',', "-"),
     };
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
-    // Both kinds at once: they are compiled once.
-    run_ok(
-        build_into(&mut Command::new(env!("CARGO")), &target)
-            .current_dir(root())
-            .args(["rustc", "--quiet", "--lib", "--release"])
-            .args(["--features", features])
-            .args(["--crate-type", "staticlib,cdylib"]),
-    );
-    target.join("release").join(match kind {
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = built.entry(name.clone()).or_insert_with(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-library-{name}"));
+        // Both kinds at once: they are compiled once.
+        run_ok(
+            build_into(&mut Command::new(env!("CARGO")), &target, &name)
+                .current_dir(root())
+                .args(["rustc", "--quiet", "--lib", "--release"])
+                .args(["--features", features])
+                .args(["--crate-type", "staticlib,cdylib"]),
+        );
+        target.join("release")
+    });
+    folder.join(match kind {
         Library::Static => "libolemem.a",
         Library::Shared if cfg!(target_os = "macos") => "libolemem.dylib",
         Library::Shared => "libolemem.so",

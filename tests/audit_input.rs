@@ -48,6 +48,41 @@ fn child() {
             free_twice();
             reached("the end of the input");
         }),
+        "frees what is older twice" => {
+            let text = Bstr::from("twice").into_raw();
+            audit::input(|| {
+                // SAFETY: the string is live.
+                unsafe { raw::free(text) };
+                // SAFETY: not argued: in a watched process nothing is touched.
+                unsafe { raw::free(text) };
+                reached("the end of the input");
+            });
+        }
+        "writes behind what is older" => {
+            let text = Bstr::from("behind");
+            audit::input(|| {
+                let behind = text.len() + 1;
+                let end = text.as_raw().cast_mut().wrapping_add(behind).cast::<u8>();
+                // SAFETY: not argued: in a watched process guards are there, and nobody else uses them.
+                unsafe { end.write(0x41) };
+                reached("the end of the input");
+            });
+        }
+        "was wrong before" => {
+            free_twice();
+            audit::input(|| {});
+        }
+        #[cfg(feature = "export")]
+        "frees what is older twice in C" => {
+            let text = Bstr::from("twice").into_raw();
+            let number = olemem::export::olemem_input_begin();
+            // SAFETY: the string is live.
+            unsafe { raw::free(text) };
+            // SAFETY: not argued: in a watched process nothing is touched.
+            unsafe { raw::free(text) };
+            reached("the end of the input");
+            olemem::export::olemem_input_end(number);
+        }
         "keeps" => audit::input(|| {
             assert!(audit::ignore(Bstr::from("for ever").into_raw()));
         }),
@@ -144,6 +179,34 @@ fn a_bad_call_does_so_at_once_or_at_the_end_of_the_input() {
     is_aborted(&output, &["the input"], TWICE);
     let output = run(Some("check,backtrace=off"), "frees twice");
     is_aborted(&output, &["the input", "the end of the input"], TWICE);
+}
+
+/// Blocks from before an input are the process's; what the input does to them is its own.
+#[test]
+fn what_is_done_to_an_older_block_is_a_finding_of_the_input() {
+    let places = ["the input", "the end of the input"];
+    let twice = |deed: &str| {
+        let output = run(Some("check,backtrace=off"), deed);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        // Its number is that of a block of the process's.
+        let (_, number) = said.split_once("block ").expect("there is a block");
+        let (number, _) = number.split_once(':').expect("a number");
+        let story = TWICE.replace("block 1:", &format!("block {number}:"));
+        is_aborted(&output, &places, &story);
+    };
+    twice("frees what is older twice");
+    #[cfg(feature = "export")]
+    twice("frees what is older twice in C");
+    let output = run(Some("check,backtrace=off"), "writes behind what is older");
+    let all = children::all_of(&output);
+    assert_eq!(output.status.signal(), Some(6), "{all}");
+    assert_eq!(self::places(&output), places, "{all}");
+    assert!(all.contains("error[overrun]"), "{all}");
+    // What was wrong before is the process's, and told when it ends.
+    let output = run(Some("check,backtrace=off"), "was wrong before");
+    ends(&output);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.matches("error[double-free]").count(), 1, "{said}");
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! One input of a fuzzer's, judged by itself.
 
-#[cfg(all(unix, not(miri)))]
-use super::process::{input_options, judge_input};
+use super::ledger::SessionId;
 #[cfg(feature = "export")]
-use super::{ledger::SessionId, numbered};
+use super::numbered;
 #[cfg(any(not(unix), miri))]
-use super::{options::Options, report::Report};
+use super::options::Options;
+#[cfg(all(unix, not(miri)))]
+use super::process::{end_input, input_options};
 
 /// Runs what is done with one input of a fuzzer's.
 ///
@@ -17,6 +18,10 @@ use super::{options::Options, report::Report};
 ///
 /// Elsewhere it just runs, and blocks are as AddressSanitizer needs them. So one target serves for two runs: see
 /// `docs/fuzzing.md` in the repository and the package.
+///
+/// What it does to blocks from before it is its own, too: bad calls, and what it wrote around them. That a terminator was
+/// overwritten is seen when such a string is freed, or used in a call; with `halt=first` that is in time, if it is within
+/// the fuzzer's target.
 ///
 /// What the input keeps on purpose, as a cache of the program's own does, is for [`ignore`](super::ignore). Threads that
 /// it starts are in the process's session, where leaks are told when the process ends.
@@ -41,7 +46,7 @@ pub fn input<T>(code: impl FnOnce() -> T) -> T {
     };
     let session = options.begin();
     let result = code();
-    judge_input(session.finish());
+    end_input(session.into_id());
     result
 }
 
@@ -54,9 +59,7 @@ pub(crate) fn begin() -> Option<SessionId> {
 /// Ends it, and the process if a rule was broken.
 #[cfg(feature = "export")]
 pub(crate) fn end(session: SessionId) {
-    if let Some(report) = numbered::end(session) {
-        judge_input(report);
-    }
+    end_input(session);
 }
 
 /// There is no process mode here.
@@ -67,4 +70,4 @@ fn input_options() -> Option<Options> {
 
 /// There is no process mode here.
 #[cfg(any(not(unix), miri))]
-fn judge_input(_: Report) {}
+fn end_input(_: SessionId) {}

@@ -92,6 +92,8 @@ pub(super) struct SessionBook {
     pub(super) options: Options,
     pub(super) counts: Counts,
     pub(super) records: Vec<Record, System>,
+    /// How many the process's session had when this one began.
+    pub(super) found_before: usize,
     /// How many of them `halt=first` has looked at.
     pub(super) looked_at: usize,
     /// Violations for which there was no memory.
@@ -188,6 +190,8 @@ impl Books {
     /// Opens a session; `None` if there is no memory.
     pub(super) fn open(&mut self, options: Options, outer: SessionId) -> Option<SessionId> {
         self.sessions.try_reserve(1).ok()?;
+        let of_process = self.session(process_session());
+        let found_before = of_process.map_or(0, |book| book.records.len());
         self.last_session += 1;
         self.sessions.push(SessionBook {
             id: self.last_session,
@@ -195,6 +199,7 @@ impl Books {
             options,
             counts: Counts::default(),
             records: Vec::new_in(System),
+            found_before,
             looked_at: 0,
             dropped: 0,
             faults: options.faults.map(Progress::new),

@@ -84,9 +84,11 @@ pub(super) fn input_options() -> Option<Options> {
     Some(watched()?.settings.options)
 }
 
-/// Ends the process, with the report, if an input broke a rule.
-pub(super) fn judge_input(report: Report) {
-    if let Some(watched) = watched() {
+/// Ends the session of an input, and the process, with the report, if a rule was broken.
+pub(super) fn end_input(session: SessionId) {
+    if let Some(watched) = watched()
+        && let Some(report) = session::end_of_input(session, watched.session)
+    {
         watched.judge(report);
     }
 }

@@ -186,6 +186,12 @@ impl Session {
         self.id
     }
 
+    /// Leaves it open: whoever has its number ends it.
+    pub(super) fn into_id(mut self) -> SessionId {
+        self.is_finished = true;
+        self.id
+    }
+
     /// Ends it as [`finish`](Self::finish) does, and gives what the books had, which is there: nobody else ends a
     /// session that somebody holds.
     pub(super) fn into_closed(mut self) -> Option<Closed> {
@@ -347,6 +353,26 @@ pub(super) fn end_of_process(id: SessionId, most: fn(usize) -> usize) -> Option<
     let mut report = Report::new(Some(closed));
     for other in left {
         report.take_over(other);
+    }
+    Some(report)
+}
+
+/// Ends the session of an input; `None` if it is over. What was found meanwhile in blocks from before it, which are the
+/// process's, is the input's as well.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn end_of_input(id: SessionId, process: SessionId) -> Option<Report> {
+    let before = {
+        let mut books = books();
+        let before = books.session(id)?.found_before;
+        for key in books.live_in(process) {
+            // What is in the block may be another thread's to write.
+            books.inspect(key, Deed::End, false, &Stack::default());
+        }
+        before
+    };
+    let mut report = Report::new(Some(close(id)?));
+    if let Some(of_process) = so_far(process, before) {
+        report.take_over(of_process);
     }
     Some(report)
 }

@@ -1,9 +1,13 @@
 //! R32, R34: arrays of pointers. Each element is freed, then the array; what a smaller count leaves behind is, too.
 
+use std::ffi::c_void;
+
+use crate::counted::{Pointer, add_ref, lent, release};
 use crate::support::{
     FAIL, OK, Raw, assert_kept, assert_told, free, free_task, judged, load, store, string, task,
 };
-use olemem::audit::{Kind, Parameter, Report};
+use olemem::HResult;
+use olemem::audit::{CountingObject, Kind, Parameter, Report};
 
 /// An array that the callee allocates, of these strings.
 fn handed_out(texts: &[Raw], told: u32) -> *mut Raw {
@@ -233,7 +237,7 @@ fn broken_by_an_element_that_is_freed_and_left() {
 }
 
 /// A method that fills an array of the caller's with room for three, of which the first two are there.
-fn filled(callee: impl FnOnce(*mut Raw, *mut u32) -> olemem::HResult) -> (Report, [Raw; 3]) {
+fn filled(callee: impl FnOnce(*mut Raw, *mut u32) -> HResult) -> (Report, [Raw; 3]) {
     let mut titles = [std::ptr::null_mut(); 3];
     let report = judged(|audit| {
         titles[0] = string("a");
@@ -341,4 +345,169 @@ fn broken_by_handing_it_out_and_failing() {
     });
     report.assert_kinds([Kind::OutSetOnFailure]);
     free_all(lost, 2);
+}
+
+/// Elements that are interface pointers are no blocks; the array that holds them is one.
+#[test]
+fn kept_by_interfaces() {
+    assert_kept(&judged(|audit| {
+        let item = CountingObject::unknown();
+        let (mut items, mut count) = ([std::ptr::null_mut::<c_void>(); 2], 0_u32);
+        let (start, number) = (items.as_mut_ptr(), &raw mut count);
+        audit
+            .call("IEnumUnknown::Next")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::interface("items"), start, 2, 0, number);
+            })
+            .invoke(|| {
+                store(start, add_ref(lent(&item)).cast());
+                store(number, 1);
+            });
+        audit
+            .call("IItems::Replace")
+            // SAFETY: as above.
+            .with(|call| unsafe {
+                call.array(Parameter::interface("items"), start, 2, 1, number);
+            })
+            .invoke(|| {
+                release(load(start).cast());
+                store(start, add_ref(lent(&item)).cast());
+            });
+        release(load(start).cast());
+
+        let mut array = std::ptr::null_mut::<c_void>();
+        let slot = &raw mut array;
+        audit
+            .call("IItems::All")
+            // SAFETY: as above.
+            .with(|call| unsafe {
+                call.output_array(Parameter::interface("items"), slot, number);
+            })
+            .invoke(|| {
+                let all = task(size_of::<Pointer>()).cast::<Pointer>();
+                store(all, add_ref(lent(&item)));
+                store(slot, all.cast());
+                store(number, 1);
+            });
+        release(load(load(slot).cast::<Pointer>()));
+        free_task(load(slot).cast());
+    }));
+}
+
+#[test]
+fn broken_by_an_array_of_interfaces_in_no_block() {
+    let mut item = std::ptr::null_mut::<c_void>();
+    let place = &raw mut item;
+    let report = judged(|audit| {
+        let (mut array, mut count) = (std::ptr::null_mut::<c_void>(), 0_u32);
+        let (slot, number) = (&raw mut array, &raw mut count);
+        audit
+            .call("IItems::All")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.output_array(Parameter::interface("items"), slot, number);
+            })
+            .invoke(|| store(slot, place.cast()));
+        assert!(load(slot).is_null());
+    });
+    assert_told(
+        &report,
+        "\
+error[out-wrong-family]: what was handed out is no block at all
+  call IItems::All, parameter items
+  rule: R5
+  help: hand out a BSTR that SysAllocString* made where a BSTR is declared, else memory of CoTaskMemAlloc",
+    );
+}
+
+/// `Next(1, &text, NULL)`: as many as there is room for.
+fn next_one(callee: impl FnOnce(*mut Raw) -> HResult, look: impl FnOnce(Raw)) -> Report {
+    judged(|audit| {
+        let mut text = std::ptr::without_provenance_mut(0xDEAD);
+        let start: *mut Raw = &raw mut text;
+        let _result = audit
+            .call("IEnumString::Next")
+            // SAFETY: a variable of this frame's.
+            .with(|call| unsafe {
+                call.array(
+                    Parameter::bstr("texts"),
+                    start.cast(),
+                    1,
+                    0,
+                    std::ptr::null(),
+                );
+            })
+            .invoke(|| callee(start));
+        look(load(start));
+    })
+}
+
+#[test]
+fn kept_without_a_count() {
+    let fill = |text| {
+        store(text, string("a"));
+        OK
+    };
+    assert_kept(&next_one(fill, free));
+    // Nothing was left: what was in the variable is no element.
+    for result in [HResult::S_FALSE, FAIL] {
+        let tried = |_| {
+            free(string("tried"));
+            result
+        };
+        assert_kept(&next_one(tried, |text| assert!(text.is_null())));
+    }
+    // An array that the callee allocates is judged by itself.
+    assert_kept(&judged(|audit| {
+        let mut titles = std::ptr::null_mut::<c_void>();
+        let slot = &raw mut titles;
+        audit
+            .call("IBrowser::ListTitles")
+            // SAFETY: a variable of this frame's.
+            .with(|call| unsafe {
+                call.output_array(Parameter::bstr("titles"), slot, std::ptr::null());
+            })
+            .invoke(|| store(slot, handed_out(&[string("a")], 1).cast()));
+        free_all(load(slot).cast(), 1);
+    }));
+}
+
+#[test]
+fn broken_without_a_count() {
+    let mut lost = std::ptr::null_mut();
+    let report = next_one(
+        |text| {
+            lost = task(4);
+            store(text, lost.cast());
+            OK
+        },
+        |_| (),
+    );
+    assert_told(
+        &report,
+        "\
+error[element-invalid]: an element is task memory, of the wrong family
+  call IEnumString::Next, parameter texts[0]
+  block 1: task memory, 4 bytes
+  rule: R32
+  help: fill every element up to the count with NULL or a block of the declared family",
+    );
+    free_task(lost);
+    let report = next_one(
+        |text| {
+            store(text, string("a"));
+            FAIL
+        },
+        free,
+    );
+    assert_told(
+        &report,
+        "\
+error[out-set-on-failure]: the call failed, and a BSTR was left in the array
+  call IEnumString::Next, parameter texts[0]
+  block 1: BSTR, 2 bytes, \"a\"
+  rule: R14
+  help: on failure free what was made so far and store NULL; a method that fails with data on purpose needs a waiver",
+    );
 }

@@ -50,6 +50,8 @@ checked_interface! {
         fn Read([out, size_is(*count / 2)] bytes: *mut u16, [in, out] count: *mut i32) -> HRESULT;
         fn Skip([in] room: u64, [out, size_is(room), length_is(*fetched)] texts: *mut BSTR, [out] fetched: *mut i64) -> HRESULT;
         fn get_Name2([retval, out, string] name: *mut *mut u16) -> HRESULT;
+        fn NextSites([in] room: u32, [out, size_is(room), length_is(*fetched)] sites: *mut *mut ISite, [out] fetched: *mut u32) -> HRESULT;
+        fn get_Sites([out, size_is(, *count)] sites: *mut *mut *mut ISite, [out] count: *mut u32) -> HRESULT;
     }
     /// A newer one.
     pub(crate) interface IBrowser2("b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b03"): IBrowser {
@@ -411,6 +413,22 @@ browser_vtable! {
     read(bytes: *mut u16, count: *mut i32) -> HResult;
     skip(room: u64, texts: *mut Raw, fetched: *mut i64) -> HResult;
     get_name_2(name: *mut Raw) -> HResult = |this, name| methods(this).get_path(name);
+    next_sites(room: u32, sites: *mut Any, fetched: *mut u32) -> HResult = |this, room, sites: *mut Any, fetched: *mut u32| {
+        for at in 0..room as usize {
+            let _ = methods(this).get_site(sites.wrapping_add(at));
+        }
+        if !fetched.is_null() {
+            store(fetched, room);
+        }
+        OK
+    };
+    get_sites(sites: *mut *mut Any, count: *mut u32) -> HResult = |this, sites, count| {
+        let array = task(size_of::<Any>()).cast::<Any>();
+        let _ = methods(this).get_site(array);
+        store(sites, array);
+        store(count, 1);
+        OK
+    };
     put_title(title: Raw) -> HResult = |this, title| methods(this).put_text(title);
 }
 

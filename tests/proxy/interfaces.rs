@@ -1,6 +1,7 @@
 //! R44 to R47: interfaces that are parameters. Those of the caller's are wrapped for the callee.
 
 use std::cell::Cell;
+use std::ffi::c_void;
 use std::ptr;
 
 use olemem::audit::Kind;
@@ -12,7 +13,9 @@ use crate::component::{
     Any, Good, IBrowser, IID_OTHER, IID_SITE, ISite, Made, Methods, ask, browser, call, lent,
     let_go, methods, retain, site, tell,
 };
-use crate::support::{OK, Raw, assert_kept, assert_told, free, judged, load, store, string};
+use crate::support::{
+    OK, Raw, assert_kept, assert_told, free, free_task, judged, load, store, string,
+};
 
 /// A proxy before a browser, which goes with the proxy.
 macro_rules! checked {
@@ -506,4 +509,44 @@ fn broken_by_a_leak_of_the_callers() {
         assert_eq!(parent, Reference::as_raw(&browser));
     });
     report.assert_kinds([Kind::InterfaceLeaked]);
+}
+
+/// Elements of an array are passed as they are, and are no blocks.
+#[test]
+fn kept_in_arrays() {
+    let site = site(Good);
+    assert_kept(&judged(|_| {
+        let browser = checked!(Sited::new());
+        assert_eq!(call!(browser, put_Site, site.object.cast()), OK);
+        let (mut sites, mut fetched) = ([ptr::null_mut::<c_void>(); 2], 0);
+        let result = call!(
+            browser,
+            NextSites,
+            2,
+            sites.as_mut_ptr().cast(),
+            &raw mut fetched
+        );
+        assert_eq!((result, fetched), (OK, 2));
+        let mut one: Any = ptr::null_mut();
+        let result = call!(
+            browser,
+            NextSites,
+            1,
+            (&raw mut one).cast(),
+            ptr::null_mut()
+        );
+        assert_eq!(result, OK);
+        for site in [one, sites[0], sites[1]] {
+            let_go(site);
+        }
+        let (mut array, mut count) = (ptr::null_mut(), 0);
+        assert_eq!(
+            call!(browser, get_Sites, &raw mut array, &raw mut count),
+            OK
+        );
+        let_go(load(array).cast());
+        free_task(array.cast());
+    }));
+    assert_eq!(site.references(), 1);
+    let_go(site.object);
 }

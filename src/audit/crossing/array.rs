@@ -1,6 +1,7 @@
 //! Arrays of resources, and how many elements of them count.
 
 use core::ffi::c_void;
+use core::ptr;
 
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
@@ -8,7 +9,7 @@ use allocator_api2::vec::Vec;
 use super::verdict::is_live;
 use super::{
     Books, Call, Crossing, Declared, Generation, Held, Kind, Name, Parameter, Standing, Watched,
-    books, hold, standing, unsound,
+    What, books, hold, standing, unsound,
 };
 use crate::audit::ledger::Role;
 use crate::audit::rules::Rule;
@@ -17,7 +18,7 @@ use crate::audit::rules::Rule;
 #[derive(Debug)]
 pub(super) struct Elements {
     place: Storage,
-    /// How many there are, when the call has returned.
+    /// How many there are, when the call has returned; null if all that there is room for.
     count: *const u32,
     /// What was in them when it began, by address.
     before: Vec<Held, System>,
@@ -43,13 +44,15 @@ enum Storage {
 
 impl Crossing {
     /// An \[out\] array that the callee allocates, of elements that it allocates (R32): `parameter` says what an
-    /// element is, `slot` is the variable for the array, `count` the one for the number of its elements.
+    /// element is, `slot` is the variable for the array, `count` the one for the number of its elements. Elements that are
+    /// interface pointers are no blocks: the array is judged, and their references are not counted. So it is without a
+    /// `count`.
     ///
     /// # Safety
     ///
     /// * `slot` is as for [`output`](Self::output).
-    /// * `count` points to an initialised number that is there until the crossing has ended. On success it is no more than
-    ///   the elements that the array really has, all of them initialised.
+    /// * `count` is null, or points to an initialised number that is there until the crossing has ended. On success it is no
+    ///   more than the elements that the array really has, all of them initialised.
     pub unsafe fn output_array(
         &mut self,
         parameter: Parameter<'_>,
@@ -58,7 +61,7 @@ impl Crossing {
     ) {
         // SAFETY: the caller's promise.
         unsafe { self.output(Parameter::block(parameter.name), slot) };
-        if slot.is_null() {
+        if slot.is_null() || count.is_null() {
             return;
         }
         let elements = Elements {
@@ -71,13 +74,18 @@ impl Crossing {
 
     /// An array of the caller's with room for `capacity` elements, of which the first `entering` are initialised when
     /// the call begins, and as many as `count` then says when it ends: \[in,out\], or \[out\] with none entering.
-    /// Elements that are no longer in it have to be freed by then (R34).
+    /// Elements that are no longer in it have to be freed by then (R34). Those that are interface pointers are no blocks:
+    /// their references are not counted.
+    ///
+    /// A method whose caller may pass NULL for the count, as that of `IEnumString::Next` for one element, fills all that there
+    /// is room for. So `count` may be null. The elements that do not enter then hold NULL when the callee is called, and
+    /// those that it did not set hold it still.
     ///
     /// # Safety
     ///
-    /// * `start` points to room for `capacity` pointers, which nobody but the callee uses until the crossing has ended;
-    ///   the first `entering` are initialised.
-    /// * `count` points to an initialised number that is there until then. When the call has returned, so many
+    /// * `start` is null, or points to room for `capacity` pointers, which nobody but the callee uses until the crossing has
+    ///   ended; the first `entering` are initialised.
+    /// * `count` is null, or points to an initialised number that is there until then. When the call has returned, so many
     ///   elements are initialised, or all, if that is less.
     pub unsafe fn array(
         &mut self,
@@ -87,11 +95,28 @@ impl Crossing {
         entering: u32,
         count: *const u32,
     ) {
+        if self.id == 0 || start.is_null() {
+            return;
+        }
+        let entering = entering.min(capacity);
+        if count.is_null() {
+            for index in entering..capacity {
+                // SAFETY: within the caller's array.
+                unsafe { start.wrapping_add(index as usize).write(ptr::null_mut()) };
+            }
+        }
         let mut before = Vec::new_in(System);
-        for index in 0..entering.min(capacity) {
+        for index in 0..entering {
             // SAFETY: within the caller's array, and initialised.
             let value = unsafe { element(start, index) };
             let mut books = books();
+            if parameter.what == What::Interface {
+                // Whoever has an interface of the caller's may call it.
+                if !value.is_null() {
+                    books.crossed.calls_back(self.id);
+                }
+                continue;
+            }
             match standing(&mut books, value, parameter.what) {
                 Standing::Null => {}
                 Standing::Live(key) => {
@@ -134,13 +159,13 @@ impl Crossing {
         failed: bool,
     ) {
         // SAFETY: the promise of whoever declared it.
-        let count = unsafe { elements.count.read() };
+        let count = unsafe { elements.count.as_ref() }.copied();
         let (start, room, array) = match elements.place {
             Storage::Callers(start, capacity) => (start, capacity, None),
             Storage::Handed(slot) => {
                 // SAFETY: as above.
                 let start = unsafe { slot.read() };
-                let standing = standing(books, start, super::What::Block);
+                let standing = standing(books, start, What::Block);
                 let entry = standing.key().and_then(|key| books.get(key));
                 let room = match standing {
                     Standing::Live(_) => entry.map_or(u32::MAX, |entry| {
@@ -154,11 +179,15 @@ impl Crossing {
                 (start.cast(), room, array)
             }
         };
+        let count = count.unwrap_or(room);
         if count > room && !failed {
             let words = "the count says more elements than the array has room for";
             let key = array.and_then(|(key, _)| key);
             let call = self.call(Some(declared.name));
             self.tell(books, Kind::ElementInvalid, call, words, key);
+        }
+        if declared.what == What::Interface {
+            return;
         }
         let count = count.min(room);
         if failed {

@@ -1803,7 +1803,9 @@ EXTERN_C void *olemem_call_buffer(olemem_call *call, const char *name, void *sta
 
 /*
  * An [out] array that the callee allocates, and whose elements it allocates: `what` is an element's.
- * *count is initialised, and says when the call has returned how many there are.
+ * *count is initialised, and says when the call has returned how many there are. Elements that are
+ * interfaces are no blocks: the array is judged, and their references are not counted. Nor are
+ * elements looked at if `count` is NULL.
  */
 EXTERN_C void *olemem_call_out_array(olemem_call *call, UINT what, const char *name, void *variable,
                                      const ULONG *count);
@@ -1811,7 +1813,9 @@ EXTERN_C void *olemem_call_out_array(olemem_call *call, UINT what, const char *n
 /*
  * An array of the caller's with room for `capacity` elements. `entering` are initialised when the
  * call begins, and *count when it has returned. Elements that are not in it any more have to be
- * freed by then.
+ * freed by then. Those that are interfaces are no blocks: their references are not counted.
+ * `count` may be NULL, as for a Next(1, &item, NULL): the elements that do not enter are set to NULL
+ * before the call, and all that there is room for are looked at when it has returned.
  */
 EXTERN_C void *olemem_call_array(olemem_call *call, UINT what, const char *name, void *start,
                                  ULONG capacity, ULONG entering, const ULONG *count);

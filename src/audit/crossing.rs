@@ -63,6 +63,18 @@ struct Declared {
 }
 
 impl Declared {
+    /// Whether it holds a block that another parameter is, and one of the two is \[in,out\].
+    fn has_alias(&self, held: &Held, is_in_out: bool) -> bool {
+        match &self.watched {
+            Watched::In { block: Some(own) } => is_in_out && own.pointer == held.pointer,
+            Watched::InOut {
+                block: Some(own), ..
+            } => own.pointer == held.pointer,
+            Watched::Elements(elements) => elements.before(held.pointer).is_some(),
+            _ => false,
+        }
+    }
+
     /// The sentinel in its variable.
     fn planted(&self) -> Option<usize> {
         match self.watched {
@@ -365,7 +377,7 @@ impl Crossing {
             _ => Held { hash: None, ..held },
         });
         self.declare(books, &parameter, Watched::In { block });
-        self.lend(books, name, block, false);
+        self.lend(books, self.call(name), block, false);
         self.look_for_aliases(books, block, false);
     }
 
@@ -474,7 +486,7 @@ impl Crossing {
             is_told,
         };
         self.declare(books, &parameter, watched);
-        self.lend(books, name, block, true);
+        self.lend(books, self.call(name), block, true);
         self.look_for_aliases(books, block, true);
     }
 
@@ -531,43 +543,34 @@ impl Crossing {
     }
 
     /// Remembers a block as lent to this call.
-    fn lend(
-        &self,
-        books: &mut Books,
-        parameter: Option<Name>,
-        block: Option<Held>,
-        is_in_out: bool,
-    ) {
+    fn lend(&self, books: &mut Books, call: Call, block: Option<Held>, is_in_out: bool) {
         let Some((_, generation)) = block.and_then(|held| held.known) else {
             return;
         };
         books.crossed.lend(Lent {
             crossing: self.id,
             generation,
-            call: self.call(parameter),
+            call,
             is_in_out,
             is_told: false,
         });
     }
 
-    /// Tells if another parameter holds the same block, and one of them is \[in,out\] (R37).
+    /// Tells if another parameter holds the same block as the last one, and one of them is \[in,out\] (R37).
     fn look_for_aliases(&mut self, books: &mut Books, block: Option<Held>, is_in_out: bool) {
         let (Some(held), Some((last, others))) = (block, self.declared.split_last()) else {
             return;
         };
-        let is_same = |other: &&Declared| match &other.watched {
-            Watched::In { block: Some(other) } => is_in_out && other.pointer == held.pointer,
-            Watched::InOut {
-                block: Some(other), ..
-            } => other.pointer == held.pointer,
-            _ => false,
-        };
-        if !others.iter().any(|other| is_same(&other)) {
-            return;
+        if others.iter().any(|other| other.has_alias(&held, is_in_out)) {
+            let call = self.call(Some(last.name));
+            self.tell_alias(books, call, &held);
         }
+    }
+
+    /// A block is passed twice.
+    fn tell_alias(&mut self, books: &mut Books, call: Call, held: &Held) {
         let key = held.known.map(|(key, _)| key);
         let words = "{block} is passed twice, once as [in,out]";
-        let call = self.call(Some(last.name));
         self.tell(books, Kind::AliasedParameters, call, words, key);
         self.blame(books, key);
         // One of them may be freed, so neither is held to be lent.

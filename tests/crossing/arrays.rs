@@ -7,7 +7,7 @@ use crate::support::{
     FAIL, OK, Raw, assert_kept, assert_told, free, free_task, judged, load, store, string, task,
 };
 use olemem::HResult;
-use olemem::audit::{CountingObject, Kind, Parameter, Report};
+use olemem::audit::{CountingObject, Crossing, Kind, Parameter, Report, Session};
 
 /// An array that the callee allocates, of these strings.
 fn handed_out(texts: &[Raw], told: u32) -> *mut Raw {
@@ -509,5 +509,475 @@ error[out-set-on-failure]: the call failed, and a BSTR was left in the array
   block 1: BSTR, 2 bytes, \"a\"
   rule: R14
   help: on failure free what was made so far and store NULL; a method that fails with data on purpose needs a waiver",
+    );
+}
+
+/// A method with an \[in,out\] array, all of whose elements are there when it begins, and how many are when it has returned.
+fn with_array(
+    audit: &Session,
+    method: &str,
+    titles: &mut [Raw],
+    callee: impl FnOnce(*mut Raw, *mut u32) -> HResult,
+) -> u32 {
+    let room = u32::try_from(titles.len()).expect("they are few");
+    let mut count = room;
+    let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+    let _result = audit
+        .call(method)
+        // SAFETY: variables of the caller's.
+        .with(|call| unsafe {
+            call.array(Parameter::bstr("titles"), start.cast(), room, room, number);
+        })
+        .invoke(|| callee(start, number));
+    count
+}
+
+/// Frees and replaces each.
+fn refresh(audit: &Session, titles: &mut [Raw]) {
+    let len = titles.len();
+    with_array(audit, "IBrowser::Refresh", titles, |titles, _| {
+        for at in 0..len {
+            let title = titles.wrapping_add(at);
+            free(load(title));
+            store(title, string("new"));
+        }
+        OK
+    });
+}
+
+/// Takes the last one.
+fn take(audit: &Session, titles: &mut [Raw]) -> Raw {
+    let mut taken = std::ptr::null_mut();
+    with_array(audit, "IBrowser::Take", titles, |titles, count| {
+        let last = load(count) - 1;
+        let place = titles.wrapping_add(last as usize);
+        taken = load(place);
+        store(place, std::ptr::null_mut());
+        store(count, last);
+        OK
+    });
+    taken
+}
+
+fn get(audit: &Session, text: Raw) -> Raw {
+    let got = audit
+        .call("IBrowser::get_Title")
+        .out_bstr("title")
+        .invoke(|title| store(title, text));
+    got.into_raw().cast_mut()
+}
+
+fn put(audit: &Session, title: Raw) {
+    // SAFETY: a live string.
+    let call = unsafe {
+        audit
+            .call("IBrowser::put_Title")
+            .in_raw(Parameter::bstr("title"), title)
+    };
+    call.invoke(|_| ());
+}
+
+fn close(audit: &Session, own: Raw) {
+    audit.call("IBrowser::Close").invoke(|| free(own));
+}
+
+/// An element is the callee's to free and to replace, wherever it comes from.
+#[test]
+fn kept_by_replacing_what_crossed_before() {
+    assert_kept(&judged(|audit| {
+        let mut titles = [get(audit, string("a")), string("b")];
+        put(audit, load(&raw mut titles[1]));
+        refresh(audit, &mut titles);
+        // As often as anybody likes.
+        refresh(audit, &mut titles);
+        titles.into_iter().for_each(free);
+
+        let mut titles: [Raw; 2] = [std::ptr::null_mut(); 2];
+        let mut count = 0_u32;
+        let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+        audit
+            .call("IBrowser::Next")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("titles"), start.cast(), 2, 0, number);
+            })
+            .invoke(|| {
+                store(start, string("a"));
+                store(start.wrapping_add(1), string("b"));
+                store(number, 2);
+            });
+        refresh(audit, &mut titles);
+        titles.into_iter().for_each(free);
+    }));
+}
+
+/// What it handed out, and what it was lent, is not its own unless it is in the array.
+#[test]
+fn broken_by_freeing_what_is_not_in_the_array() {
+    let report = judged(|audit| {
+        let (got, lent) = (get(audit, string("a")), string("b"));
+        put(audit, lent);
+        let mut titles = [string("c")];
+        with_array(audit, "IBrowser::Refresh", &mut titles, |_, _| {
+            free(got);
+            free(lent);
+            OK
+        });
+        [got, lent, titles[0]].into_iter().for_each(free);
+    });
+    assert_told(
+        &report,
+        "\
+error[out-freed-by-callee]: the callee freed a BSTR that it had handed out in an earlier call
+  call IBrowser::get_Title, parameter title
+  block 1: BSTR, 2 bytes, \"a\"
+  rule: R11
+  help: what was handed out is the caller's to free
+
+error[in-retained-by-callee]: the callee freed a BSTR that it was lent as [in] in an earlier call
+  call IBrowser::put_Title, parameter title
+  block 2: BSTR, 2 bytes, \"b\"
+  rule: R1, R12
+  help: to keep an incoming string, store a copy",
+    );
+}
+
+/// What left the array is the callee's: to free it, or to hand it out.
+#[test]
+fn kept_by_what_the_callee_takes() {
+    assert_kept(&judged(|audit| {
+        let mut titles = [get(audit, string("a")), string("b")];
+        let taken = take(audit, &mut titles);
+        close(audit, taken);
+        let taken = take(audit, &mut titles[..1]);
+        let again = get(audit, taken);
+        let taken = take(audit, &mut [again]);
+        close(audit, taken);
+    }));
+}
+
+#[test]
+fn broken_by_freeing_what_stayed() {
+    let report = judged(|audit| {
+        let mut titles = [get(audit, string("a"))];
+        with_array(audit, "IBrowser::Sort", &mut titles, |_, _| OK);
+        close(audit, titles[0]);
+        titles.into_iter().for_each(free);
+    });
+    assert_told(
+        &report,
+        "\
+error[out-freed-by-callee]: the callee freed a BSTR that it had handed out in an earlier call
+  call IBrowser::get_Title, parameter title
+  block 1: BSTR, 2 bytes, \"a\"
+  rule: R11
+  help: what was handed out is the caller's to free",
+    );
+}
+
+/// R34: taken, and never freed.
+#[test]
+fn broken_by_what_the_callee_takes() {
+    let mut lost = std::ptr::null_mut();
+    let report = judged(|audit| lost = take(audit, &mut [get(audit, string("a"))]));
+    assert_told(
+        &report,
+        "\
+error[element-leaked]: a BSTR was left behind by the array, and never freed
+  call IBrowser::Take, parameter titles
+  block 1: BSTR, 2 bytes, \"a\"
+  rule: R34
+  help: free each element before the array, and those that a smaller count leaves behind",
+    );
+    free(lost);
+}
+
+/// Hands out the last element, with what there is in the array when the call begins and when it has returned.
+fn pop(audit: &Session, titles: &mut [Raw], left: u32) -> Raw {
+    let mut last: Raw = std::ptr::null_mut();
+    let room = u32::try_from(titles.len()).expect("they are few");
+    let mut count = room;
+    let (start, number, slot) = (titles.as_mut_ptr(), &raw mut count, &raw mut last);
+    audit
+        .call("IBrowser::Pop")
+        // SAFETY: variables of the caller's.
+        .with(|call| unsafe {
+            call.array(Parameter::bstr("titles"), start.cast(), room, room, number);
+        })
+        // SAFETY: as above.
+        .with(|call| unsafe { call.output(Parameter::bstr("last"), slot.cast()) })
+        .invoke(|| {
+            store(slot, load(start.wrapping_add(room as usize - 1)));
+            store(number, left);
+        });
+    last
+}
+
+#[test]
+fn kept_by_handing_out_an_element() {
+    assert_kept(&judged(|audit| {
+        let mut titles = [string("a"), get(audit, string("b"))];
+        let last = pop(audit, &mut titles, 1);
+        assert_eq!(last, titles[1]);
+        titles.into_iter().for_each(free);
+    }));
+}
+
+#[test]
+fn broken_by_handing_out_an_element_that_stays() {
+    let report = judged(|audit| {
+        let mut titles = [string("a"), string("b")];
+        pop(audit, &mut titles, 2);
+        titles.into_iter().for_each(free);
+    });
+    assert_told(
+        &report,
+        "\
+error[out-not-a-copy]: a BSTR was handed out that the [in,out] variable still has
+  call IBrowser::Pop, parameter last
+  block 2: BSTR, 2 bytes, \"b\"
+  rule: R13
+  help: hand out a copy of a stored string; or detach it, and keep no pointer to it",
+    );
+}
+
+/// An element goes to another array, and a variable's value to the first.
+#[test]
+fn kept_by_elements_that_change_places() {
+    assert_kept(&judged(|audit| {
+        let (mut left, mut right) = ([get(audit, string("a"))], [string("b")]);
+        let (mut text, count) = (string("c"), 1_u32);
+        let (of_left, of_right) = (left.as_mut_ptr(), right.as_mut_ptr());
+        let (slot, number) = (&raw mut text, &raw const count);
+        audit
+            .call("IBrowser::Rotate")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("left"), of_left.cast(), 1, 1, number);
+            })
+            // SAFETY: as above.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("right"), of_right.cast(), 1, 1, number);
+            })
+            // SAFETY: as above.
+            .with(|call| unsafe { call.in_out(Parameter::bstr("text"), slot.cast()) })
+            .invoke(|| {
+                let first = load(of_left);
+                store(of_left, load(of_right));
+                store(of_right, load(slot));
+                store(slot, first);
+            });
+        [left[0], right[0], text].into_iter().for_each(free);
+    }));
+}
+
+/// R37, within an array: whatever the callee does with the block.
+#[test]
+fn broken_by_a_block_that_is_in_it_twice() {
+    let report = judged(|audit| {
+        let mut titles = [string("a"); 2];
+        refresh(audit, &mut titles);
+        titles.into_iter().for_each(free);
+    });
+    assert_told(
+        &report,
+        "\
+error[aliased-parameters]: a BSTR is passed twice, once as [in,out]
+  call IBrowser::Refresh, parameter titles[1]
+  block 1: BSTR, 2 bytes, \"a\"
+  rule: R37
+  help: pass each block once; where a method needs a value twice, pass a copy",
+    );
+}
+
+/// R37, among parameters, in whatever order.
+#[test]
+fn broken_by_an_element_that_is_another_parameter() {
+    let story = |parameter: &str| {
+        format!(
+            "\
+error[aliased-parameters]: a BSTR is passed twice, once as [in,out]
+  call IBrowser::Add, parameter {parameter}
+  block 1: BSTR, 2 bytes, \"a\"
+  rule: R37
+  help: pass each block once; where a method needs a value twice, pass a copy"
+        )
+    };
+    for (is_array_first, is_in_out, told) in [
+        (true, true, "text"),
+        (true, false, "text"),
+        (false, true, "titles[0]"),
+        (false, false, "titles[0]"),
+    ] {
+        let report = judged(|audit| {
+            let (mut text, count) = (string("a"), 1_u32);
+            let mut titles = [text];
+            let (start, slot) = (titles.as_mut_ptr(), &raw mut text);
+            let number = &raw const count;
+            audit
+                .call("IBrowser::Add")
+                .with(|call| {
+                    let array = |call: &mut Crossing| {
+                        let titles = Parameter::bstr("titles");
+                        // SAFETY: variables of this frame's.
+                        unsafe { call.array(titles, start.cast(), 1, 1, number) };
+                    };
+                    if is_array_first {
+                        array(call);
+                    }
+                    let text = Parameter::bstr("text");
+                    if is_in_out {
+                        // SAFETY: as above.
+                        unsafe { call.in_out(text, slot.cast()) };
+                    } else {
+                        // SAFETY: a live string.
+                        unsafe { call.input(text, load(slot).cast()) };
+                    }
+                    if !is_array_first {
+                        array(call);
+                    }
+                })
+                .invoke(|| {
+                    free(load(start));
+                    store(start, string("new"));
+                    if is_in_out {
+                        store(slot, std::ptr::null_mut());
+                    }
+                });
+            free(titles[0]);
+        });
+        assert_told(&report, &story(told));
+    }
+}
+
+/// R17: on failure each element is as it was, or NULL with the block freed. That they changed places is no matter.
+#[test]
+fn kept_by_a_failure_that_frees_or_sorts() {
+    let (report, _) = filled(|titles, _| {
+        free(load(titles));
+        store(titles, std::ptr::null_mut());
+        FAIL
+    });
+    assert_kept(&report);
+    let (report, _) = filled(|titles, count| {
+        let first = load(titles);
+        store(titles, load(titles.wrapping_add(1)));
+        store(titles.wrapping_add(1), first);
+        // Whatever a failure does to the count.
+        store(count, 0);
+        FAIL
+    });
+    assert_kept(&report);
+}
+
+#[track_caller]
+fn assert_changed(report: &Report, what: &str, block: &str) {
+    let story = format!(
+        "\
+error[inout-changed-on-failure]: the call failed, and {what}
+  call IBrowser::Fill, parameter titles[0]
+  {block}
+  rule: R17
+  help: on failure leave an [in,out] value as it was, or free it and store NULL"
+    );
+    assert_told(report, &story);
+}
+
+#[test]
+fn broken_by_a_failure_that_loses_an_element() {
+    let mut lost = std::ptr::null_mut();
+    let block = "block 1: BSTR, 2 bytes, \"a\"";
+    let (report, _) = filled(|titles, _| {
+        lost = load(titles);
+        store(titles, std::ptr::null_mut());
+        FAIL
+    });
+    assert_changed(&report, "NULL stands in place of a BSTR", block);
+    free(lost);
+    let (report, _) = filled(|titles, count| {
+        lost = load(titles);
+        store(titles, load(titles.wrapping_add(1)));
+        store(titles.wrapping_add(1), std::ptr::null_mut());
+        store(count, 1);
+        FAIL
+    });
+    assert_changed(&report, "another value stands in place of a BSTR", block);
+    free(lost);
+}
+
+#[test]
+fn broken_by_a_failure_that_replaces_an_element() {
+    let (report, _) = filled(|titles, _| {
+        free(load(titles));
+        store(titles, string("new"));
+        FAIL
+    });
+    let what = "a BSTR stands in place of the old value";
+    assert_changed(&report, what, "block 3: BSTR, 6 bytes, \"new\"");
+}
+
+#[test]
+fn broken_by_a_failure_that_writes_to_an_element() {
+    let (report, _) = filled(|titles, _| {
+        store(load(titles), u16::from(b'A'));
+        FAIL
+    });
+    let what = "a BSTR was written to";
+    assert_changed(&report, what, "block 1: BSTR, 2 bytes, \"a\"");
+}
+
+/// What a failure leaves there has to be a block as well.
+#[test]
+fn broken_by_a_failure_that_stores_no_block() {
+    let mut lost = std::ptr::null_mut();
+    let (report, _) = filled(|titles, _| {
+        free(load(titles));
+        lost = task(4);
+        store(titles, lost.cast());
+        FAIL
+    });
+    report.assert_kinds([Kind::ElementInvalid]);
+    free_task(lost);
+}
+
+/// What was told when the call began is not told again.
+#[test]
+fn broken_at_entry() {
+    let report = judged(|audit| {
+        let stale = string("a");
+        free(stale);
+        with_array(audit, "IBrowser::Sort", &mut [stale], |_, _| OK);
+    });
+    assert_told(
+        &report,
+        "\
+error[element-invalid]: an element is a BSTR that was freed
+  call IBrowser::Sort, parameter titles[0]
+  block 1: BSTR, 2 bytes, \"a\"
+  rule: R32
+  help: fill every element up to the count with NULL or a block of the declared family",
+    );
+}
+
+/// R13: an element is copied to another's place, which has to be a copy of the string.
+#[test]
+fn broken_by_an_element_that_is_there_twice() {
+    let report = judged(|audit| {
+        let mut titles = [string("a"), string("b")];
+        with_array(audit, "IBrowser::Level", &mut titles, |titles, _| {
+            free(load(titles.wrapping_add(1)));
+            store(titles.wrapping_add(1), load(titles));
+            OK
+        });
+        titles.into_iter().for_each(free);
+    });
+    assert_told(
+        &report,
+        "\
+error[out-not-a-copy]: a BSTR was handed out that the array has already
+  call IBrowser::Level, parameter titles[1]
+  block 1: BSTR, 2 bytes, \"a\"
+  rule: R13
+  help: hand out a copy of a stored string; or detach it, and keep no pointer to it",
     );
 }

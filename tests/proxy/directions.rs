@@ -628,3 +628,51 @@ fn broken_within_a_call() {
     });
     report.assert_kinds([Kind::InFreedByCallee]);
 }
+
+/// An element of an array is the callee's to free and to replace, also one that it handed out before.
+#[test]
+fn kept_in_out_elements() {
+    struct Replaces;
+    impl Methods for Replaces {
+        fn drop_last(&self, titles: *mut Raw, count: *mut u32) -> HResult {
+            for at in 0..load(count) as usize {
+                let title = titles.wrapping_add(at);
+                free(load(title));
+                store(title, string("new"));
+            }
+            OK
+        }
+    }
+    assert_kept(&judged(|_| {
+        let browser = checked!(Replaces);
+        let (mut titles, mut fetched) = ([ptr::null_mut(); 3], 0_i64);
+        let result = call!(browser, Skip, 3, titles.as_mut_ptr(), &raw mut fetched);
+        assert_eq!((result, fetched), (HResult::S_FALSE, 2));
+        let mut count = 2;
+        let result = call!(browser, DropLast, titles.as_mut_ptr(), &raw mut count);
+        assert_eq!((result, count), (OK, 2));
+        free(titles[0]);
+        free(titles[1]);
+    }));
+}
+
+/// Until the call has succeeded there are as many as entered.
+#[test]
+fn broken_in_out_elements_by_a_failure() {
+    struct Frees;
+    impl Methods for Frees {
+        fn drop_last(&self, titles: *mut Raw, _: *mut u32) -> HResult {
+            free(load(titles));
+            HResult::E_FAIL
+        }
+    }
+    let report = judged(|_| {
+        let browser = checked!(Frees);
+        let mut titles = [string("a"), string("b")];
+        let mut count = 2;
+        let result = call!(browser, DropLast, titles.as_mut_ptr(), &raw mut count);
+        assert_eq!(result, HResult::E_FAIL);
+        free(titles[1]);
+    });
+    report.assert_kinds([Kind::ElementInvalid]);
+}

@@ -9,7 +9,7 @@ use allocator_api2::vec::Vec;
 use super::verdict::is_live;
 use super::{
     Books, Call, Crossing, Declared, Generation, Held, Kind, Name, Parameter, Standing, Watched,
-    What, books, hold, standing, unsound,
+    What, books, hash, hold, standing, unsound,
 };
 use crate::audit::ledger::Role;
 use crate::audit::rules::Rule;
@@ -20,18 +20,90 @@ pub(super) struct Elements {
     place: Storage,
     /// How many there are, when the call has returned; null if all that there is room for.
     count: *const u32,
-    /// What was in them when it began, by address.
-    before: Vec<Held, System>,
+    /// What was in them when it began.
+    entered: Vec<*mut c_void, System>,
+    /// The blocks among it, by address and number.
+    before: Vec<Entered, System>,
+}
+
+/// An element that was there when the call began, and its number.
+#[derive(Clone, Copy, Debug)]
+struct Entered {
+    held: Held,
+    index: u32,
 }
 
 impl Elements {
-    /// An element that was there when the call began.
-    fn before(&self, value: *mut c_void) -> Option<&Held> {
+    fn new(place: Storage, count: *const u32) -> Self {
+        Self {
+            place,
+            count,
+            entered: Vec::new_in(System),
+            before: Vec::new_in(System),
+        }
+    }
+
+    /// A block that was there when the call began, as the first element that had it.
+    fn first_before(&self, value: *mut c_void) -> Option<&Entered> {
+        let address = value.addr();
         let at = self
             .before
-            .binary_search_by_key(&value.addr(), |held| held.pointer.addr());
-        at.ok().map(|at| &self.before[at])
+            .partition_point(|entered| entered.held.pointer.addr() < address);
+        let found = self.before.get(at)?;
+        (found.held.pointer.addr() == address).then_some(found)
     }
+
+    /// A block that was there when the call began.
+    pub(super) fn before(&self, value: *mut c_void) -> Option<&Held> {
+        self.first_before(value).map(|entered| &entered.held)
+    }
+
+    /// How many there are now; `None` if all that there is room for.
+    fn count(&self) -> Option<u32> {
+        // SAFETY: the promise of whoever declared it.
+        unsafe { self.count.as_ref() }.copied()
+    }
+
+    /// The caller's array, and how many elements it has now.
+    fn callers(&self) -> Option<(*mut *mut c_void, u32)> {
+        match self.place {
+            Storage::Callers(start, room) => {
+                Some((start, self.count().map_or(room, |count| count.min(room))))
+            }
+            Storage::Handed(_) => None,
+        }
+    }
+
+    /// Whether a block that was in the caller's array when the call began is in it now.
+    pub(super) fn still_has(&self, is_it: impl Fn(&Held) -> bool) -> bool {
+        let Some((start, count)) = self.callers() else {
+            return false;
+        };
+        let has = |value: *mut c_void| {
+            // SAFETY: within the array, and initialised.
+            (0..count).any(|index| unsafe { element(start, index) } == value)
+        };
+        self.before
+            .iter()
+            .any(|entered| is_it(&entered.held) && has(entered.held.pointer))
+    }
+}
+
+/// The addresses in the first elements of an array, in order.
+///
+/// # Safety
+///
+/// * They are initialised.
+unsafe fn values(start: *mut *mut c_void, count: u32) -> Vec<usize, System> {
+    let mut values = Vec::new_in(System);
+    for index in 0..count {
+        if values.try_reserve(1).is_ok() {
+            // SAFETY: the caller's promise.
+            values.push(unsafe { element(start, index) }.addr());
+        }
+    }
+    values.sort_unstable();
+    values
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,17 +136,17 @@ impl Crossing {
         if slot.is_null() || count.is_null() {
             return;
         }
-        let elements = Elements {
-            place: Storage::Handed(slot),
-            count,
-            before: Vec::new_in(System),
-        };
-        self.watch(parameter, elements);
+        if self.id != 0 {
+            let elements = Elements::new(Storage::Handed(slot), count);
+            self.declare(&mut books(), &parameter, Watched::Elements(elements));
+        }
     }
 
     /// An array of the caller's with room for `capacity` elements, of which the first `entering` are initialised when
     /// the call begins, and as many as `count` then says when it ends: \[in,out\], or \[out\] with none entering.
-    /// Elements that are no longer in it have to be freed by then (R34). Those that are interface pointers are no blocks:
+    /// Each that enters is the callee's to free and to replace, as an [`in_out`](Self::in_out) value is: it is no other
+    /// parameter's (R37), and a call that fails leaves it as it was, or NULL (R17). Elements that are no longer in the array
+    /// have to be freed by then, or are handed out one day (R34). Those that are interface pointers are no blocks:
     /// their references are not counted.
     ///
     /// A method whose caller may pass NULL for the count, as that of `IEnumString::Next` for one element, fills all that there
@@ -84,7 +156,7 @@ impl Crossing {
     /// # Safety
     ///
     /// * `start` is null, or points to room for `capacity` pointers, which nobody but the callee uses until the crossing has
-    ///   ended; the first `entering` are initialised.
+    ///   ended; the first `entering` are initialised, and each is as for [`in_out`](Self::in_out).
     /// * `count` is null, or points to an initialised number that is there until then. When the call has returned, so many
     ///   elements are initialised, or all, if that is less.
     pub unsafe fn array(
@@ -105,11 +177,13 @@ impl Crossing {
                 unsafe { start.wrapping_add(index as usize).write(ptr::null_mut()) };
             }
         }
-        let mut before = Vec::new_in(System);
+        let mut books = books();
+        let books = &mut *books;
+        let name = books.crossed.name(parameter.name);
+        let mut elements = Elements::new(Storage::Callers(start, capacity), count);
         for index in 0..entering {
             // SAFETY: within the caller's array, and initialised.
             let value = unsafe { element(start, index) };
-            let mut books = books();
             if parameter.what == What::Interface {
                 // Whoever has an interface of the caller's may call it.
                 if !value.is_null() {
@@ -117,36 +191,81 @@ impl Crossing {
                 }
                 continue;
             }
-            match standing(&mut books, value, parameter.what) {
+            if elements.entered.try_reserve(1).is_err() || elements.before.try_reserve(1).is_err() {
+                break;
+            }
+            elements.entered.push(value);
+            match standing(books, value, parameter.what) {
                 Standing::Null => {}
                 Standing::Live(key) => {
-                    if before.try_reserve(1).is_ok() {
-                        // SAFETY: live, and the caller's.
-                        before.push(unsafe { hold(&books, key, value, parameter.what) });
-                    }
+                    // SAFETY: live, and the caller's.
+                    let held = unsafe { hold(books, key, value, parameter.what) };
+                    elements.before.push(Entered { held, index });
                 }
                 standing => {
-                    let name = books.crossed.name(parameter.name);
                     let words = unsound!("an element", standing);
                     let call = self.call_of_element(name, index);
                     let key = standing.key();
-                    self.tell(&mut books, Kind::ElementInvalid, call, words, key);
-                    self.blame_if_gone(&mut books, standing);
+                    self.tell(books, Kind::ElementInvalid, call, words, key);
+                    self.blame_if_gone(books, standing);
                 }
             }
         }
-        before.sort_unstable_by_key(|held| held.pointer.addr());
-        let elements = Elements {
-            place: Storage::Callers(start, capacity),
-            count,
-            before,
-        };
-        self.watch(parameter, elements);
+        elements
+            .before
+            .sort_unstable_by_key(|entered| (entered.held.pointer.addr(), entered.index));
+        self.lend_elements(books, name, &elements);
+        self.declare(books, &parameter, Watched::Elements(elements));
     }
 
-    fn watch(&mut self, parameter: Parameter<'_>, elements: Elements) {
-        if self.id != 0 {
-            self.declare(&mut books(), &parameter, Watched::Elements(elements));
+    /// Each element is the callee's to free and to replace, as an \[in,out\] value is.
+    fn lend_elements(&mut self, books: &mut Books, name: Option<Name>, elements: &Elements) {
+        for (index, value) in (0..).zip(&elements.entered) {
+            let Some(first) = elements.first_before(*value) else {
+                continue;
+            };
+            let held = first.held;
+            let call = self.call_of_element(name, index);
+            let is_first = first.index == index;
+            if is_first {
+                self.lend(books, call, Some(held), true);
+            }
+            if !is_first
+                || self
+                    .declared
+                    .iter()
+                    .any(|other| other.has_alias(&held, true))
+            {
+                self.tell_alias(books, call, &held);
+            }
+        }
+    }
+
+    /// What is not in the array any more is the callee's now: to free it (R34), or to hand it out, in this call or one day.
+    pub(super) fn give_up_elements(
+        &self,
+        books: &mut Books,
+        declared: &Declared,
+        elements: &Elements,
+    ) {
+        let Some((start, count)) = elements.callers() else {
+            return;
+        };
+        if elements.before.is_empty() {
+            return;
+        }
+        // SAFETY: as many are initialised, by the promise of whoever declared it.
+        let there = unsafe { values(start, count) };
+        for Entered { held, .. } in &elements.before {
+            if let Some((key, generation)) = held.known
+                && is_live(books, key, generation)
+                && there.binary_search(&held.pointer.addr()).is_err()
+            {
+                let words = "{block} was left behind by the array, and never freed";
+                let call = self.call(Some(declared.name));
+                let kind = (Kind::ElementLeaked, Rule::only(34));
+                self.hand_over(books, (key, generation), kind, call, words);
+            }
         }
     }
 
@@ -158,12 +277,10 @@ impl Crossing {
         elements: &Elements,
         failed: bool,
     ) {
-        // SAFETY: the promise of whoever declared it.
-        let count = unsafe { elements.count.as_ref() }.copied();
         let (start, room, array) = match elements.place {
             Storage::Callers(start, capacity) => (start, capacity, None),
             Storage::Handed(slot) => {
-                // SAFETY: as above.
+                // SAFETY: the promise of whoever declared it.
                 let start = unsafe { slot.read() };
                 let standing = standing(books, start, What::Block);
                 let entry = standing.key().and_then(|key| books.get(key));
@@ -179,7 +296,7 @@ impl Crossing {
                 (start.cast(), room, array)
             }
         };
-        let count = count.unwrap_or(room);
+        let count = elements.count().unwrap_or(room);
         if count > room && !failed {
             let words = "the count says more elements than the array has room for";
             let key = array.and_then(|(key, _)| key);
@@ -199,35 +316,38 @@ impl Crossing {
             };
         }
         let array = array.map(|(_, generation)| generation);
-        let mut there = Vec::new_in(System);
+        // Blocks that were there when the call began, and are.
+        let mut kept = Vec::new_in(System);
         for index in 0..count {
             // SAFETY: within the array, and initialised.
             let value = unsafe { element(start, index) };
-            if there.try_reserve(1).is_ok() {
-                there.push(value.addr());
-            }
             let old = elements.before(value);
-            let is_there = |old: &Held| old.known.is_none_or(|(key, old)| is_live(books, key, old));
-            if !old.is_some_and(is_there) {
-                self.judge_element(books, declared, value, index, array);
-            }
-        }
-        there.sort_unstable();
-        for old in &elements.before {
-            let Some((key, generation)) = old.known else {
+            if let Some(old) = old.filter(|old| self.is_there(books, old, declared.what)) {
+                if kept.try_reserve(1).is_ok() {
+                    kept.push((value.addr(), index, old.known));
+                }
                 continue;
-            };
-            if is_live(books, key, generation) && there.binary_search(&old.pointer.addr()).is_err()
-            {
-                let words = "{block} was left behind by the array, and never freed";
-                let call = self.call(Some(declared.name));
-                let kind = (Kind::ElementLeaked, Rule::only(34));
-                self.expect_free(books, key, kind, call, words);
+            }
+            // What was unsound when the call began was told.
+            let entered = elements.entered.get(index as usize);
+            let is_told = old.is_none() && entered == Some(&value);
+            self.judge_element(books, declared, (value, index), array, is_told);
+        }
+        kept.sort_unstable_by_key(|(address, index, _)| (*address, *index));
+        for pair in kept.windows(2) {
+            let ((first, ..), (second, index, known)) = (pair[0], pair[1]);
+            let key = known.map(|(key, _)| key);
+            if first == second && !is_blamed(books, key) {
+                let words = "{block} was handed out that the array has already";
+                let call = self.call_of_element(Some(declared.name), index);
+                self.tell(books, Kind::OutNotACopy, call, words, key);
+                self.blame(books, key);
             }
         }
     }
 
-    /// The call failed: what it put into the caller's array has to be gone (R33), and what was there stays, or is NULL (R17).
+    /// The call failed: each element that entered is as it was, or NULL with the block freed (R17), and what was put into the
+    /// array is gone (R14, R33). That elements changed places is no matter.
     fn judge_left(
         &self,
         books: &mut Books,
@@ -236,28 +356,100 @@ impl Crossing {
         start: *mut *mut c_void,
         count: u32,
     ) {
-        for index in 0..count {
-            // SAFETY: within the array, and initialised.
+        let entered = u32::try_from(elements.entered.len()).unwrap_or(u32::MAX);
+        let looked_at = count.max(entered);
+        // SAFETY: so many are initialised when the call has returned, and those that entered were when it began.
+        let there = unsafe { values(start, looked_at) };
+        for index in 0..looked_at {
+            // SAFETY: as above.
             let value = unsafe { element(start, index) };
-            let was_there = elements.before(value).is_some();
             let call = self.call_of_element(Some(declared.name), index);
-            match standing(books, value, declared.what) {
-                Standing::Freed(key) if was_there => {
-                    let words = "the call failed, and an element is {block} that it freed";
-                    self.tell(books, Kind::ElementInvalid, call, words, Some(key));
-                    self.blame(books, Some(key));
-                }
-                Standing::Live(Some(key)) if !was_there && !self.may_fail_with_outs => {
-                    let is_new = books.get(key).is_some_and(|entry| entry.id > self.first);
-                    if is_new {
-                        let words = "the call failed, and {block} was left in the array";
-                        let kind = (Kind::OutSetOnFailure, Rule::only(14));
-                        self.tell_of(books, kind, call, words, Some(key));
-                        self.blame(books, Some(key));
-                    }
-                }
-                _ => {}
+            let before = elements.entered.get(index as usize).copied();
+            let is_element = index < count;
+            let mut is_told = false;
+            if let Some(held) = elements.before(value) {
+                let is_in_place = before == Some(value);
+                self.judge_kept(books, declared, call, held, is_element, is_in_place);
+            } else if before.is_none() {
+                self.judge_added(books, declared, call, value);
+            } else if before != Some(value) && is_element && !value.is_null() {
+                self.judge_put(books, declared, call, value);
+                is_told = true;
             }
+            // What stood there, and stands nowhere any more.
+            let lost = before
+                .filter(|before| there.binary_search(&before.addr()).is_err())
+                .and_then(|before| elements.before(before))
+                .filter(|held| self.is_there(books, held, declared.what));
+            if let Some(held) = lost {
+                let key = held.known.map(|(key, _)| key);
+                let words = if value.is_null() {
+                    "the call failed, and NULL stands in place of {block}"
+                } else {
+                    "the call failed, and another value stands in place of {block}"
+                };
+                if !is_told {
+                    self.tell(books, Kind::InoutChangedOnFailure, call, words, key);
+                }
+                self.blame(books, key);
+            }
+        }
+    }
+
+    /// A block that was in the array is in it after a failure.
+    fn judge_kept(
+        &self,
+        books: &mut Books,
+        declared: &Declared,
+        call: Call,
+        held: &Held,
+        is_element: bool,
+        is_in_place: bool,
+    ) {
+        let key = held.known.map(|(key, _)| key);
+        if is_blamed(books, key) {
+            return;
+        }
+        if !self.is_there(books, held, declared.what) {
+            if is_element {
+                let words = "the call failed, and an element is {block} that it freed";
+                self.tell(books, Kind::ElementInvalid, call, words, key);
+                self.blame(books, key);
+            }
+        // SAFETY: live, and nobody uses the caller's value before the crossing has ended.
+        } else if unsafe { hash(books, held, declared.what) } != held.hash && is_in_place {
+            let words = "the call failed, and {block} was written to";
+            self.tell(books, Kind::InoutChangedOnFailure, call, words, key);
+        }
+    }
+
+    /// Something stands in place of an element after a failure.
+    fn judge_put(&self, books: &mut Books, declared: &Declared, call: Call, value: *mut c_void) {
+        let standing = standing(books, value, declared.what);
+        let key = standing.key();
+        if matches!(standing, Standing::Live(_)) {
+            let words = "the call failed, and {block} stands in place of the old value";
+            self.tell(books, Kind::InoutChangedOnFailure, call, words, key);
+            if let Some(key) = key {
+                self.receive(books, key, call, Role::InOut);
+            }
+        } else {
+            let words = unsound!("an element", standing);
+            self.tell(books, Kind::ElementInvalid, call, words, key);
+            self.blame(books, key);
+        }
+    }
+
+    /// Something was put behind the elements that entered, and is there after a failure.
+    fn judge_added(&self, books: &mut Books, declared: &Declared, call: Call, value: *mut c_void) {
+        if let Standing::Live(Some(key)) = standing(books, value, declared.what)
+            && !self.may_fail_with_outs
+            && books.get(key).is_some_and(|entry| entry.id > self.first)
+        {
+            let words = "the call failed, and {block} was left in the array";
+            let kind = (Kind::OutSetOnFailure, Rule::only(14));
+            self.tell_of(books, kind, call, words, Some(key));
+            self.blame(books, Some(key));
         }
     }
 
@@ -284,9 +476,9 @@ impl Crossing {
         &self,
         books: &mut Books,
         declared: &Declared,
-        value: *mut c_void,
-        index: u32,
+        (value, index): (*mut c_void, u32),
         array: Option<Generation>,
+        is_told: bool,
     ) {
         let call = self.call_of_element(Some(declared.name), index);
         match standing(books, value, declared.what) {
@@ -296,9 +488,12 @@ impl Crossing {
                 self.receive(books, key, call, role);
             }
             standing => {
-                let words = unsound!("an element", standing);
-                self.tell(books, Kind::ElementInvalid, call, words, standing.key());
-                self.blame(books, standing.key());
+                let key = standing.key();
+                if !is_told && !is_blamed(books, key) {
+                    let words = unsound!("an element", standing);
+                    self.tell(books, Kind::ElementInvalid, call, words, key);
+                    self.blame(books, key);
+                }
             }
         }
     }
@@ -310,6 +505,12 @@ impl Crossing {
             ..self.call(parameter)
         }
     }
+}
+
+/// Whether nothing more is told of a block.
+fn is_blamed(books: &Books, key: Option<usize>) -> bool {
+    key.and_then(|key| books.get(key))
+        .is_some_and(|entry| entry.is_blamed)
 }
 
 /// The element of that number.

@@ -38,6 +38,9 @@ impl Crossing {
                         self.give_up(books, declared, held, value);
                     }
                 }
+                Watched::Elements(elements) if !failed => {
+                    self.give_up_elements(books, declared, elements);
+                }
                 Watched::Buffer(buffer) => {
                     if let Some((away, found)) = buffer.damage() {
                         let call = self.call(Some(declared.name));
@@ -326,20 +329,23 @@ impl Crossing {
 
     /// Whether another parameter was given a block as \[in,out\], and has it still.
     fn still_has(&self, call: Call, generation: Generation) -> bool {
+        let is_it = |held: &Held| held.known.is_some_and(|(_, known)| known == generation);
         self.declared.iter().any(|declared| {
-            let Watched::InOut {
-                slot,
-                before,
-                block: Some(held),
-                ..
-            } = &declared.watched
-            else {
-                return false;
-            };
             Some(declared.name) != call.parameter
-                && held.known.is_some_and(|(_, known)| known == generation)
-                // SAFETY: the variable is there until the crossing has ended, by the promise of `in_out`.
-                && unsafe { slot.read() } == *before
+                && match &declared.watched {
+                    Watched::InOut {
+                        slot,
+                        before,
+                        block: Some(held),
+                        ..
+                    } => {
+                        is_it(held)
+                            // SAFETY: the variable is there until the crossing has ended, by the promise of `in_out`.
+                            && unsafe { slot.read() } == *before
+                    }
+                    Watched::Elements(elements) => elements.still_has(is_it),
+                    _ => false,
+                }
         })
     }
 
@@ -455,6 +461,18 @@ impl Crossing {
             ((kind, kind.rules()), words)
         };
         let call = self.call(Some(declared.name));
+        self.hand_over(books, (key, generation), kind, call, words);
+    }
+
+    /// A block is the callee's now. Should it never be freed, that is told so.
+    pub(super) fn hand_over(
+        &self,
+        books: &mut Books,
+        (key, generation): (usize, Generation),
+        kind: (Kind, &'static [Rule]),
+        call: Call,
+        words: &'static str,
+    ) {
         self.expect_free(books, key, kind, call, words);
         let party = self.party;
         if let Some(passage) = books.crossed.passes(generation, call) {
@@ -464,7 +482,7 @@ impl Crossing {
     }
 
     /// Whether what a parameter held when the call began is still there.
-    fn is_there(&self, books: &mut Books, held: &Held, what: What) -> bool {
+    pub(super) fn is_there(&self, books: &mut Books, held: &Held, what: What) -> bool {
         match held.known {
             Some((key, generation)) => is_live(books, key, generation),
             None => matches!(standing(books, held.pointer, what), Standing::Live(_)),

@@ -38,7 +38,7 @@ pub unsafe fn number_at<C: Count>(count: *const C) -> C {
     unsafe { count.as_ref() }.copied().unwrap_or_default()
 }
 
-/// A number of the caller's, and what it is in 32 bits when the call has succeeded: 0 until then. That is stored where it stays, in the
+/// A number of the caller's, and what it is in 32 bits when the call has succeeded: until then as many as entered. That is stored where it stays, in the
 /// system's memory, for the global allocator may stand on olemem.
 #[derive(Debug)]
 pub(super) struct Counted {
@@ -59,8 +59,10 @@ unsafe fn read<C: Count>(count: *const c_void) -> u32 {
 
 impl Counted {
     /// `None` if there is no memory.
-    pub(super) fn new<C: Count>(count: *const C) -> Option<Self> {
-        let number = System.allocate_zeroed(LAYOUT).ok()?.cast();
+    pub(super) fn new<C: Count>(count: *const C, entering: u32) -> Option<Self> {
+        let number = System.allocate(LAYOUT).ok()?.cast();
+        // SAFETY: allocated for one.
+        unsafe { number.write(entering) };
         Some(Self {
             count: count.cast(),
             read: read::<C>,

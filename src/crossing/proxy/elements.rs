@@ -136,7 +136,7 @@ impl Judged {
         };
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
         let parameter = parameter(what, name);
-        if let Some(count) = self.counted(count) {
+        if let Some(count) = self.counted(count, entering) {
             // SAFETY: the caller's promise; the number is ours.
             unsafe {
                 self.crossing
@@ -165,7 +165,7 @@ impl Judged {
         let slot = T::address(value).cast::<*mut c_void>();
         let what = <T::Held as Pointer>::Held::WHAT.filter(|_| !count.is_null());
         if let Some(what) = what
-            && let Some(count) = self.counted(count)
+            && let Some(count) = self.counted(count, 0)
         {
             // SAFETY: the caller's promise; the number is ours.
             unsafe {
@@ -179,10 +179,10 @@ impl Judged {
         value
     }
 
-    /// A number of ours that is the caller's when the call has succeeded, and 0 until then. `None` without memory.
-    fn counted<C: Count>(&mut self, count: *const C) -> Option<*const u32> {
+    /// A number of ours that is the caller's when the call has succeeded, and as many as enter until then. `None` without memory.
+    fn counted<C: Count>(&mut self, count: *const C, entering: u32) -> Option<*const u32> {
         self.counts.try_reserve(1).ok()?;
-        let counted = Counted::new(count)?;
+        let counted = Counted::new(count, entering)?;
         let number = counted.number();
         self.counts.push(counted);
         Some(number)

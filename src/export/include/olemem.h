@@ -1812,8 +1812,9 @@ EXTERN_C void *olemem_call_out_array(olemem_call *call, UINT what, const char *n
 
 /*
  * An array of the caller's with room for `capacity` elements. `entering` are initialised when the
- * call begins, and *count when it has returned. Elements that are not in it any more have to be
- * freed by then. Those that are interfaces are no blocks: their references are not counted.
+ * call begins, and *count when it has returned. Each is the callee's to free and to replace, as an
+ * [in, out] value is. Elements that are not in the array any more have to be freed by then, or are
+ * handed out one day. Those that are interfaces are no blocks: their references are not counted.
  * `count` may be NULL, as for a Next(1, &item, NULL): the elements that do not enter are set to NULL
  * before the call, and all that there is room for are looked at when it has returned.
  */

@@ -13,7 +13,7 @@
 //!
 //! Rules that the code keeps:
 //!
-//! * Nothing but memory of the parameters' own is read: a BSTR's bytes by its prefix as far as its block goes, an array's elements by its count.
+//! * Nothing but memory of the parameters' own is read: a BSTR's bytes by its prefix as far as its block goes, an array's elements by its count and by how many entered.
 //! * What was told is made harmless. An \[in\] block that the callee frees stays the caller's; a variable that holds what
 //!   the caller could not free holds NULL afterwards; what else follows from it is not told again (`is_blamed`).
 //! * Without a session all of it does nothing.

@@ -408,7 +408,10 @@ fn broken_by_an_array_of_interfaces_in_no_block() {
             .with(|call| unsafe {
                 call.output_array(Parameter::interface("items"), slot, number);
             })
-            .invoke(|| store(slot, place.cast()));
+            .invoke(|| {
+                store(slot, place.cast());
+                store(number, 1);
+            });
         assert!(load(slot).is_null());
     });
     assert_told(
@@ -979,5 +982,35 @@ error[out-not-a-copy]: a BSTR was handed out that the array has already
   block 1: BSTR, 2 bytes, \"a\"
   rule: R13
   help: hand out a copy of a stored string; or detach it, and keep no pointer to it",
+    );
+}
+
+/// What the variable held when the call began is not the callee's array, whatever the count says.
+#[test]
+fn broken_by_an_array_that_is_never_set() {
+    let report = judged(|audit| {
+        let own = string("a");
+        let mut titles = handed_out(&[own], 1);
+        let mut count = 1_u32;
+        let (slot, number) = (&raw mut titles, &raw mut count);
+        audit
+            .call("IBrowser::ListTitles")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.output_array(Parameter::bstr("titles"), slot.cast(), number);
+            })
+            .invoke(|| ());
+        // The elements are still the caller's, and go after their array.
+        let own = load(load(slot));
+        free_task(load(slot).cast());
+        free(own);
+    });
+    assert_told(
+        &report,
+        "\
+error[out-not-set]: the call returned, and an [out] variable was never written
+  call IBrowser::ListTitles, parameter titles
+  rule: R15
+  help: store NULL in every [out] variable when the method begins, whatever it returns later",
     );
 }

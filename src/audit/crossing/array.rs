@@ -64,6 +64,14 @@ impl Elements {
         unsafe { self.count.as_ref() }.copied()
     }
 
+    /// The variable for an array that the callee allocates.
+    pub(super) fn handed(&self) -> Option<*mut *mut c_void> {
+        match self.place {
+            Storage::Handed(slot) => Some(slot),
+            Storage::Callers(..) => None,
+        }
+    }
+
     /// The caller's array, and how many elements it has now.
     fn callers(&self) -> Option<(*mut *mut c_void, u32)> {
         match self.place {

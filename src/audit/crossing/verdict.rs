@@ -56,6 +56,8 @@ impl Crossing {
         self.settle_interfaces(books, failed);
         self.judge_references(books);
         let mut is_deep = false;
+        // The last \[out\] variable that holds nothing of the callee's.
+        let mut empty = None;
         for declared in &self.declared {
             is_deep |= declared.is_member;
             match &declared.watched {
@@ -78,6 +80,7 @@ impl Crossing {
                     };
                     // SAFETY: as above.
                     unsafe { slot.write(kept) };
+                    empty = Some(*slot);
                 }
                 Watched::InOut {
                     slot,
@@ -102,6 +105,10 @@ impl Crossing {
                 }
                 Watched::Elements(elements) => {
                     is_deep = true;
+                    // That no array was handed out was told.
+                    if elements.handed().is_some_and(|slot| empty == Some(slot)) {
+                        continue;
+                    }
                     self.judge_elements(books, declared, elements, failed);
                 }
                 _ => {}

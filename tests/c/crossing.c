@@ -27,6 +27,15 @@ static void kept(void) {
                       rename_to(OLEMEM_IN_BSTR("name", name), OLEMEM_INOUT_BSTR("title", &title))) ==
           S_OK);
     CHECK(is_text(title, "olemem"));
+    /* Whichever argument a compiler begins with. */
+    {
+        BSTR old = title;
+        CHECK(OLEMEM_CALL("VarBstrCat", NULL,
+                          VarBstrCat(OLEMEM_IN_BSTR("left", title), OLEMEM_IN_BSTR("right", name),
+                                     OLEMEM_OUT_BSTR("result", &title))) == S_OK);
+        SysFreeString(old);
+        CHECK(is_text(title, "olememolemem"));
+    }
     /* A string of the C library's, and one of nobody's. */
     CHECK(OLEMEM_CALL("IBrowser::put_Path", &browser,
                       put_path(OLEMEM_IN_STRING("path", OLESTR("/")))) == S_OK);

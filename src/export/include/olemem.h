@@ -1747,7 +1747,8 @@ EXTERN_C uint64_t olemem_fault_end(olemem_fault fault);
  * - The first argument names the method in reports; the second is any address that is the object's
  *   own, or NULL. Objects of one interface are told apart by it.
  * - A method is called with what the declarations give, each once, in any order. An [out] variable
- *   holds a mark from its declaration until the call has ended, and is not to be read meanwhile.
+ *   holds a mark from its declaration until the call has ended, and is not to be read meanwhile: a
+ *   variable that is [in] as well, VarBstrCat(s, t, &s), is declared as both.
  * - What was told is made harmless: an [in] string that the callee freed is still the caller's; a
  *   variable with what the caller could not free is NULL.
  * - One call is not made within the arguments of another. Within the callee is no matter. What else
@@ -1898,8 +1899,7 @@ OLEMEM_INLINE void olemem_literal(const OLECHAR *text) { (void)text; }
 
 /* The same for BSTRs, with their types. */
 OLEMEM_INLINE BSTR olemem_call_in_bstr(olemem_call *call, const char *name, BSTR text) {
-    olemem_call_in(call, OLEMEM_BSTR, name, text);
-    return text;
+    return OLEMEM_CAST(BSTR, olemem_call_in(call, OLEMEM_BSTR, name, text));
 }
 OLEMEM_INLINE BSTR *olemem_call_out_bstr(olemem_call *call, const char *name, BSTR *text) {
     olemem_call_out(call, OLEMEM_BSTR, name, text);
@@ -1937,8 +1937,7 @@ template <typename T> inline T *olemem_call_ended_with_(olemem_call **call, UINT
 }
 template <typename T>
 inline T *olemem_call_in_(olemem_call *call, UINT what, const char *name, T *value) {
-    olemem_call_in(call, what, name, value);
-    return value;
+    return static_cast<T *>(olemem_call_in(call, what, name, value));
 }
 template <typename T>
 inline T *olemem_call_out_(olemem_call *call, UINT what, const char *name, T *variable) {
@@ -2380,7 +2379,8 @@ class bstr {
 
     /* For an [in] parameter: lent, and still this object's. */
     [[nodiscard]] BSTR get() const noexcept { return bstr_; }
-    /* For an [out] parameter: what it held is freed, and it is null. */
+    /* For an [out] parameter: what it held is freed, and it is null. In a call that is judged the
+     * callee would be blamed for that free: olemem::call::out takes the string itself. */
     [[nodiscard]] BSTR *put() noexcept {
         reset();
         return &bstr_;
@@ -2705,8 +2705,7 @@ class call {
     }
     /* Anything, with what is special about it: OLEMEM_BSTR | OLEMEM_MEMBER. */
     template <typename T> T *declare_in(UINT what, const char *name, T *value) noexcept {
-        olemem_call_in(call_, what, name, value);
-        return value;
+        return static_cast<T *>(olemem_call_in(call_, what, name, value));
     }
     template <typename T> T **declare_out(UINT what, const char *name, T **variable) noexcept {
         olemem_call_out(call_, what, name, variable);

@@ -50,6 +50,8 @@ checked_interface! {
         fn Read([out, size_is(*count / 2)] bytes: *mut u16, [in, out] count: *mut i32) -> HRESULT;
         fn Skip([in] room: u64, [out, size_is(room), length_is(*fetched)] texts: *mut BSTR, [out] fetched: *mut i64) -> HRESULT;
         fn get_Name2([retval, out, string] name: *mut *mut u16) -> HRESULT;
+        fn Label() -> LPCWSTR;
+        fn get_Label([out] label: *mut LPCWSTR) -> HRESULT;
     }
     /// A newer one.
     pub(crate) interface IBrowser2("b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b03"): IBrowser {
@@ -187,6 +189,9 @@ pub(crate) trait Methods {
         OK
     }
 }
+
+/// A text that stays the object's.
+pub(crate) static LABEL: [u16; 3] = [b'o' as u16, b'k' as u16, 0];
 
 /// One that keeps every rule.
 pub(crate) struct Good;
@@ -411,6 +416,11 @@ browser_vtable! {
     read(bytes: *mut u16, count: *mut i32) -> HResult;
     skip(room: u64, texts: *mut Raw, fetched: *mut i64) -> HResult;
     get_name_2(name: *mut Raw) -> HResult = |this, name| methods(this).get_path(name);
+    label() -> *const u16 = |_| LABEL.as_ptr();
+    get_label(label: *mut *const u16) -> HResult = |_, label| {
+        store(label, LABEL.as_ptr());
+        OK
+    };
     put_title(title: Raw) -> HResult = |this, title| methods(this).put_text(title);
 }
 

@@ -40,6 +40,8 @@ pub unsafe trait Wire {
     type Raw;
     /// What it is, if it has an owner.
     const WHAT: Option<What> = None;
+    /// Whether it stays its owner's when a method returns it or hands it out: text that nobody may change is not given away.
+    const STAYS: bool = false;
     /// The interface that it is, if it is one: only ever behind a pointer.
     const INTERFACE: Option<Interfacing> = None;
     /// The interface that it points to.
@@ -120,7 +122,8 @@ pub type LPOLESTR = LPWSTR;
 #[derive(Debug)]
 pub struct LPSTR(());
 
-/// A string of 16-bit units that the callee only reads: of any memory if it is \[in\] (R30).
+/// A string of 16-bit units that is only read: of any memory if it is \[in\] (R30), and the callee's own if it is handed out
+/// or returned.
 #[derive(Debug)]
 pub struct LPCWSTR(());
 
@@ -166,6 +169,7 @@ impl Return for LPSTR {}
 unsafe impl Wire for LPCWSTR {
     type Raw = *const u16;
     const WHAT: Option<What> = Some(What::String);
+    const STAYS: bool = true;
 }
 impl Return for LPCWSTR {}
 
@@ -173,6 +177,7 @@ impl Return for LPCWSTR {}
 unsafe impl Wire for LPCSTR {
     type Raw = *const u8;
     const WHAT: Option<What> = Some(What::String);
+    const STAYS: bool = true;
 }
 impl Return for LPCSTR {}
 

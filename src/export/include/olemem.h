@@ -2067,6 +2067,15 @@ inline T *olemem_call_array_(olemem_call *call, UINT what, const char *name, T *
 #define OLEMEM_IN_INTERFACE(name, value) OLEMEM_IN_(OLEMEM_INTERFACE, name, value)
 #define OLEMEM_OUT_INTERFACE(name, variable) OLEMEM_OUT_(OLEMEM_INTERFACE, name, variable)
 #define OLEMEM_INOUT_INTERFACE(name, variable) OLEMEM_INOUT_(OLEMEM_INTERFACE, name, variable)
+/* Members of a structure whose address the method takes: before the call, as the waivers are.
+ *
+ *     OLEMEM_CALL("IStream::Stat", stream, OLEMEM_OUT_MEMBER(OLEMEM_STRING, "name", &stat.pwcsName),
+ *                 stream->lpVtbl->Stat(stream, &stat, STATFLAG_DEFAULT)) */
+#define OLEMEM_IN_MEMBER(what, name, value) ((void)OLEMEM_IN_((what) | OLEMEM_MEMBER, name, value))
+#define OLEMEM_OUT_MEMBER(what, name, variable)                                                    \
+    ((void)OLEMEM_OUT_((what) | OLEMEM_MEMBER, name, variable))
+#define OLEMEM_INOUT_MEMBER(what, name, variable)                                                  \
+    ((void)OLEMEM_INOUT_((what) | OLEMEM_MEMBER, name, variable))
 
 /* ---------------------------------------------------------------------------- counting objects
  *

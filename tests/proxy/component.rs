@@ -52,6 +52,7 @@ checked_interface! {
         fn get_Name2([retval, out, string] name: *mut *mut u16) -> HRESULT;
         fn Label() -> LPCWSTR;
         fn get_Label([out] label: *mut LPCWSTR) -> HRESULT;
+        fn IsShown([in] of: ULONG, [out] shown: *mut VARIANT_BOOL) -> HRESULT;
     }
     /// A newer one.
     pub(crate) interface IBrowser2("b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b03"): IBrowser {
@@ -419,6 +420,10 @@ browser_vtable! {
     label() -> *const u16 = |_| LABEL.as_ptr();
     get_label(label: *mut *const u16) -> HResult = |_, label| {
         store(label, LABEL.as_ptr());
+        OK
+    };
+    is_shown(of: u32, shown: *mut i16) -> HResult = |_, of, shown| {
+        store(shown, if of == 0 { 0 } else { -1 });
         OK
     };
     put_title(title: Raw) -> HResult = |this, title| methods(this).put_text(title);

@@ -409,6 +409,9 @@ fn kept_what_is_constant() {
         let mut label = ptr::null();
         assert_eq!(call!(browser, get_Label, &raw mut label), OK);
         assert_eq!(label, LABEL.as_ptr());
+        let mut shown = 0;
+        assert_eq!(call!(browser, IsShown, 7, &raw mut shown), OK);
+        assert_eq!(shown, -1);
         // Something to judge.
         free(string("text"));
     }));

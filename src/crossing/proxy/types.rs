@@ -1,6 +1,5 @@
 //! The types that methods are declared with, and what each is in a call.
 
-use core::ffi::c_void;
 use core::marker::PhantomData;
 
 use super::Description;
@@ -143,6 +142,33 @@ pub struct Block<T>(PhantomData<T>);
 
 /// A result code.
 pub type HRESULT = HResult;
+
+/// What IDL calls a void pointer's target.
+pub use core::ffi::c_void;
+
+macro_rules! numbers {
+    ($($name:ident = $type:ty),*) => {$(
+        #[doc = concat!("`", stringify!($type), "`, as declarations call it.")]
+        #[allow(non_camel_case_types, reason = "as C has it")]
+        pub type $name = $type;
+    )*};
+}
+
+numbers!(
+    BOOL = i32,
+    BYTE = u8,
+    DWORD = u32,
+    INT = i32,
+    LONG = i32,
+    LONGLONG = i64,
+    SHORT = i16,
+    UINT = u32,
+    ULONG = u32,
+    ULONGLONG = u64,
+    USHORT = u16,
+    VARIANT_BOOL = i16,
+    WORD = u16
+);
 
 // SAFETY: the pointer that a BSTR is.
 unsafe impl Wire for BSTR {

@@ -82,7 +82,8 @@ fn nothing_is_allocated_for_images() {
                     let anatomy = Anatomy::of(&bytes, shape, start);
                     (anatomy.findings().count(), parsed.is_ok())
                 });
-                assert!(findings <= LEN / 2 + 4, "{kind}: {findings}");
+                // A flaw is told once, however often it is there: the hostile has thousands of some.
+                assert!(findings <= 8, "{kind}: {findings}");
                 // What is refused is told of.
                 assert!(parsed || findings > 0, "{kind}");
             }

@@ -815,7 +815,6 @@ OLEMEM_STATIC_ASSERT(sizeof(OLESTR("ab")) == 6, "OLESTR makes 16-bit units and a
 #define ERROR_OUTOFMEMORY 14
 #define ERROR_INVALID_PARAMETER 87
 #define ERROR_INSUFFICIENT_BUFFER 122
-#define RPC_X_BAD_STUB_DATA 1783
 #define E_NOT_SUFFICIENT_BUFFER HRESULT_FROM_WIN32(ERROR_INSUFFICIENT_BUFFER)
 #define ERROR_MORE_DATA 234
 #define ERROR_ARITHMETIC_OVERFLOW 534
@@ -1373,8 +1372,8 @@ WINOLEAUTAPI VectorFromBstr(_In_opt_ BSTR bstr, _Outptr_ SAFEARRAY **ppsa);
 /*
  * Stores in *pbstr a new BSTR of the bytes of an array, never NULL; the caller frees it. The array may be
  * locked. DISP_E_TYPEMISMATCH for more than one dimension and for elements of more than one byte (Wine
- * has E_INVALIDARG); E_INVALIDARG for a NULL psa; E_OUTOFMEMORY: then NULL is stored. E_INVALIDARG for a NULL
- * pbstr.
+ * has E_INVALIDARG); E_INVALIDARG for a NULL psa, and for an array that has elements and no data;
+ * E_OUTOFMEMORY: then NULL is stored. E_INVALIDARG for a NULL pbstr.
  */
 WINOLEAUTAPI BstrFromVector(_In_ SAFEARRAY *psa, _Outptr_ BSTR *pbstr);
 
@@ -1386,18 +1385,25 @@ WINOLEAUTAPI BstrFromVector(_In_ SAFEARRAY *psa, _Outptr_ BSTR *pbstr);
  * looked at.
  */
 
-/* Where the form of *pBstr ends that begins at the offset `offset`. A NULL `pBstr` counts as NULL's. */
+/*
+ * Where the form of *pBstr ends that begins at the offset `offset`. A NULL `pBstr` counts as NULL's.
+ * 0xFFFFFFFF for an end that 32 bits do not hold, and for a BSTR whose prefix says more than a BSTR
+ * can have.
+ */
 EXTERN_C ULONG STDAPICALLTYPE BSTR_UserSize(ULONG *pFlags, ULONG offset, BSTR *pBstr);
 
-/* Writes it at `pBuffer`, which has room for it, and returns its end. */
+/*
+ * Writes it at `pBuffer`, which has room for it, and returns its end; NULL, and nothing is written,
+ * for a BSTR whose prefix says more than a BSTR can have.
+ */
 EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserMarshal(ULONG *pFlags, unsigned char *pBuffer,
                                                         BSTR *pBstr);
 
 /*
  * Reads it, frees what *pBstr holds, stores a new string that is the caller's, and returns the end of
  * what was read. NULL, and *pBstr is as it was, for bytes that no BSTR was marshalled as (Windows
- * raises an RPC exception) and when there is no memory. The header's length is believed: for bytes
- * that are not to be trusted there is olemem_bstr_unmarshal.
+ * raises an RPC exception) and when there is no memory. A header that agrees with itself is believed:
+ * for bytes that are not to be trusted there is olemem_bstr_unmarshal.
  */
 EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserUnmarshal(ULONG *pFlags, unsigned char *pBuffer,
                                                           BSTR *pBstr);
@@ -1406,12 +1412,23 @@ EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserUnmarshal(ULONG *pFlags, unsigne
 EXTERN_C void STDAPICALLTYPE BSTR_UserFree(ULONG *pFlags, BSTR *pBstr);
 
 /*
+ * The same in NDR64 (MS-RPCE 2.2.5.3.2.1): aligned to 8, and the first of the numbers has eight bytes.
+ * Not verified: no bytes that Windows wrote so are known to olemem's makers.
+ */
+EXTERN_C ULONG STDAPICALLTYPE BSTR_UserSize64(ULONG *pFlags, ULONG offset, BSTR *pBstr);
+EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserMarshal64(ULONG *pFlags, unsigned char *pBuffer,
+                                                          BSTR *pBstr);
+EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserUnmarshal64(ULONG *pFlags, unsigned char *pBuffer,
+                                                            BSTR *pBstr);
+EXTERN_C void STDAPICALLTYPE BSTR_UserFree64(ULONG *pFlags, BSTR *pBstr);
+
+/*
  * olemem's own, which know where the buffer ends: the form at the offset *offset of `length` bytes,
  * aligned to 4, is written or read, and *offset is then where it ends.
  *
  * E_NOT_SUFFICIENT_BUFFER when it does not fit; HRESULT_FROM_WIN32(RPC_X_BAD_STUB_DATA) for bytes that
- * no BSTR was marshalled as; E_OUTOFMEMORY; E_INVALIDARG for NULL pointers. Then nothing has changed.
- * No memory is asked for that the bytes do not fill.
+ * no BSTR was marshalled as; E_OUTOFMEMORY, also for a length that no BSTR can have; E_INVALIDARG for
+ * NULL pointers. Then nothing has changed. No memory is asked for that the bytes do not fill.
  */
 EXTERN_C HRESULT STDAPICALLTYPE olemem_bstr_marshal(_In_opt_ BSTR bstr, void *buffer, size_t length,
                                                     size_t *offset);

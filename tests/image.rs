@@ -375,6 +375,41 @@ mod scanning {
         }
     }
 
+    /// One whose units lie across those that were read before it, of a prefix that promises more than there is.
+    #[test]
+    fn units_at_odd_places_are_read_by_themselves() {
+        let Any(shape, _) = LITTLE_32;
+        let mut dump = b"\0\x21\0\0a\0a\0a".to_vec();
+        let text = b"b\0".repeat(0x1010);
+        dump.extend(block(&text, LITTLE_32));
+        dump.resize(0x2200, 0);
+        let found = candidates(&dump, shape, UnitLen::new(4)).aligned_to(NonZero::<usize>::MIN);
+        let found: Vec<_> = found
+            .map(|found| (found.offset, found.bstr.as_bytes()))
+            .collect();
+        assert_eq!(found, [(13, &text[..])]);
+    }
+
+    /// A pair is one, or half of it is text's first: a prefix that is half of one itself.
+    #[test]
+    #[cfg_attr(miri, ignore = "a length that is text is one of megabytes")]
+    fn half_a_pair_begins_no_text() {
+        let shape = Shape {
+            width: PointerWidth::W32,
+            order: ByteOrder::Big,
+        };
+        let (prefix, text) = ([0, 0x20, 0xD8, 0x3C], b"\xDF\x88");
+        let len = 0x0020_D83C;
+        let mut dump = b"\0\x20\xE0\0\0a\0a".to_vec();
+        dump.extend(prefix);
+        dump.extend(text.iter().chain(b"\0a".iter().cycle()).take(len));
+        dump.resize(dump.len() + 0x800, 0);
+        assert_eq!(found(&dump, shape, 4), []);
+        // With another half it is text.
+        dump[12..14].fill(b'a');
+        assert_eq!(found(&dump, shape, 4).len(), 1);
+    }
+
     /// It may be changed on the way.
     #[test]
     fn what_was_searched_is_not_searched_again() {

@@ -235,7 +235,8 @@ pub(crate) fn block(payload: &[u8], shape: Shape, start: Start) -> Vec<u8> {
     block
 }
 
-/// A block that was made of a payload gives it back, whatever is behind it; all less of it is refused.
+/// A block that was made of a payload gives it back, whatever is behind it; all less of it is refused. What stands in its
+/// terminator's place is judged.
 pub(crate) fn of_payload(
     payload: &[u8],
     behind: &[u8],
@@ -259,7 +260,8 @@ pub(crate) fn of_payload(
         let refused = PresentedBstr::parse(&whole[..less], shape, start).is_err();
         same("that less of it is refused", &refused, &true)?;
     }
-    Ok(())
+    let before = header(shape, start) + payload.len();
+    of_bytes(&[&whole[..before], behind].concat(), shape, start)
 }
 
 /// A scan finds what looking at each place by itself finds, at places so aligned, or as the task allocator aligns blocks.

@@ -4,9 +4,20 @@
 #[path = "laws/image.rs"]
 #[allow(dead_code, reason = "a fuzzer's bytes are for other tests")]
 mod image_law;
+#[path = "support/seeds.rs"]
+mod seeds;
+#[path = "laws/setting.rs"]
+#[allow(
+    dead_code,
+    reason = "the twin with mistakes is for tests of the fuzzer's"
+)]
+mod setting;
 #[path = "laws/steps.rs"]
 #[allow(dead_code, reason = "the laws of bytes take few steps")]
 mod steps;
+#[path = "support/tools.rs"]
+#[allow(dead_code, reason = "only where the sources are is asked")]
+mod tools;
 #[path = "laws/wire.rs"]
 #[allow(dead_code, reason = "a fuzzer's bytes are for other tests")]
 mod wire_law;
@@ -14,11 +25,11 @@ mod wire_law;
 use std::collections::BTreeSet;
 
 use arbitrary::{Arbitrary, Unstructured};
-use olemem::Bstr;
 use olemem::fuzzing::{Image, OddBstr, WireBytes};
 use olemem::image::Start;
 use olemem::layout::{ByteOrder, PointerWidth};
 use olemem::wire::{Syntax, TransmittedBstrs};
+use olemem::{Bstr, HResult};
 use quickcheck::{TestResult, quickcheck};
 
 /// What a target is given of an input.
@@ -149,4 +160,40 @@ fn damage_is_done_to_some() {
         images.iter().chain(&wires).all(|count| *count > least),
         "{images:?} {wires:?}"
     );
+}
+
+/// The target of `docs/fuzzing.md`: what it takes is a string, what it gives the units before the first equals sign.
+fn setting_input(data: &[u8]) -> Result<(), String> {
+    let setting: Bstr = whole(data);
+    let mut name = std::ptr::null_mut();
+    // SAFETY: the setting is lent, the variable may be written.
+    let code = unsafe { setting::get_name(setting.as_raw(), &raw mut name) };
+    // SAFETY: what comes out is the caller's, and null after a failure.
+    let name = unsafe { Bstr::from_raw(name) };
+    let units = setting.as_units();
+    let sign = units.iter().position(|unit| *unit == u16::from(b'='));
+    let (expected, text) = match sign {
+        None | Some(0) => (HResult::E_INVALIDARG, None),
+        Some(sign) => (HResult::S_OK, Some(&units[..sign])),
+    };
+    steps::same("the code", &code, &expected)?;
+    let found = (!name.is_null()).then(|| name.as_units());
+    steps::same("the name", &found, &text)
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "reads files")]
+fn inputs_of_the_page_are_kept_and_keep_the_law() {
+    #[cfg(feature = "audit")]
+    let session = olemem::audit::Session::begin();
+    seeds::replay("setting", setting_input);
+    #[cfg(feature = "audit")]
+    session.finish().assert_clean();
+}
+
+quickcheck! {
+    fn settings_keep_the_law(data: Vec<u8>, name: String) -> TestResult {
+        let text = [&[0x80], name.as_bytes(), b"=", &data[..]].concat();
+        verdict(setting_input(&data).and_then(|()| setting_input(&text)))
+    }
 }

@@ -9,7 +9,8 @@ mod seeds;
 #[path = "laws/setting.rs"]
 #[allow(
     dead_code,
-    reason = "the twin with mistakes is for tests of the fuzzer's"
+    unreachable_pub,
+    reason = "it is the fuzz targets', and so is its twin with mistakes"
 )]
 mod setting;
 #[path = "laws/steps.rs"]

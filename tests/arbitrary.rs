@@ -125,6 +125,28 @@ fn machines_and_starts_are_the_choice_of_the_lowest_bits() {
     assert_eq!(any.bytes, b"as they come");
 }
 
+/// The inputs that the documentation of the types makes.
+#[test]
+fn documented_inputs_are_what_they_are_said_to_be() {
+    let image: Image = whole(b"\x10t\0e\0x\0t\0");
+    assert_eq!(
+        image.parse().map(|bstr| bstr.as_bytes()),
+        Ok(&b"t\0e\0x\0t\0"[..])
+    );
+    let changed: Image = whole(b"\x00\x08\0\xFFt\0");
+    assert_eq!(changed.bytes[4..], *b"\x02\0\0\0\x8B\0\0\0");
+    let cut: Image = whole(b"\x08\x11\0t\0");
+    assert_eq!(cut.bytes[4..], *b"\x02\0\0\0t\0");
+    let raw: Image = whole(b"\x90t");
+    assert_eq!(raw.bytes, b"t");
+    let wire: WireBytes = whole(b"\x10\x04t\0e\0\xFF");
+    let strings = TransmittedBstrs::new(&wire.bytes, wire.start, 2, wire.syntax).expect("two");
+    let strings: Vec<_> = strings
+        .map(|bstr| bstr.expect("well-formed").is_null())
+        .collect();
+    assert_eq!(strings, [false, true]);
+}
+
 #[test]
 fn strings_on_the_wire_are_as_they_were_given() {
     for (choice, syntax, start) in [(0x10, Syntax::Ndr, 0), (0x17, Syntax::Ndr64, 3)] {

@@ -30,6 +30,9 @@ use crate::task::sync::{AtomicPtr, AtomicUsize, Lock, Ordering, array, construct
 use crate::task::table_memory::{TableMemory, hash};
 use crate::task::whole::Whole;
 
+/// One of a backing's ways to a block.
+type Allocate<A> = fn(&A, Layout) -> Result<NonNull<[u8]>, AllocError>;
+
 /// One live block.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -331,7 +334,7 @@ impl<A: Allocator + Sync + 'static> Large<A> {
 
     fn alloc_by(
         &'static self,
-        allocate: fn(&A, Layout) -> Result<NonNull<[u8]>, AllocError>,
+        allocate: Allocate<A>,
         size: usize,
         capacity: usize,
         family: Family,

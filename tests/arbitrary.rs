@@ -17,7 +17,6 @@ mod setting;
 #[allow(dead_code, reason = "the laws of bytes take few steps")]
 mod steps;
 #[path = "support/tools.rs"]
-#[allow(dead_code, reason = "only where the sources are is asked")]
 mod tools;
 #[path = "laws/wire.rs"]
 #[allow(dead_code, reason = "a fuzzer's bytes are for other tests")]

@@ -198,7 +198,7 @@ fn a_large_array_of_zeros_takes_no_memory_until_it_is_touched() {
         let data = array.descriptor().data.cast::<u8>();
         for at in [0, LEN as usize / 2, LEN as usize - 1] {
             // SAFETY: the array has so many bytes.
-            assert_eq!(unsafe { data.add(at).read() }, 0);
+            assert_eq!(unsafe { data.wrapping_add(at).read() }, 0);
         }
     }
     assert!(resident() < before + LEN / 4);

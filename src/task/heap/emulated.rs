@@ -14,6 +14,7 @@
 
 mod bad_call;
 pub(crate) mod tail;
+pub(crate) mod zeroed;
 
 use std::process;
 use std::ptr;
@@ -103,28 +104,6 @@ pub(super) fn alloc_store(size: usize, family: Family) -> *mut u8 {
         HEAP.alloc_apart(size, family)
     } else {
         HEAP.alloc(size, family)
-    }
-}
-
-/// As [`alloc`], of zeros.
-#[track_caller]
-pub(crate) fn alloc_zeroed(size: usize, family: Family) -> *mut u8 {
-    // What a spy or a listener has put its hands on may be anything.
-    #[cfg(any(feature = "export", feature = "audit"))]
-    if mode::get().has(Mode::SPIED) || mode::get().has(Mode::LISTENED) {
-        let block = alloc(size, family);
-        if !block.is_null() {
-            // SAFETY: a new block of so many bytes.
-            unsafe { block.write_bytes(0, size) };
-        }
-        return block;
-    }
-    if fault_of(size, family).is_some() {
-        ptr::null_mut()
-    } else if mode::get().has(Mode::PASS_THROUGH) {
-        HEAP.alloc_zeroed_apart(size, family)
-    } else {
-        HEAP.alloc_zeroed(size, family)
     }
 }
 

@@ -1,4 +1,7 @@
-//! The C functions, as C calls them, against strings and blocks that are vectors of bytes.
+//! The C functions, as C calls them, against strings, blocks and arrays that are vectors of bytes.
+
+#[path = "c_arrays.rs"]
+mod arrays;
 
 use std::ptr;
 use std::slice;
@@ -15,6 +18,7 @@ use olemem::fault::fail_nth;
 use olemem::wire::{Syntax, TransmittedBstr};
 use olemem::{Guid, HResult};
 
+use self::arrays::Array;
 use super::raw_law::{order, told, unit_bytes, until_zero};
 use super::steps::{Choices, Operation, Step, World, same, smaller_number, smaller_vec};
 
@@ -48,9 +52,17 @@ enum Function {
     TaskFree,
     StrDup,
     GuidText,
+    Array,
+    ArrayOfString,
+    StringOfArray,
+    ArrayWrite,
+    ArrayLock,
+    ArrayUnlock,
+    ArrayDestroy,
 }
 
-const FUNCTIONS: [Function; 17] = [
+/// What is new goes to the end, so that the seeds mean what they meant.
+const FUNCTIONS: [Function; 24] = [
     Function::Alloc,
     Function::AllocLen,
     Function::AllocByteLen,
@@ -68,6 +80,13 @@ const FUNCTIONS: [Function; 17] = [
     Function::TaskFree,
     Function::StrDup,
     Function::GuidText,
+    Function::Array,
+    Function::ArrayOfString,
+    Function::StringOfArray,
+    Function::ArrayWrite,
+    Function::ArrayLock,
+    Function::ArrayUnlock,
+    Function::ArrayDestroy,
 ];
 
 impl Operation for Call {
@@ -135,6 +154,7 @@ const MOST: usize = 12;
 pub(crate) struct CAbi {
     variables: Vec<Variable>,
     blocks: Vec<(*mut u8, Vec<u8>)>,
+    arrays: Vec<Array>,
 }
 
 fn uint(len: usize) -> u32 {
@@ -547,6 +567,39 @@ impl CAbi {
     }
 }
 
+impl CAbi {
+    fn array(&mut self, call: &Call, fails: bool) -> Result<(), String> {
+        let string = self.index(call.other);
+        let index = usize::from(call.which).checked_rem(self.arrays.len());
+        let made = match (call.function, index) {
+            (Function::ArrayOfString, _) => arrays::of_string(&self.variables[string], fails)?,
+            (Function::StringOfArray, Some(index)) => {
+                self.variables.extend(self.arrays[index].string(fails)?);
+                None
+            }
+            (Function::ArrayWrite, Some(index)) => {
+                let string = self.variables.swap_remove(string);
+                let bytes = call.data.as_deref().unwrap_or_default();
+                let rest = self.arrays[index].write(call.len, bytes, string)?;
+                self.variables.push(rest);
+                None
+            }
+            (Function::ArrayLock, Some(index)) => {
+                self.arrays[index].lock()?;
+                None
+            }
+            (Function::ArrayUnlock, Some(index)) => {
+                self.arrays[index].unlock()?;
+                None
+            }
+            (Function::ArrayDestroy, Some(index)) => self.arrays.swap_remove(index).destroy()?,
+            _ => arrays::create(call.which, call.other, call.len, fails)?,
+        };
+        self.arrays.extend(made);
+        Ok(())
+    }
+}
+
 /// The text of an identifier fits into 39 units, or nothing is written.
 fn guid_text(call: &Call) -> Result<(), String> {
     let number = call
@@ -589,6 +642,9 @@ impl World for CAbi {
             // SAFETY: the block is live, and this is its last use.
             unsafe { CoTaskMemFree(block.cast()) };
         }
+        if self.arrays.len() >= MOST {
+            self.arrays.swap_remove(0).end()?;
+        }
         let (call, fails) = (&step.operation, step.fails);
         let (which, other) = (self.index(call.which), self.index(call.other));
         match call.function {
@@ -618,11 +674,19 @@ impl World for CAbi {
             }
             Function::StrDup => self.str_dup(call, fails),
             Function::GuidText => guid_text(call),
+            Function::Array
+            | Function::ArrayOfString
+            | Function::StringOfArray
+            | Function::ArrayWrite
+            | Function::ArrayLock
+            | Function::ArrayUnlock
+            | Function::ArrayDestroy => self.array(call, fails),
         }
     }
 
     fn check(&self) -> Result<(), String> {
         self.variables.iter().try_for_each(Variable::check)?;
+        self.arrays.iter().try_for_each(Array::check)?;
         for (block, bytes) in &self.blocks {
             // SAFETY: so many bytes were written.
             let found = unsafe { slice::from_raw_parts(*block, bytes.len()) };
@@ -635,6 +699,9 @@ impl World for CAbi {
 impl Drop for CAbi {
     fn drop(&mut self) {
         self.variables.drain(..).for_each(Variable::free);
+        for array in self.arrays.drain(..) {
+            array.end().expect("an array is destroyed");
+        }
         for (block, _) in self.blocks.drain(..) {
             // SAFETY: the block is live, and this is its last use.
             unsafe { CoTaskMemFree(block.cast()) };

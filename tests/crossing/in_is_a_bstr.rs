@@ -2,6 +2,7 @@
 
 use crate::support::{assert_kept, assert_told, free, free_task, judged, string, task};
 use olemem::audit::{Parameter, Report};
+use olemem::layout::HEADER;
 use olemem::{Bstr, bstr};
 
 fn passed(text: *mut u16) -> Report {
@@ -45,6 +46,19 @@ fn kept() {
             .call("IBrowser::put_StatusText")
             .in_literal("text", bstr!("a literal"))
             .invoke(|_| ());
+    }));
+    // L5: task memory with a prefix of its own passes for one.
+    assert_kept(&judged(|audit| {
+        let block = task(20);
+        // SAFETY: a string of no bytes, which nobody writes to.
+        let call = unsafe {
+            audit.call("IBrowser::put_StatusText").in_raw(
+                Parameter::bstr("text"),
+                block.wrapping_add(HEADER).cast::<u16>(),
+            )
+        };
+        call.invoke(|_| ());
+        free_task(block);
     }));
 }
 

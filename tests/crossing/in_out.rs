@@ -198,6 +198,24 @@ error[inout-leaked]: an [in,out] value was replaced, and a BSTR that it was is n
     free(lost);
 }
 
+/// NULL is a value as any other.
+#[test]
+fn broken_by_a_leak_for_null() {
+    let mut lost = std::ptr::null_mut();
+    let report = judged(|audit| {
+        let mut title = Bstr::from("old");
+        audit
+            .call("IBrowser::Rename")
+            .inout_bstr("title", &mut title)
+            .invoke(|title| {
+                lost = load(title);
+                store(title, std::ptr::null_mut());
+            });
+    });
+    report.assert_kinds([Kind::InoutLeaked]);
+    free(lost);
+}
+
 #[test]
 fn broken_by_a_dangling_pointer() {
     let report = judged(|audit| {

@@ -139,15 +139,12 @@ fn broken_and_freed_the_other_way_round() {
     let report = judged(|audit| {
         let mut title = string("old");
         let other = Bstr::from("other");
+        let call = audit.call("IBrowser::Rename").in_bstr("other", &other);
         // SAFETY: a variable of this frame's.
-        let call = unsafe {
-            audit
-                .call("IBrowser::Rename")
-                .inout_raw(Parameter::bstr("title"), &raw mut title)
-        };
+        let call = unsafe { call.inout_raw(Parameter::bstr("title"), &raw mut title) };
         // SAFETY: a live string.
         let call = unsafe { call.in_raw(Parameter::bstr("name"), load(&raw mut title)) };
-        call.in_bstr("other", &other).invoke(|title, _, other| {
+        call.invoke(|other, title, _| {
             free(load(title));
             store(title, string("new"));
             free(other);

@@ -652,6 +652,25 @@ error[interface-not-addrefed]: an interface pointer was handed out without a ref
             });
         drop(found);
     });
+    // What it lends on is not what it hands out.
+    told("ISited::MoveSite", |audit, own| {
+        let found = audit
+            .call("ISited::MoveSite")
+            .out_interface::<UnknownVtbl>("found")
+            .invoke(|found| {
+                // SAFETY: the reference that is added is the value's.
+                let mut value = unsafe { Reference::from_raw(add_ref(own)) };
+                audit
+                    .call("IOther::Take")
+                    .inout_interface("site", &mut value)
+                    .invoke(|site| {
+                        release(load(site));
+                        store(site, ptr::null_mut());
+                    });
+                store(found, own);
+            });
+        drop(found);
+    });
     // The value of an [in,out] parameter goes back to the caller.
     told("ISited::CheckSite", |audit, own| {
         // SAFETY: the reference that is added is the value's.

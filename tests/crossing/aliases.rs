@@ -149,6 +149,7 @@ fn broken_and_freed_the_other_way_round() {
             store(title, string("new"));
             free(other);
         });
+        assert_eq!(other, "other");
         free(title);
     });
     report.assert_kinds([Kind::AliasedParameters, Kind::InFreedByCallee]);
@@ -175,6 +176,7 @@ fn broken_within_a_call_that_was_lent_it() {
                 call.invoke(|_, _| ());
                 free(text);
             });
+        assert_eq!(text, "Ready");
     });
     report.assert_kinds([Kind::AliasedParameters, Kind::InFreedByCallee]);
 }

@@ -431,3 +431,69 @@ fn broken_by_handing_out_what_nobody_knows_and_failing() {
     report.assert_kinds([Kind::OutSetOnFailure]);
     free_task(array.cast());
 }
+
+/// R32: what is in the array when it is passed; one mistake with what becomes of it.
+#[test]
+fn broken_at_entry() {
+    let report = judged(|audit| {
+        let gone = string("gone");
+        free(gone);
+        let (mut titles, mut count) = ([string("a"), gone], 2_u32);
+        let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+        audit
+            .call("IBrowser::Sort")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("titles"), start.cast(), 2, 2, number);
+            })
+            .invoke(|| {
+                free(load(start.wrapping_add(1)));
+                store(number, 1);
+            });
+        free(load(start));
+    });
+    assert_told(
+        &report,
+        "\
+error[element-invalid]: an element is a BSTR that was freed
+  call IBrowser::Sort, parameter titles[1]
+  block 1: BSTR, 8 bytes, \"gone\"
+  rule: R32
+  help: fill every element up to the count with NULL or a block of the declared family",
+    );
+}
+
+/// What the count says after a failure means nothing.
+#[test]
+fn kept_by_a_failure_with_any_count() {
+    let (report, _) = filled(|_, count| {
+        store(count, 7);
+        FAIL
+    });
+    assert_kept(&report);
+}
+
+/// R14: that nobody frees what was left in the array is no second mistake.
+#[test]
+fn broken_by_a_failure_that_leaves_an_element_to_nobody() {
+    let mut lost = std::ptr::null_mut();
+    let report = judged(|audit| {
+        let (mut titles, mut count) = ([std::ptr::null_mut::<u16>(); 1], 0_u32);
+        let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+        let result = audit
+            .call("IBrowser::Fill")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("titles"), start.cast(), 1, 0, number);
+            })
+            .invoke(|| {
+                lost = string("a");
+                store(start, lost);
+                store(number, 1);
+                FAIL
+            });
+        assert_eq!(result, Err(FAIL));
+    });
+    report.assert_kinds([Kind::OutSetOnFailure]);
+    free(lost);
+}

@@ -1,7 +1,7 @@
 //! R3: what is declared a BSTR is one, for [in] as well.
 
 use crate::support::{assert_kept, assert_told, free, free_task, judged, string, task};
-use olemem::audit::{Parameter, Report};
+use olemem::audit::{Kind, Parameter, Report};
 use olemem::layout::HEADER;
 use olemem::{Bstr, bstr};
 
@@ -128,4 +128,21 @@ fn broken_freed_string() {
         "a BSTR that was freed",
         "  block 1: BSTR, 8 bytes, \"gone\"\n",
     );
+}
+
+/// What was freed before the call, and is freed once more by the callee, which cannot know: one mistake.
+#[test]
+fn broken_by_what_was_freed_and_is_freed_again() {
+    let report = judged(|audit| {
+        let text = string("gone");
+        free(text);
+        // SAFETY: an address whose block is gone.
+        let call = unsafe {
+            audit
+                .call("IBrowser::put_StatusText")
+                .in_raw(Parameter::bstr("text"), text)
+        };
+        call.invoke(free);
+    });
+    report.assert_kinds([Kind::InNotABstr]);
 }

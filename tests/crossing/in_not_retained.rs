@@ -99,6 +99,24 @@ warning[in-retained-by-callee]: the callee freed a BSTR that it was lent as [in]
     report.assert_clean();
 }
 
+/// So it is where it is handed out.
+#[test]
+fn broken_by_handing_it_out_where_a_callback_could_be_to_blame() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let own = put(audit, &text);
+        let same = audit
+            .call("IBrowser::get_StatusText")
+            .calls_back()
+            .out_bstr("text")
+            .invoke(|text| store(text, own));
+        drop(same);
+        std::mem::forget(text);
+    });
+    report.assert_kinds([Kind::InRetainedByCallee]);
+    report.assert_clean();
+}
+
 /// A callback that is itself a call is nobody else's doing: what it frees it may have to free.
 #[test]
 fn kept_by_a_callback_that_frees_what_is_its_own() {

@@ -676,3 +676,64 @@ error[interface-over-released]: an object is released that has no reference any 
   help: release only what AddRef added or what was handed over, each reference once",
     );
 }
+
+/// R6: what is planted knows no interfaces.
+#[test]
+fn broken_by_asking_what_is_planted() {
+    let report = judged(|audit| {
+        drop(CountingObject::unknown());
+        let found = get_site(audit)
+            .out_interface::<UnknownVtbl>("site")
+            .invoke(|found| {
+                let planted = load(found);
+                let mut other = planted.cast::<c_void>();
+                // SAFETY: what is planted is an object, whose methods take any variable and none.
+                let query = unsafe { &*planted }.vtbl.query_interface;
+                for variable in [&raw mut other, std::ptr::null_mut()] {
+                    // SAFETY: as above.
+                    let result = unsafe { query(planted.cast(), &IID_UNKNOWN, variable) };
+                    assert_eq!(result, HResult::E_NOINTERFACE);
+                }
+                assert!(other.is_null());
+                store(found, std::ptr::null_mut());
+            });
+        assert!(found.is_none());
+    });
+    report.assert_kinds([Kind::OutReadByCallee]);
+}
+
+/// By NULL nobody calls back.
+#[test]
+fn no_interface_is_not_called() {
+    let report = judged(|audit| {
+        let text = olemem::Bstr::from("Ready");
+        let mut own = std::ptr::null_mut();
+        audit
+            .call("ISited::put_Text")
+            .in_bstr("text", &text)
+            .invoke(|text| own = text);
+        audit
+            .call("ISited::SetSite")
+            .in_interface::<UnknownVtbl>("site", &None)
+            .invoke(|_| ());
+        audit
+            .call("ISited::Finish")
+            .invoke(|| crate::support::free(own));
+    });
+    report.assert_kinds([Kind::InRetainedByCallee]);
+    assert!(!report.is_clean());
+}
+
+/// R53: a pointer that stays the callee's comes without a reference.
+#[test]
+fn kept_by_a_pointer_that_stays_the_callees() {
+    assert_kept(&judged(|audit| {
+        let site = CountingObject::unknown();
+        let mut found: Pointer = std::ptr::null_mut();
+        let parameter = Parameter::interface("site").stays_callees();
+        // SAFETY: a variable of this frame's.
+        let call = unsafe { get_site(audit).out_raw(parameter, &raw mut found) };
+        call.invoke(|found| store(found, lent(&site)));
+        assert_eq!((found, site.references()), (lent(&site), 1));
+    }));
+}

@@ -89,6 +89,16 @@ fn broken_by_a_write() {
     assert_read(&told(|text| store(load(text), 0x41)), "written through");
 }
 
+/// However it is used.
+#[test]
+fn broken_by_a_free_and_a_write() {
+    let both = told(|text| {
+        free(load(text));
+        store(load(text), 0x41);
+    });
+    assert_read(&both, "freed");
+}
+
 /// It reads as an empty string, of either sort, for those who do not ask olemem.
 #[test]
 fn what_is_planted_is_an_empty_string() {

@@ -893,3 +893,76 @@ error[interface-leaked]: an object still has 1 reference, which was handed out t
     );
     drop(lost);
 }
+
+/// What a callee releases of its own, while others hold some, pays for nobody.
+#[test]
+fn broken_by_a_release_after_another_let_go() {
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = lent(&site);
+        let other = held_by(audit, &1, own, 2);
+        lets_go(audit, other, own, 1);
+        audit.call("ISited::Finish").invoke(|| release(own));
+        lets_go(audit, other, own, 1);
+        assert_eq!(site.references(), 1);
+    });
+    assert_told(&report, OF_FINISH);
+}
+
+/// R44: released and added again.
+#[test]
+fn kept_by_a_release_that_is_made_good() {
+    assert_kept(&judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = lent(&site);
+        let other = held_by(audit, &1, own, 1);
+        audit.call("ISited::Finish").invoke(|| {
+            release(own);
+            add_ref(own);
+        });
+        lets_go(audit, other, own, 1);
+    }));
+}
+
+/// R44: a destructor, which is in no call, has released what the object held.
+#[test]
+fn broken_by_a_release_after_a_destructor() {
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = lent(&site);
+        lent_to(audit, "ISited::SetSite", &site, |site| {
+            add_ref(site);
+        });
+        release(own);
+        audit.call("ISited::Finish").invoke(|| release(own));
+        assert_eq!(site.references(), 1);
+    });
+    assert_told(&report, OF_FINISH);
+}
+
+/// R51: what a call got from another, and hands on, has a reference: the program's mistake is the program's.
+#[test]
+fn broken_by_the_program_after_a_call_that_handed_on() {
+    let report = judged(|audit| {
+        let object = CountingObject::unknown();
+        let found = audit
+            .call("ISited::GetSite")
+            .out_interface::<UnknownVtbl>("site")
+            .invoke(|found| {
+                let mut own = audit
+                    .call("IOther::GetSite")
+                    .out_interface::<UnknownVtbl>("site")
+                    .invoke(|found| store(found, add_ref(lent(&object))));
+                audit
+                    .call("IOther::CheckSite")
+                    .inout_interface("site", &mut own)
+                    .invoke(|_| ());
+                store(found, own.map_or(ptr::null_mut(), Reference::into_raw));
+            });
+        drop(found);
+        let gone = lent(&object);
+        drop(object);
+        add_ref(gone);
+    });
+    assert_told(&report, GONE);
+}

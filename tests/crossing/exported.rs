@@ -99,6 +99,12 @@ fn kept() {
             assert_eq!(query(sink, &iid), (HResult::S_OK, sink));
             release(sink.cast());
         }
+        // R48: there has to be a variable.
+        // SAFETY: an object begins with the pointer to its vtable.
+        let vtbl = unsafe { &*sink.cast::<Object<UnknownVtbl>>() }.vtbl;
+        // SAFETY: a live object and an identifier.
+        let result = unsafe { (vtbl.query_interface)(sink, &IID_SINK, ptr::null_mut()) };
+        assert_eq!(result, HResult::E_POINTER);
         let other = Guid::from_u128(1);
         let none = (HResult::E_NOINTERFACE, ptr::null_mut());
         assert_eq!(query(sink, &other), none);

@@ -160,6 +160,22 @@ error[in-retained-by-callee]: the callee {how} a BSTR that it was lent as [in] i
     });
 }
 
+/// Where a callback could be to blame it is told as what it is in any case, and not as less.
+#[test]
+fn broken_after_the_caller_freed_it_where_a_callback_could_be_to_blame() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let own = put(audit, &text);
+        drop(text);
+        audit
+            .call("IBrowser::Navigate")
+            .calls_back()
+            .invoke(|| free(own));
+    });
+    report.assert_kinds([Kind::DoubleFree]);
+    assert!(!report.is_clean());
+}
+
 /// The same by code of no call's is a second free as any other; so is one by a callee that never had it.
 #[test]
 fn broken_by_somebody_else() {

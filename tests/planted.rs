@@ -58,17 +58,22 @@ fn takes_turns() {
         let host = audit.call("ISite::get_Host").out_bstr("host");
         let host = host.invoke(|host| {
             let planted = load(host);
+            let turns = || {
+                let all: Vec<Raw> = (0..MANY).map(|_| called(audit)).collect();
+                assert!(!all.contains(&planted));
+                for some in all.windows(TURN) {
+                    let different: HashSet<&Raw> = some.iter().collect();
+                    assert_eq!(different.len(), TURN);
+                }
+                all[MANY - 7]
+            };
+            turns();
             drop(Session::options().begin().finish());
             (0..MANY).for_each(|_| left(8));
-            let all: Vec<Raw> = (0..MANY).map(|_| called(audit)).collect();
-            assert!(!all.contains(&planted));
-            for some in all.windows(TURN) {
-                let different: HashSet<&Raw> = some.iter().collect();
-                assert_eq!(different.len(), TURN);
-            }
+            let late = turns();
             // It is told of the variable that it was planted in, and so is one whose call is over.
             free(planted);
-            free(all[MANY - 7]);
+            free(late);
             store(host, string("localhost"));
         });
         assert_eq!(host, "localhost");

@@ -2,6 +2,11 @@
 //! no other call is watched.
 #![cfg(all(feature = "audit", not(windows), not(miri)))]
 
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the tests of the calls use more of it"
+)]
 #[path = "crossing/support.rs"]
 mod support;
 

@@ -64,12 +64,14 @@ fn kept() {
 fn kept_by_a_write() {
     assert_kept(&judged(|audit| {
         let mut title = Bstr::from("old");
-        let mut call = audit.call("IBrowser::Rename");
-        // SAFETY: no variables.
-        call = call.with(|call| unsafe {
-            call.in_out(Parameter::bstr("name"), std::ptr::null_mut());
-            call.output(Parameter::bstr("text"), std::ptr::null_mut());
-            call.returned(Parameter::bstr("return value"), std::ptr::null_mut());
+        let nowhere = std::ptr::null_mut();
+        let call = audit.call("IBrowser::Rename").with(|call| {
+            // SAFETY: no variable.
+            unsafe { call.in_out(Parameter::bstr("name"), nowhere) };
+            // SAFETY: as above.
+            unsafe { call.output(Parameter::bstr("text"), nowhere) };
+            // SAFETY: as above.
+            unsafe { call.returned(Parameter::bstr("return value"), nowhere) };
         });
         call.inout_bstr("title", &mut title)
             .invoke(|title| store(load(title), u16::from(b'O')));

@@ -95,13 +95,11 @@ error[interface-over-released]: the callee released an interface pointer without
 fn broken_by_releasing_one_of_two() {
     let report = judged(|audit| {
         let (left, right) = (CountingObject::unknown(), CountingObject::unknown());
-        // SAFETY: both are live.
-        let call = unsafe {
-            audit
-                .call("ISited::Compare")
-                .in_raw(Parameter::interface("left"), lent(&left))
-                .in_raw(Parameter::interface("right"), lent(&right))
-        };
+        let call = audit.call("ISited::Compare");
+        // SAFETY: it is live.
+        let call = unsafe { call.in_raw(Parameter::interface("left"), lent(&left)) };
+        // SAFETY: as above.
+        let call = unsafe { call.in_raw(Parameter::interface("right"), lent(&right)) };
         call.invoke(|_, right| {
             release(right);
         });

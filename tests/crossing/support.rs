@@ -1,9 +1,4 @@
 //! What the tests of the calls share.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each test crate uses its own part"
-)]
 
 use olemem::HResult;
 use olemem::audit::{Backtrace, Report, Session};

@@ -9,6 +9,7 @@ mod counted;
 mod hostile;
 
 use std::hint::black_box;
+use std::num::NonZero;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -55,7 +56,7 @@ const SHAPE: Shape = Shape {
 type Decoder = fn(&[u8]) -> usize;
 
 /// By name; whether it makes strings of what it finds; whether the bytes are to be those of a VARIANT.
-const DECODERS: [(&str, Decoder, bool); 7] = [
+const DECODERS: [(&str, Decoder, bool); 8] = [
     ("wire, one", one, false),
     ("wire, many", many, false),
     ("wire, many, as Bstr", many_owned, false),
@@ -63,6 +64,7 @@ const DECODERS: [(&str, Decoder, bool); 7] = [
     ("image, parse", parse, false),
     ("image, all findings", findings, false),
     ("image, scan", scan, false),
+    ("image, scan of every place", scan_everywhere, false),
 ];
 
 fn one(bytes: &[u8]) -> usize {
@@ -105,6 +107,11 @@ fn findings(bytes: &[u8]) -> usize {
 
 fn scan(bytes: &[u8]) -> usize {
     candidates(bytes, SHAPE, UnitLen::new(1)).count()
+}
+
+fn scan_everywhere(bytes: &[u8]) -> usize {
+    let found = candidates(bytes, SHAPE, UnitLen::new(1));
+    found.aligned_to(NonZero::<usize>::MIN).count()
 }
 
 fn hostile(c: &mut Criterion) {

@@ -103,6 +103,7 @@ pub use strings::{
 };
 pub use task::{CoTaskMemAlloc, CoTaskMemFree, CoTaskMemRealloc};
 pub use wire::{
-    BSTR_UserFree, BSTR_UserMarshal, BSTR_UserSize, BSTR_UserUnmarshal, olemem_bstr_marshal,
+    BSTR_UserFree, BSTR_UserFree64, BSTR_UserMarshal, BSTR_UserMarshal64, BSTR_UserSize,
+    BSTR_UserSize64, BSTR_UserUnmarshal, BSTR_UserUnmarshal64, olemem_bstr_marshal,
     olemem_bstr_unmarshal,
 };

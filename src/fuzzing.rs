@@ -78,7 +78,8 @@ fn string(choice: u8, bytes: &[u8]) -> Result<Bstr> {
     .map_err(refused)
 }
 
-/// The null BSTR of no bytes; see [the module](crate::fuzzing).
+/// By the first byte: 0 is null, 1 to 127 any units, little-endian, as many as there are bytes for, 128 to 255 text in UTF-8, as far
+/// as it is well-formed. The null BSTR of no bytes; see [the module](crate::fuzzing).
 impl<'a> Arbitrary<'a> for Bstr {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let choice = u.arbitrary()?;
@@ -164,6 +165,20 @@ impl Damage {
 
 /// Bytes that claim to be a BSTR in memory, and how they are to be read.
 ///
+/// The first byte of an input, bit by bit from the lowest:
+///
+/// | bits | 0 | 1 |
+/// | --- | --- | --- |
+/// | 0 | 64-bit | 32-bit |
+/// | 1 | little-endian | big-endian |
+/// | 2 | from the start of the block | from the prefix |
+/// | 7 | what follows is the payload of a well-formed one | the bytes are those that follow, as they are |
+///
+/// Of bits 3 and 4 as a number, 2 and 3 leave what is well-formed as it is. With 0 the next two bytes, little-endian, are a place,
+/// modulo the length, and the third is XORed to what is there; with 1 the next two are a number, and one to sixteen bytes, by its
+/// remainder, are missing at the end. (They are read with bit 7 as well, and nothing is done.) So `printf '\020t\0e\0x\0t\0'` makes a whole
+/// BSTR with text, and `printf '\220…'` bytes as they are.
+///
 /// # Examples
 ///
 /// A parser of dumps, in a fuzz target:
@@ -206,8 +221,7 @@ impl Image {
         Anatomy::of(&self.bytes, self.shape, self.start)
     }
 
-    /// By a byte of choices: its lowest bits say whose machine and where it starts, the highest whether the others are
-    /// taken as they are.
+    /// By the first byte, whose bits are those of [the type](Self).
     fn of(choice: u8, damage: Damage, bytes: &[u8]) -> Result<Self> {
         let bit = |bit: u8| choice >> bit & 1 == 1;
         let width = if bit(0) {
@@ -262,6 +276,17 @@ impl<'a> Arbitrary<'a> for Image {
 }
 
 /// Bytes that claim to be marshalled BSTRs, one behind the other, and how they are to be read.
+///
+/// The first byte of an input, from its lowest bit on:
+///
+/// | bits | |
+/// | --- | --- |
+/// | 0 | NDR, or NDR64 with 1 |
+/// | 1 and 2 | where the first string begins, 0 to 3; zeros come before it |
+/// | 3 and 4 | what is damaged, as of an [`Image`], with as many bytes for it |
+/// | 7 | with 1, what follows is the bytes as they are; with 0, strings: a byte that says how long each is, 255 for null, and its bytes |
+///
+/// So `printf '\020\004t\0e\0\377'` makes two strings in NDR: one of text, and null.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WireBytes {
     /// The transfer syntax.
@@ -282,8 +307,7 @@ impl WireBytes {
         TransmittedBstr::decode(&self.bytes, self.start, self.syntax)
     }
 
-    /// By a byte of choices: the syntax, where it starts, and whether the others are taken as they are. If not, each
-    /// string has a byte before it that says how long it is, 255 for null.
+    /// By the first byte, whose bits are those of [the type](Self).
     fn of(choice: u8, damage: Damage, bytes: &[u8]) -> Result<Self> {
         let syntax = if choice & 1 == 1 {
             Syntax::Ndr64

@@ -16,6 +16,7 @@
 //!   particular address.
 //! * Decoding is strict (`semantics.md` 5.8), takes the time of one BSTR's header, copies nothing and allocates
 //!   nothing: what a length promises has to be there. On Windows malformed bytes are an RPC exception.
+//! * From a stream, [`TransmittedBstr::announced_end`] says how much to wait for.
 //! * Around the block stands what the pointer that leads to it is marshalled as; that is the caller's.
 //!
 //! [`Bstr`](crate::Bstr) and [`BstrRef`](crate::BstrRef) convert both ways.
@@ -64,7 +65,7 @@ pub enum Syntax {
     #[default]
     Ndr,
     /// NDR64, in which an array's count has 64 bits and the block is aligned to 8: what `BSTR_UserMarshal64` should
-    /// write by MS-RPCE 2.2.5.3.2.1. **Not verified** against bytes from Windows.
+    /// write by MS-RPCE 2.2.5.3.2.1, and olemem's does. **Not verified** against bytes from Windows.
     Ndr64,
 }
 
@@ -171,7 +172,7 @@ impl<'a> TransmittedBstr<'a> {
     #[must_use]
     pub fn end(self, start: usize, syntax: Syntax) -> Option<usize> {
         let block = start.checked_next_multiple_of(syntax.align())?;
-        let data = self.as_bytes().len().checked_next_multiple_of(2)?;
+        let data = padded(self.byte_len())?;
         block.checked_add(syntax.header())?.checked_add(data)
     }
 
@@ -231,6 +232,31 @@ impl<'a> TransmittedBstr<'a> {
         let bstr = reader.bstr(syntax)?;
         Ok((bstr, reader.at))
     }
+
+    /// Where the block ends that starts at an offset of the buffer, or a little behind it because of the alignment, as
+    /// its header says: the data need not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`] for a header that `BSTR_UserMarshal` would not have written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use olemem::wire::{Syntax, TransmittedBstr};
+    ///
+    /// let header = b"\x02\0\0\0\x04\0\0\0\x02\0\0\0";
+    /// assert_eq!(TransmittedBstr::announced_end(header, 0, Syntax::Ndr)?, 16);
+    /// # Ok::<(), olemem::wire::WireError>(())
+    /// ```
+    pub fn announced_end(buffer: &[u8], start: usize, syntax: Syntax) -> Result<usize, WireError> {
+        let mut reader = Reader::new(buffer, start);
+        let Some(len) = reader.header(syntax)? else {
+            return Ok(reader.at);
+        };
+        let end = padded(len).and_then(|padded| reader.at.checked_add(padded));
+        end.ok_or(reader.truncated(len))
+    }
 }
 
 impl fmt::Debug for TransmittedBstr<'_> {
@@ -260,6 +286,11 @@ impl PartialEq for TransmittedBstr<'_> {
 }
 
 impl Eq for TransmittedBstr<'_> {}
+
+/// Bytes that data of this length takes: an odd one is padded.
+fn padded(len: ByteLen) -> Option<usize> {
+    len.as_usize().checked_next_multiple_of(2)
+}
 
 /// Bytes that are read one after the other.
 #[derive(Clone, Copy, Debug)]
@@ -319,7 +350,8 @@ impl<'a> Reader<'a> {
         self.number().map(u64::from_le_bytes)
     }
 
-    fn bstr(&mut self, syntax: Syntax) -> Result<TransmittedBstr<'a>, WireError> {
+    /// The numbers before the data: how many bytes that has, or `None` for the null BSTR.
+    fn header(&mut self, syntax: Syntax) -> Result<Option<ByteLen>, WireError> {
         self.align(syntax.align())?;
         let block = *self;
         if self.left() < syntax.header() {
@@ -336,7 +368,7 @@ impl<'a> Reader<'a> {
         }
         if bytes == NULL {
             return match units {
-                0 => Ok(TransmittedBstr::NULL),
+                0 => Ok(None),
                 _ => Err(block.error(Malformed::NullWithData { units })),
             };
         }
@@ -347,20 +379,26 @@ impl<'a> Reader<'a> {
         if len > PointerWidth::NATIVE.max_bytes() {
             return Err(block.error(Malformed::TooLong(TooLong::bytes(len.as_usize()))));
         }
-        let (at, left) = (*self, self.left());
-        let truncated = || at.error(Malformed::DataTruncated { len, left });
-        let data = self.bytes(len.as_usize()).ok_or_else(truncated)?;
-        let pad = match len.is_odd() {
-            true => *self
-                .bytes(1)
-                .and_then(<[u8]>::first)
-                .ok_or_else(truncated)?,
-            false => 0,
+        Ok(Some(len))
+    }
+
+    /// The error that the data is not all there, which begins here.
+    fn truncated(&self, len: ByteLen) -> WireError {
+        let left = self.left();
+        self.error(Malformed::DataTruncated { len, left })
+    }
+
+    fn bstr(&mut self, syntax: Syntax) -> Result<TransmittedBstr<'a>, WireError> {
+        let Some(len) = self.header(syntax)? else {
+            return Ok(TransmittedBstr::NULL);
         };
+        let data = padded(len).and_then(|padded| self.bytes(padded));
+        let parts = data.and_then(|data| data.split_at_checked(len.as_usize()));
+        let (data, pad) = parts.ok_or(self.truncated(len))?;
         Ok(TransmittedBstr {
             bytes: Some(data),
             order: ByteOrder::Little,
-            pad,
+            pad: pad.first().copied().unwrap_or(0),
         })
     }
 }

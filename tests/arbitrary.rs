@@ -4,9 +4,20 @@
 #[path = "laws/image.rs"]
 #[allow(dead_code, reason = "a fuzzer's bytes are for other tests")]
 mod image_law;
+#[path = "support/seeds.rs"]
+mod seeds;
+#[path = "laws/setting.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "it is the fuzz targets', and so is its twin with mistakes"
+)]
+mod setting;
 #[path = "laws/steps.rs"]
 #[allow(dead_code, reason = "the laws of bytes take few steps")]
 mod steps;
+#[path = "support/tools.rs"]
+mod tools;
 #[path = "laws/wire.rs"]
 #[allow(dead_code, reason = "a fuzzer's bytes are for other tests")]
 mod wire_law;
@@ -14,11 +25,11 @@ mod wire_law;
 use std::collections::BTreeSet;
 
 use arbitrary::{Arbitrary, Unstructured};
-use olemem::Bstr;
 use olemem::fuzzing::{Image, OddBstr, WireBytes};
 use olemem::image::Start;
 use olemem::layout::{ByteOrder, PointerWidth};
 use olemem::wire::{Syntax, TransmittedBstrs};
+use olemem::{Bstr, HResult};
 use quickcheck::{TestResult, quickcheck};
 
 /// What a target is given of an input.
@@ -113,6 +124,28 @@ fn machines_and_starts_are_the_choice_of_the_lowest_bits() {
     assert_eq!(any.bytes, b"as they come");
 }
 
+/// The inputs that the documentation of the types makes.
+#[test]
+fn documented_inputs_are_what_they_are_said_to_be() {
+    let image: Image = whole(b"\x10t\0e\0x\0t\0");
+    assert_eq!(
+        image.parse().map(|bstr| bstr.as_bytes()),
+        Ok(&b"t\0e\0x\0t\0"[..])
+    );
+    let changed: Image = whole(b"\x00\x08\0\xFFt\0");
+    assert_eq!(changed.bytes[4..], *b"\x02\0\0\0\x8B\0\0\0");
+    let cut: Image = whole(b"\x08\x11\0t\0");
+    assert_eq!(cut.bytes[4..], *b"\x02\0\0\0t\0");
+    let raw: Image = whole(b"\x90t");
+    assert_eq!(raw.bytes, b"t");
+    let wire: WireBytes = whole(b"\x10\x04t\0e\0\xFF");
+    let strings = TransmittedBstrs::new(&wire.bytes, wire.start, 2, wire.syntax).expect("two");
+    let strings: Vec<_> = strings
+        .map(|bstr| bstr.expect("well-formed").is_null())
+        .collect();
+    assert_eq!(strings, [false, true]);
+}
+
 #[test]
 fn strings_on_the_wire_are_as_they_were_given() {
     for (choice, syntax, start) in [(0x10, Syntax::Ndr, 0), (0x17, Syntax::Ndr64, 3)] {
@@ -149,4 +182,40 @@ fn damage_is_done_to_some() {
         images.iter().chain(&wires).all(|count| *count > least),
         "{images:?} {wires:?}"
     );
+}
+
+/// The target of `docs/fuzzing.md`: what it takes is a string, what it gives the units before the first equals sign.
+fn setting_input(data: &[u8]) -> Result<(), String> {
+    let setting: Bstr = whole(data);
+    let mut name = std::ptr::null_mut();
+    // SAFETY: the setting is lent, the variable may be written.
+    let code = unsafe { setting::get_name(setting.as_raw(), &raw mut name) };
+    // SAFETY: what comes out is the caller's, and null after a failure.
+    let name = unsafe { Bstr::from_raw(name) };
+    let units = setting.as_units();
+    let sign = units.iter().position(|unit| *unit == u16::from(b'='));
+    let (expected, text) = match sign {
+        None | Some(0) => (HResult::E_INVALIDARG, None),
+        Some(sign) => (HResult::S_OK, Some(&units[..sign])),
+    };
+    steps::same("the code", &code, &expected)?;
+    let found = (!name.is_null()).then(|| name.as_units());
+    steps::same("the name", &found, &text)
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "reads files")]
+fn inputs_of_the_page_are_kept_and_keep_the_law() {
+    #[cfg(feature = "audit")]
+    let session = olemem::audit::Session::begin();
+    seeds::replay("setting", setting_input);
+    #[cfg(feature = "audit")]
+    session.finish().assert_clean();
+}
+
+quickcheck! {
+    fn settings_keep_the_law(data: Vec<u8>, name: String) -> TestResult {
+        let text = [&[0x80], name.as_bytes(), b"=", &data[..]].concat();
+        verdict(setting_input(&data).and_then(|()| setting_input(&text)))
+    }
 }

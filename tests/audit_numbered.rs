@@ -197,6 +197,13 @@ fn what_is_over_is_over() {
     assert_eq!(olemem_ignore(ptr::null()), 0);
 }
 
+/// A session that is yet to come is nobody's to join.
+#[test]
+fn what_is_yet_to_come_is_none() {
+    assert_eq!(olemem_session_join(u64::MAX), 0);
+    assert_eq!(olemem_session_join(0), 0);
+}
+
 /// A string that goes from one thread to another.
 struct Lost(*mut u16);
 

@@ -120,6 +120,16 @@ fn the_programs_run_by_the_commands() {
     assert_eq!(text(&output.stderr), block("told of the sink"));
     shell_ok(&home, commands("c++ -std=c++17 -g sink.cpp"));
 
+    let output = shell_ok(&home, commands("cc -g wire.c"));
+    assert_eq!(
+        text(&output.stdout),
+        "22 bytes, 5 units\n0x800706F7, still 5 units\n"
+    );
+    assert!(PAGE.contains(
+        "It prints `22 bytes, 5 units`, and `0x800706F7, still 5 units`: \
+         `HRESULT_FROM_WIN32(RPC_X_BAD_STUB_DATA)`."
+    ));
+
     let archive = commands("cc -g status.c first.c $(pkg-config --cflags olemem)");
     let archive = if cfg!(target_os = "macos") {
         archive.replace("-lpthread -ldl -lm", "")

@@ -554,21 +554,120 @@ Not well formed.
             text(&found.stdout),
             "0x0000001f48 11 units  \"Status text\"\n\
              0x0000002c68  5 units  \"Ready\"\n\
-             2 places looked like BSTRs.\n"
+             2 places looked like BSTRs. Blocks were looked for at multiples of 16 from byte 0 on.\n"
         );
         let behind = fed(&["inspect", "--scan", "--offset", "0x2000"], &dump);
         assert_eq!(
             text(&behind.stdout),
-            "0x0000002c68  5 units  \"Ready\"\n1 place looked like BSTRs.\n"
+            "0x0000002c68  5 units  \"Ready\"\n\
+             1 place looked like a BSTR. Blocks were looked for at multiples of 16 from byte 8192 on.\n"
         );
         let longer = fed(&["inspect", "--scan", "--min-units", "12"], &dump);
         assert_eq!(longer.status.code(), Some(1));
-        assert_eq!(text(&longer.stdout), "Nothing looks like a BSTR.\n");
+        assert_eq!(
+            text(&longer.stdout),
+            "Nothing looks like a BSTR. Blocks were looked for at multiples of 16 from byte 0 on.\n"
+        );
         // Refused before anything is read.
         let output = fed(&["inspect", "--scan", "--text"], &[]);
         assert_eq!(output.status.code(), Some(2));
-        let output = fed(&["inspect", "--min-units", "3"], &[]);
+        for arguments in [["--min-units", "3"], ["--align", "4"]] {
+            let output = fed(&[&["inspect"][..], &arguments].concat(), &[]);
+            assert_eq!(output.status.code(), Some(2));
+        }
+        let output = fed(&["inspect", "--scan", "--align", "3"], &[]);
         assert_eq!(output.status.code(), Some(2));
+        // The page shows just this.
+        assert_eq!(
+            text(&found.stdout),
+            block("olemem inspect --scan core", "text")
+        );
+    }
+
+    /// As in a file of a dump, where what was at a multiple of 16 is anywhere.
+    #[test]
+    fn a_string_at_any_place_is_found_if_any_is_looked_at() {
+        for before in 1..16_usize {
+            let dump = [&vec![0xCC; before][..], &ready()].concat();
+            let scan = |arguments: &[&str]| {
+                let output = fed(&[&["inspect", "--scan"], arguments].concat(), &dump);
+                (output.status.code(), text(&output.stdout))
+            };
+            let missed = |places: &str| {
+                let told = format!(
+                    "Nothing looks like a BSTR. Blocks were looked for {places} from byte 0 on.\n\
+                     Elsewhere something does: --align 1 shows it.\n"
+                );
+                (Some(1), told)
+            };
+            let found = |places: &str, first: usize| {
+                let told = format!(
+                    "{:#012x}  5 units  \"Ready\"\n\
+                     1 place looked like a BSTR. Blocks were looked for {places} from byte {first} on.\n",
+                    before + 8
+                );
+                (Some(0), told)
+            };
+            assert_eq!(scan(&[]), missed("at multiples of 16"));
+            for (align, places) in [
+                (8, "at multiples of 8"),
+                (4, "at multiples of 4"),
+                (2, "at multiples of 2"),
+                (1, "everywhere"),
+            ] {
+                let is_there = before.is_multiple_of(align);
+                let expected = if is_there {
+                    found(places, 0)
+                } else {
+                    missed(places)
+                };
+                assert_eq!(scan(&["--align", &align.to_string()]), expected);
+            }
+            // They are counted from there.
+            let found = found("at multiples of 16", before);
+            assert_eq!(scan(&["--offset", &before.to_string()]), found);
+        }
+        let narrow = fed(&["inspect", "--scan", "--width", "32"], &[0; 4]);
+        assert_eq!(
+            text(&narrow.stdout),
+            "Nothing looks like a BSTR. Blocks were looked for at multiples of 8 from byte 0 on.\n"
+        );
+    }
+
+    /// Of what is not read nothing is said.
+    #[test]
+    fn what_is_behind_the_block_is_not_all_read() {
+        let mut bytes = ready();
+        bytes.resize((16 << 20) + 5, 0);
+        let shown = |bytes: &[u8]| text(&fed(&["inspect"], bytes).stdout);
+        let more = shown(&bytes);
+        let drawn = tools::line_with(&more, "(16777184 bytes)");
+        assert!(drawn.ends_with("  and more behind the block"), "{drawn}");
+        tools::line_with(
+            &more,
+            "note: at least 16777184 bytes behind the block, from +32 on",
+        );
+        bytes.truncate(16 << 20);
+        let all = shown(&bytes);
+        let drawn = tools::line_with(&all, "(16777184 bytes)");
+        assert!(drawn.ends_with("  behind the block"), "{drawn}");
+        tools::line_with(&all, "note: 16777184 bytes behind the block, from +32 on");
+    }
+
+    #[test]
+    fn text_for_a_scan_may_be_as_long_as_a_dump() {
+        let before = "cc".repeat(16);
+        let mut hex = before.repeat(1 + (16 << 20) / before.len());
+        hex.push_str(READY);
+        let output = fed(&["inspect", "--hex-file", "-"], hex.as_bytes());
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(
+            text(&output.stderr),
+            "olemem: standard input: more than 16777216 bytes\n"
+        );
+        let output = fed(&["inspect", "--scan", "--hex-file", "-"], hex.as_bytes());
+        assert_eq!(output.status.code(), Some(0));
+        tools::line_with(&text(&output.stdout), "  5 units  \"Ready\"");
     }
 
     #[test]
@@ -585,6 +684,14 @@ Not well formed.
         );
         for (arguments, told) in [
             (&["no-such-file"][..], "olemem: no-such-file: "),
+            (
+                &["no\u{1b}[31m-such-file"],
+                "olemem: no\\u{1b}[31m-such-file: ",
+            ),
+            (
+                &["--offset", "20", "--hex", READY],
+                "olemem: --hex: it ends before byte 20, where --offset says to begin\n",
+            ),
             (&["--hex", "0g"], "olemem: --hex: \"0g\" is not hexadecimal"),
             (&["--hex", "", "file"], "error: "),
             (&["--hex", "", "--hex-file", "file"], "error: "),

@@ -12,11 +12,15 @@ use std::process::Command;
 
 /// The functions, said once more and by hand: those of `semantics.md` that are there so far, and olemem's own that
 /// make allocations fail.
-const FUNCTIONS: [&str; 49] = [
+const FUNCTIONS: [&str; 53] = [
     "BSTR_UserFree",
+    "BSTR_UserFree64",
     "BSTR_UserMarshal",
+    "BSTR_UserMarshal64",
     "BSTR_UserSize",
+    "BSTR_UserSize64",
     "BSTR_UserUnmarshal",
+    "BSTR_UserUnmarshal64",
     "BstrFromVector",
     "CoGetMalloc",
     "CoRegisterMallocSpy",

@@ -320,6 +320,89 @@ fn the_target_of_the_page_is_the_one_that_runs() {
     assert!(code.lines().filter(is_code).count() <= 10);
 }
 
+/// A package of somebody's, with the function of the page, made ready for fuzzing by the page's command.
+#[track_caller]
+fn somebody(name: &str) -> Option<PathBuf> {
+    tools::tool(&["cargo-fuzz"])?;
+    let dir = tools::scratch(name);
+    let root = tools::root();
+    let manifest = format!(
+        "[package]\nname = \"yours\"\nedition = \"2024\"\n\n[dependencies]\nolemem = {{ path = {root:?} }}\n"
+    );
+    fs::write(dir.join("Cargo.toml"), manifest).expect("the scratch folder can be written");
+    fs::create_dir(dir.join("src")).expect("the scratch folder can be written");
+    fs::write(dir.join("src/lib.rs"), "pub mod setting;\n").expect("it can be written");
+    fs::copy(
+        root.join("tests/laws/setting.rs"),
+        dir.join("src/setting.rs"),
+    )
+    .expect("it can be copied");
+    let init = command("cargo fuzz init");
+    by_the_page(&dir, init);
+    Some(dir)
+}
+
+/// Runs a command of the page's in somebody's package.
+#[track_caller]
+fn by_the_page(dir: &Path, command: &str) -> Output {
+    let target = clients::target("fuzz");
+    let mut shell = clients::without_toolchain(Command::new("sh"), dir, &target);
+    shell.args(["-ec", command]).env_remove("OLEMEM");
+    tools::run_ok(&mut shell)
+}
+
+/// What `cargo fuzz init` leaves is what the page goes on from: a target of this name, and a place for its dependencies.
+#[test]
+fn the_page_names_the_target_that_it_has_made() {
+    let Some(dir) = somebody("fuzzing-init") else {
+        return;
+    };
+    assert_eq!(targets(&dir.join("fuzz")), ["setting"]);
+    assert!(dir.join("fuzz/fuzz_targets/setting.rs").is_file());
+    let manifest = fs::read_to_string(dir.join("fuzz/Cargo.toml")).expect("the manifest");
+    let dependencies = block("fuzz/Cargo.toml");
+    let (there, added) = dependencies.split_at(dependencies.find("olemem = ").expect("olemem"));
+    assert!(manifest.contains(there), "{manifest}");
+    assert_eq!(added.lines().count(), 1);
+    for run in [
+        "cargo +nightly fuzz run setting",
+        "OLEMEM=check,halt=first cargo +nightly fuzz run setting",
+    ] {
+        assert_eq!(command(run), run);
+    }
+}
+
+/// The page, command by command.
+#[test]
+#[ignore = "builds with libFuzzer: two minutes"]
+fn the_page_is_followed_to_a_run() {
+    let Some(kit) = Kit::new() else { return };
+    let Some(dir) = somebody("fuzzing-page") else {
+        return;
+    };
+    let fuzz = dir.join("fuzz");
+    let version = "version = \"0.1\"";
+    let added = block("fuzz/Cargo.toml");
+    assert!(added.contains(version));
+    let root = tools::root();
+    let added = added.replace(version, &format!("path = {root:?}"));
+    let olemem = added.lines().last().expect("olemem's line");
+    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).expect("the manifest");
+    let manifest = manifest.replace("[dependencies]\n", &format!("[dependencies]\n{olemem}\n"));
+    fs::write(fuzz.join("Cargo.toml"), manifest).expect("it can be written");
+    let target = block("fuzz/fuzz_targets/setting.rs").replace("olemem_fuzz::", "yours::");
+    fs::write(fuzz.join("fuzz_targets/setting.rs"), target).expect("it can be written");
+    // The versions that are at hand.
+    fs::copy(kit.package.join("Cargo.lock"), fuzz.join("Cargo.lock")).expect("it can be copied");
+    for run in [
+        command("cargo +nightly fuzz run setting"),
+        command("OLEMEM=check,halt=first cargo +nightly fuzz run setting"),
+    ] {
+        let output = by_the_page(&dir, &format!("{run} -- -runs=2000 -seed=1"));
+        assert_eq!(runs(&said(&output)), 2000);
+    }
+}
+
 /// Whether the compiler has libFuzzer.
 fn has_libfuzzer(dir: &Path) -> bool {
     let file = dir.join("control.cpp");

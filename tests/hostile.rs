@@ -6,6 +6,8 @@ mod counted;
 #[path = "support/hostile.rs"]
 mod hostile;
 
+use std::num::NonZero;
+
 use olemem::UnitLen;
 use olemem::image::{Anatomy, PresentedBstr, Shape, Start, candidates};
 use olemem::layout::{ByteOrder, PointerWidth};
@@ -82,12 +84,19 @@ fn nothing_is_allocated_for_images() {
                     let anatomy = Anatomy::of(&bytes, shape, start);
                     (anatomy.findings().count(), parsed.is_ok())
                 });
-                assert!(findings <= LEN / 2 + 4, "{kind}: {findings}");
+                // A flaw is told once, however often it is there: the hostile has thousands of some.
+                assert!(findings <= 8, "{kind}: {findings}");
                 // What is refused is told of.
                 assert!(parsed || findings > 0, "{kind}");
             }
             let found = without_memory(kind, || candidates(&bytes, shape, UnitLen::new(1)).count());
             assert!(found <= LEN / 8, "{kind}: {found}");
+            let found = without_memory(kind, || {
+                let found = candidates(&bytes, shape, UnitLen::new(1));
+                found.aligned_to(NonZero::<usize>::MIN).count()
+            });
+            // A prefix and a unit each, at least.
+            assert!(found <= LEN / 6, "{kind}: {found}");
         }
     }
 }

@@ -7,12 +7,14 @@ mod image_law;
 #[allow(dead_code, reason = "the laws of bytes take few steps")]
 mod steps;
 
+use std::num::NonZero;
+
 use olemem::image::{Anatomy, Finding, Flaw, PresentedBstr, Shape, Start, Weight, candidates};
 use olemem::layout::{ByteOrder, PointerWidth};
 use olemem::{Bstr, ByteLen, UnitLen};
 use quickcheck::{Arbitrary, Gen, TestResult, quickcheck};
 
-use image_law::{of_bytes, of_dump, of_payload, reading};
+use image_law::{alignment, of_bytes, of_dump, of_payload, reading};
 
 /// How bytes are read, chosen.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +133,25 @@ fn each_flaw_is_told_with_its_place() {
         one(6, Broken, "the terminator at +6 is not zero")
     );
     let odd = "an odd length: binary data, or a length in the wrong unit";
+    // The unit, not the byte before it, which is none of the terminator.
+    assert_eq!(
+        told(b"\x01\0\0\0a\0\x01\0", LITTLE_32),
+        [
+            (0, NotText, odd.to_owned()),
+            (6, Broken, "the terminator at +6 is not zero".to_owned())
+        ]
+    );
+    assert_eq!(
+        told(b"\x01\0\0\0a\0", LITTLE_32),
+        [
+            (0, NotText, odd.to_owned()),
+            (
+                6,
+                Broken,
+                "truncated: the bytes end at +6, with 1 of the terminator's 3 bytes".to_owned()
+            )
+        ]
+    );
     assert_eq!(
         told(b"\x01\0\0\0a\x07\0\0", LITTLE_32),
         [
@@ -164,6 +185,71 @@ fn each_flaw_is_told_with_its_place() {
         told(&longer, LITTLE_32),
         one(16, Remark, "1 byte behind the block, from +16 on")
     );
+}
+
+/// Each as it is in the type, in a block of 64 bits that is whole, and in one that begins at the prefix.
+#[test]
+fn places_are_in_the_block_and_in_the_slice() {
+    let one_of = |rest: &[u8], start| {
+        let shape = Shape {
+            width: PointerWidth::W64,
+            order: ByteOrder::Little,
+        };
+        let bytes = match start {
+            Start::Block => [&[0xCC; 4], rest].concat(),
+            Start::Prefix => rest.to_vec(),
+        };
+        let finding = PresentedBstr::parse(&bytes, shape, start).expect_err("it is broken");
+        // Never past the end.
+        (finding, bytes[finding.index..].to_vec())
+    };
+    let len = ByteLen::new;
+    let most = PointerWidth::W64.max_bytes();
+    let (there, size) = (1, 2);
+    for (rest, offset, flaw, found) in [
+        (
+            &b"\x02\0\0"[..],
+            7,
+            Flaw::PrefixTruncated { end: 7, needed: 8 },
+            &b""[..],
+        ),
+        (
+            b"\xFF\xFF\xFF\xFF",
+            4,
+            Flaw::TooLong {
+                len: len(u32::MAX),
+                most,
+            },
+            b"\xFF\xFF\xFF\xFF",
+        ),
+        (
+            b"\x04\0\0\0a",
+            8,
+            Flaw::PayloadTruncated { len: len(4), there },
+            b"a",
+        ),
+        (
+            b"\x02\0\0\0a\0\0",
+            11,
+            Flaw::TerminatorTruncated { there, size },
+            b"",
+        ),
+        (
+            b"\x03\0\0\0a\0b\0\0",
+            13,
+            Flaw::TerminatorTruncated { there: 2, size: 3 },
+            b"",
+        ),
+        (b"\x02\0\0\0a\0\0!", 10, Flaw::TerminatorNotZero, b"\0!"),
+        (b"\x03\0\0\0a\0b?\0!", 12, Flaw::TerminatorNotZero, b"\0!"),
+    ] {
+        for (start, before) in [(Start::Block, 0), (Start::Prefix, 4)] {
+            let (finding, behind) = one_of(rest, start);
+            assert_eq!((finding.offset, finding.flaw), (offset, flaw));
+            assert_eq!(finding.index, offset - before);
+            assert_eq!(behind, found, "{finding}");
+        }
+    }
 }
 
 #[test]
@@ -223,8 +309,13 @@ mod scanning {
     }
 
     quickcheck! {
-        fn finds_what_looking_at_each_place_finds(dump: Dump, any: Any, least: u8) -> TestResult {
-            verdict(of_dump(&dump.0, any.0, u32::from(least % 4)))
+        fn finds_what_looking_at_each_place_finds(dump: Dump, any: Any, least: u8, choice: u8) -> TestResult {
+            verdict(of_dump(&dump.0, any.0, u32::from(least % 4), alignment(choice)))
+        }
+
+        fn finds_what_is_at_odd_places_too(before: u8, dump: Dump, any: Any, least: u8) -> TestResult {
+            let shifted = [&vec![0xCC; usize::from(before % 16)], &dump.0[..]].concat();
+            verdict(of_dump(&shifted, any.0, u32::from(least % 4), Some(NonZero::<usize>::MIN)))
         }
     }
 
@@ -256,6 +347,83 @@ mod scanning {
         }
     }
 
+    /// As a file of a dump has them: wherever the file has put what was in memory.
+    #[test]
+    fn strings_are_found_at_any_place_if_any_is_looked_at() {
+        let least = UnitLen::new(4);
+        for width in [PointerWidth::W32, PointerWidth::W64] {
+            for order in [ByteOrder::Little, ByteOrder::Big] {
+                let shape = Shape { width, order };
+                for before in 0..16 {
+                    let mut dump = vec![0xCC; before];
+                    let mut expected = Vec::new();
+                    for text in ["Status text", "über 🎈"] {
+                        expected.push(dump.len() + width.header());
+                        dump.extend(block(&bytes(text, order), Any(shape, Start::Block)));
+                        dump.resize((dump.len() - before).next_multiple_of(16) + before, 0);
+                    }
+                    for align in [1, 2, 4, 8, 16] {
+                        let align = NonZero::new(align).expect("none is 0");
+                        let found = candidates(&dump, shape, least).aligned_to(align);
+                        let found: Vec<usize> = found.map(|found| found.offset).collect();
+                        let is_seen = before % align == 0;
+                        let expected = if is_seen { &expected[..] } else { &[] };
+                        assert_eq!(found, expected, "{align}, {before}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// One whose units lie across those that were read before it, of a prefix that promises more than there is.
+    #[test]
+    fn units_at_odd_places_are_read_by_themselves() {
+        let Any(shape, _) = LITTLE_32;
+        let mut dump = b"\0\x21\0\0a\0a\0a".to_vec();
+        let text = b"b\0".repeat(0x1010);
+        dump.extend(block(&text, LITTLE_32));
+        dump.resize(0x2200, 0);
+        let found = candidates(&dump, shape, UnitLen::new(4)).aligned_to(NonZero::<usize>::MIN);
+        let found: Vec<_> = found
+            .map(|found| (found.offset, found.bstr.as_bytes()))
+            .collect();
+        assert_eq!(found, [(13, &text[..])]);
+    }
+
+    /// A pair is one, or half of it is text's first: a prefix that is half of one itself.
+    #[test]
+    #[cfg_attr(miri, ignore = "a length that is text is one of megabytes")]
+    fn half_a_pair_begins_no_text() {
+        let shape = Shape {
+            width: PointerWidth::W32,
+            order: ByteOrder::Big,
+        };
+        let (prefix, text) = ([0, 0x20, 0xD8, 0x3C], b"\xDF\x88");
+        let len = 0x0020_D83C;
+        let mut dump = b"\0\x20\xE0\0\0a\0a".to_vec();
+        dump.extend(prefix);
+        dump.extend(text.iter().chain(b"\0a".iter().cycle()).take(len));
+        dump.resize(dump.len() + 0x800, 0);
+        assert_eq!(found(&dump, shape, 4), []);
+        // With another half it is text.
+        dump[12..14].fill(b'a');
+        assert_eq!(found(&dump, shape, 4).len(), 1);
+    }
+
+    /// It may be changed on the way.
+    #[test]
+    fn what_was_searched_is_not_searched_again() {
+        let Any(shape, _) = LITTLE_32;
+        let mut dump = block(&bytes("first", shape.order), LITTLE_32);
+        dump.resize(19, 0);
+        dump.extend(block(&bytes("second", shape.order), LITTLE_32));
+        let mut found = candidates(&dump, shape, UnitLen::new(4));
+        assert_eq!(found.next().map(|found| found.offset), Some(4));
+        let mut any = found.clone().aligned_to(NonZero::<usize>::MIN);
+        assert_eq!(any.next().map(|found| found.offset), Some(23));
+        assert_eq!((any.next(), found.next()), (None, None));
+    }
+
     /// Every prefix is text itself, and reaches over text to zeros behind the one unit that no text has: looked at
     /// one by one that takes hours.
     #[test]
@@ -275,5 +443,7 @@ mod scanning {
             order: ByteOrder::Little,
         };
         assert_eq!(found(&dump, shape, 4), []);
+        let any = candidates(&dump, shape, UnitLen::new(4));
+        assert_eq!(any.aligned_to(NonZero::<usize>::MIN).next(), None);
     }
 }

@@ -177,6 +177,33 @@ fn v214_a_vector_is_one_block() {
     assert_eq!(array.descriptor().features, expected);
 }
 
+/// No memory is there before it is touched, as on Windows: a large array is no reason to end a fuzzer's run.
+#[test]
+#[cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
+fn a_large_array_of_zeros_takes_no_memory_until_it_is_touched() {
+    const LEN: u32 = 512 << 20;
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").expect("it is there");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        number
+            .and_then(|number| number.parse::<u32>().ok())
+            .expect("a number")
+            << 10
+    };
+    let before = resident();
+    let vector = Held::of(array::create_vector(VarType::UI1, 0, LEN));
+    let plain = Held::create(VarType::UI1, &[(LEN, 0)]);
+    for array in [&vector, &plain] {
+        let data = array.descriptor().data.cast::<u8>();
+        for at in [0, LEN as usize / 2, LEN as usize - 1] {
+            // SAFETY: the array has so many bytes.
+            assert_eq!(unsafe { data.wrapping_add(at).read() }, 0);
+        }
+    }
+    assert!(resident() < before + LEN / 4);
+}
+
 #[test]
 fn v215_and_v216_a_locked_array_stays() {
     let array = Held::create(VarType::UI1, &[(3, 0)]);

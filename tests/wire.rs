@@ -1,4 +1,5 @@
-//! The transmitted form: what is written, what is read back, and what is refused (V190 to V209, in Rust).
+//! The transmitted form: what is written, what is read back, and what is refused (V190 to V209, in Rust: of V201 to
+//! V204, which are a VARIANT's, what is the string's).
 
 #[path = "wire/malformed.rs"]
 mod malformed;
@@ -9,6 +10,11 @@ mod nested;
 #[path = "laws/steps.rs"]
 #[allow(dead_code, reason = "the laws of bytes take few steps")]
 mod steps;
+#[cfg(all(target_pointer_width = "64", unix, not(miri)))]
+#[path = "wire/too_long.rs"]
+mod too_long;
+#[path = "wire/wine.rs"]
+mod wine;
 #[path = "laws/wire.rs"]
 #[allow(dead_code, reason = "a fuzzer's bytes are for other tests")]
 mod wire_law;
@@ -20,6 +26,10 @@ use quickcheck::{TestResult, quickcheck};
 
 /// 13 units.
 const TEXT: &str = "marshal test1";
+
+fn sent(bstr: &Bstr) -> TransmittedBstr<'_> {
+    bstr.transmitted().expect("olemem made it")
+}
 
 fn encoded(bstr: TransmittedBstr<'_>, start: usize) -> Vec<u8> {
     let end = bstr
@@ -37,8 +47,8 @@ fn decoded(bytes: &[u8]) -> (TransmittedBstr<'_>, usize) {
 #[test]
 fn v190_and_v191_sizes_are_cumulative() {
     let text = Bstr::from(TEXT);
-    assert_eq!(text.transmitted().end(1, Syntax::Ndr), Some(42));
-    assert_eq!(text.transmitted().end(0, Syntax::Ndr), Some(38));
+    assert_eq!(sent(&text).end(1, Syntax::Ndr), Some(42));
+    assert_eq!(sent(&text).end(0, Syntax::Ndr), Some(38));
 }
 
 #[test]
@@ -46,14 +56,14 @@ fn v192_text_is_written_little_endian() {
     let text = Bstr::from(TEXT);
     let mut expected = vec![0x0D, 0, 0, 0, 0x1A, 0, 0, 0, 0x0D, 0, 0, 0];
     expected.extend(TEXT.bytes().flat_map(|letter| [letter, 0]));
-    assert_eq!(encoded(text.transmitted(), 0), expected);
-    assert_eq!(encoded(text.transmitted(), 1), expected);
+    assert_eq!(encoded(sent(&text), 0), expected);
+    assert_eq!(encoded(sent(&text), 1), expected);
 }
 
 #[test]
 fn v193_and_text_comes_back() {
     let text = Bstr::from(TEXT);
-    let bytes = encoded(text.transmitted(), 0);
+    let bytes = encoded(sent(&text), 0);
     let (bstr, end) = decoded(&bytes);
     assert_eq!(end, 38);
     assert_eq!(Bstr::try_from(bstr), Ok(text));
@@ -62,8 +72,8 @@ fn v193_and_text_comes_back() {
 #[test]
 fn v194_to_v196_null_stays_null() {
     let null = Bstr::new();
-    assert_eq!(null.transmitted().end(0, Syntax::Ndr), Some(12));
-    let bytes = encoded(null.transmitted(), 0);
+    assert_eq!(sent(&null).end(0, Syntax::Ndr), Some(12));
+    let bytes = encoded(sent(&null), 0);
     assert_eq!(bytes, [0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]);
     let (bstr, end) = decoded(&bytes);
     assert_eq!(end, 12);
@@ -88,8 +98,8 @@ fn v197_to_v199_an_odd_length_survives() {
 #[test]
 fn v200_empty_stays_empty() {
     let empty = Bstr::empty();
-    assert_eq!(empty.transmitted().end(0, Syntax::Ndr), Some(12));
-    let bytes = encoded(empty.transmitted(), 0);
+    assert_eq!(sent(&empty).end(0, Syntax::Ndr), Some(12));
+    let bytes = encoded(sent(&empty), 0);
     assert_eq!(bytes, [0; 12]);
     let (bstr, _) = decoded(&bytes);
     assert!(!bstr.is_null());
@@ -135,6 +145,25 @@ fn syntax(is_64: bool) -> Syntax {
     if is_64 { Syntax::Ndr64 } else { Syntax::Ndr }
 }
 
+/// The numbers of a string, and of a VARIANT that holds it, are where errors are: one byte there, or soon after, is another.
+fn one_byte_broken(string: Option<&[u8]>, place: usize, byte: u8) -> Result<(), String> {
+    let bstr = match string {
+        None => TransmittedBstr::NULL,
+        Some(bytes) => TransmittedBstr::from_bytes(bytes).map_err(|error| error.to_string())?,
+    };
+    let broken = |mut bytes: Vec<u8>, most: usize| {
+        let place = place % bytes.len().min(most);
+        bytes[place] = byte;
+        bytes
+    };
+    wire_law::of_bytes(&broken(encoded(bstr, 0), 16), 0, Syntax::Ndr)?;
+    for is_by_ref in [false, true] {
+        let bytes = broken(wire_law::variant(bstr, is_by_ref), 44);
+        wire_law::of_variant(&bytes, 0)?;
+    }
+    Ok(())
+}
+
 quickcheck! {
     fn whatever_is_written_is_read(strings: Vec<Option<Vec<u8>>>, start: u8, is_64: bool) -> TestResult {
         let most = if cfg!(miri) { 3 } else { strings.len() };
@@ -142,10 +171,11 @@ quickcheck! {
         verdict(wire_law::of_strings(&strings, usize::from(start % 32), syntax(is_64)))
     }
 
-    fn any_bytes_are_read_or_refused(bytes: Vec<u8>, start: u8, is_64: bool) -> TestResult {
-        let start = usize::from(start % 32);
-        let law = wire_law::of_bytes(&bytes, start, syntax(is_64));
-        let law = law.and_then(|()| wire_law::of_array(&bytes, start, syntax(is_64)));
-        verdict(law.and_then(|()| wire_law::of_variant(&bytes, start)))
+    fn any_bytes_are_read_or_refused(choice: u8, bytes: Vec<u8>) -> TestResult {
+        verdict(wire_law::decode_input(&[&[choice], &bytes[..]].concat()))
+    }
+
+    fn what_one_byte_breaks_is_told(string: Option<Vec<u8>>, place: usize, byte: u8) -> TestResult {
+        verdict(one_byte_broken(string.as_deref(), place, byte))
     }
 }

@@ -21,6 +21,7 @@ mod raw_law;
 #[path = "../../tests/laws/safe.rs"]
 mod safe_law;
 /// The example of `docs/fuzzing.md`.
+#[path = "../../tests/laws/setting.rs"]
 pub mod setting;
 #[path = "../../tests/laws/steps.rs"]
 mod steps;

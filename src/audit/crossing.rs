@@ -329,6 +329,27 @@ impl Crossing {
         self.may_fail_with_outs = true;
     }
 
+    /// What a variable held: for a value that was read from one after this call had it as an \[out\] parameter, and any
+    /// other value as it is. C and C++ evaluate arguments in any order, `VarBstrCat(s, t, &s)` from its end, say.
+    #[cfg(feature = "export")]
+    pub(crate) fn held_before(&self, value: *const c_void) -> *const c_void {
+        let held = self
+            .declared
+            .iter()
+            .find_map(|declared| match declared.watched {
+                Watched::Out {
+                    planted, before, ..
+                }
+                | Watched::Interface(Direction::Out {
+                    planted, before, ..
+                }) if planted.is_some_and(|index| value == sentinel::of(index).cast()) => {
+                    Some(before.cast_const())
+                }
+                _ => None,
+            });
+        held.unwrap_or(value)
+    }
+
     /// An \[in\] parameter.
     ///
     /// # Safety

@@ -248,9 +248,13 @@ fn is_of_crate(function: &str, name: &str) -> bool {
 /// The C functions, which have no crate in their names. A test holds the list to what is exported.
 const EXPORTS: &[&str] = &[
     "BSTR_UserFree",
+    "BSTR_UserFree64",
     "BSTR_UserMarshal",
+    "BSTR_UserMarshal64",
     "BSTR_UserSize",
+    "BSTR_UserSize64",
     "BSTR_UserUnmarshal",
+    "BSTR_UserUnmarshal64",
     "BstrFromVector",
     "CoGetMalloc",
     "CoRegisterMallocSpy",

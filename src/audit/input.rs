@@ -1,5 +1,6 @@
 //! One input of a fuzzer's, judged by itself.
 
+#[cfg(any(feature = "export", not(unix), miri))]
 use super::ledger::SessionId;
 #[cfg(feature = "export")]
 use super::numbered;

@@ -6,7 +6,7 @@ use std::string::FromUtf16Error;
 
 use crate::bstr::borrowed::BstrRef;
 use crate::bstr::owned::{Bstr, expect};
-use crate::error::{CreateError, DecodeError, InvalidUtf16, OddBytes};
+use crate::error::{CreateError, DecodeError, InvalidUtf16, OddBytes, TooLong};
 use crate::image::PresentedBstr;
 use crate::layout::ByteOrder;
 use crate::transcode;
@@ -178,21 +178,25 @@ impl<'a> BstrRef<'a> {
     /// What it is marshalled as: [`TransmittedBstr::encode`] writes it.
     ///
     /// The byte that pads an odd length is zero; `BSTR_UserMarshal` takes the one that is behind the string.
-    #[must_use]
-    pub fn transmitted(self) -> TransmittedBstr<'a> {
+    ///
+    /// # Errors
+    ///
+    /// [`TooLong`] for a string that olemem did not make and that is longer than any that it would: nobody could receive it.
+    pub fn transmitted(self) -> Result<TransmittedBstr<'a>, TooLong> {
         if self.is_null() {
-            return TransmittedBstr::NULL;
+            return Ok(TransmittedBstr::NULL);
         }
-        let bytes = self.as_bytes();
-        // A borrowed one may be longer than any that olemem would make: then it cannot be sent.
-        TransmittedBstr::in_order(bytes, ByteOrder::NATIVE, 0).unwrap_or(TransmittedBstr::NULL)
+        TransmittedBstr::in_order(self.as_bytes(), ByteOrder::NATIVE, 0)
     }
 }
 
 impl Bstr {
     /// As [`BstrRef::transmitted`].
-    #[must_use]
-    pub fn transmitted(&self) -> TransmittedBstr<'_> {
+    ///
+    /// # Errors
+    ///
+    /// As there; a string that olemem made is never too long.
+    pub fn transmitted(&self) -> Result<TransmittedBstr<'_>, TooLong> {
         self.as_bstr().transmitted()
     }
 
@@ -222,7 +226,7 @@ impl Bstr {
 /// use olemem::wire::{Syntax, TransmittedBstr};
 ///
 /// let mut buffer = [0; 64];
-/// let end = Bstr::from("text").transmitted().encode(&mut buffer, 0, Syntax::Ndr)?;
+/// let end = Bstr::from("text").transmitted()?.encode(&mut buffer, 0, Syntax::Ndr)?;
 /// let (received, read) = TransmittedBstr::decode(&buffer, 0, Syntax::Ndr)?;
 /// assert_eq!((read, Bstr::try_from(received)?), (end, Bstr::from("text")));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -77,6 +77,7 @@ mod emulated {
                     anatomy: Anatomy::of(&record.image, Shape::NATIVE, Start::Block),
                     slack: record.size - record.image.len(),
                     lines: usize::MAX,
+                    more: false,
                 };
                 write!(out, "{picture}")?;
                 writeln!(out, "    allocated by {}", by(record.allocated))?;

@@ -21,6 +21,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) slack: usize,
     /// Lines of payload that are drawn; what is beyond is counted.
     pub(crate) lines: usize,
+    /// Whether more is behind the block than the anatomy was told of.
+    pub(crate) more: bool,
 }
 
 impl fmt::Display for Picture<'_> {
@@ -49,7 +51,12 @@ impl fmt::Display for Picture<'_> {
         let pointer = if payload.is_empty() { POINTER } else { "" };
         rows.bytes(terminator, format!("{note}{pointer}"))?;
         rows.count(terminator.end(), self.slack, "slack")?;
-        rows.count(rest.offset, rest.len(), "behind the block")
+        let behind = if self.more {
+            "and more behind the block"
+        } else {
+            "behind the block"
+        };
+        rows.count(rest.offset, rest.len(), behind)
     }
 }
 
@@ -160,7 +167,7 @@ mod tests {
             let start = if whole { Start::Block } else { Start::Prefix };
             let anatomy = Anatomy::of(&bytes, shape, start);
             let slack = anatomy.slack.len();
-            let picture = Picture { anatomy, slack, lines: lines.into() }.to_string();
+            let picture = Picture { anatomy, slack, lines: lines.into(), more: wide }.to_string();
             let sound = |line: &str| line.starts_with("    +") && !line.contains(char::is_control);
             picture.lines().all(sound) && picture.is_empty() == bytes.is_empty()
         }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use olemem::image::{self, Anatomy, Finding, Shape, Weight};
+use olemem::image::{self, Anatomy, Finding, Flaw, Shape, Weight};
 use olemem::layout::{ByteOrder, PointerWidth};
 
 use crate::draw::{Picture, counted};
@@ -35,10 +35,13 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 /// legal in a BSTR; they are noted, and wrong with `--text`. Padding and the rest of the
 /// block may hold anything.
 ///
-/// With `--scan` all of the bytes are searched for BSTRs that hold text, wherever blocks
-/// may begin.
+/// With `--scan` all of the bytes are searched for BSTRs that hold text. Blocks are looked
+/// for at multiples of 16 from the first byte on, of 8 with `--width 32`: where the task
+/// allocator puts them, if a page begins there. Files of dumps have memory at any place:
+/// `--align 1` looks everywhere, and tells a little more of what only looks like a BSTR.
 ///
-/// At most 16 MiB are read behind the offset, 1 GiB with `--scan`.
+/// At most 16 MiB are read behind the offset, 1 GiB with `--scan`. Hexadecimal text is read
+/// from its start, and refused if a file has more of it than that.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -47,7 +50,8 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
         olemem inspect --offset 0x1f40 --width 32 core\n  \
         olemem inspect --from prefix --hex '04 00 00 00  4f 00 4b 00  00 00'\n  \
         xxd -p dump.bin | olemem inspect --hex-file -\n  \
-        olemem inspect --scan core\n\n\
+        olemem inspect --scan core\n  \
+        olemem inspect --scan --align 1 crash.dmp\n\n\
         Exit status: 0 if the bytes hold a well-formed BSTR (with --scan: one or more), 1 if\n\
         something is wrong with them (with --scan: if there is none), 2 for a mistake in the\n\
         arguments and for files that cannot be read."
@@ -96,6 +100,25 @@ pub(crate) struct Arguments {
     /// Look for no text of fewer units.
     #[arg(long, value_name = "N", default_value = "4", requires = "scan")]
     min_units: u32,
+
+    /// Look for blocks at multiples of N bytes; by itself of 16, of 8 with --width 32.
+    #[arg(long, value_name = "N", value_enum, requires = "scan")]
+    align: Option<Align>,
+}
+
+/// What the places where blocks are looked for are multiples of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Align {
+    #[value(name = "16")]
+    By16 = 16,
+    #[value(name = "8")]
+    By8 = 8,
+    #[value(name = "4")]
+    By4 = 4,
+    #[value(name = "2")]
+    By2 = 2,
+    #[value(name = "1")]
+    By1 = 1,
 }
 
 /// What the first of the bytes is.
@@ -198,7 +221,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         ExitCode::FAILURE
     };
     let mut out = anstream::stdout().lock();
-    let written = print(&mut out, arguments, anatomy, &findings);
+    let written = print(&mut out, arguments, anatomy, &findings, input.more);
     output::ended(written.and_then(|()| out.flush()), status)
 }
 
@@ -215,6 +238,7 @@ fn print(
     arguments: &Arguments,
     anatomy: Anatomy<'_>,
     findings: &[Finding],
+    more: bool,
 ) -> io::Result<()> {
     writeln!(out, "{}\n", arguments.reading())?;
     let lines = if arguments.all { usize::MAX } else { LINES };
@@ -222,6 +246,7 @@ fn print(
         anatomy,
         slack: anatomy.slack.len(),
         lines,
+        more,
     };
     let picture = picture.to_string();
     if !picture.is_empty() {
@@ -235,7 +260,13 @@ fn print(
         } else {
             (NOTE, "note")
         };
-        writeln!(out, "{style}{label}:{style:#} {finding}")?;
+        // Of what is behind the block only so much was read.
+        let least = if more && matches!(finding.flaw, Flaw::Rest { .. }) {
+            "at least "
+        } else {
+            ""
+        };
+        writeln!(out, "{style}{label}:{style:#} {least}{finding}")?;
     }
     writeln!(out, "{}", conclusion(&anatomy, good))
 }

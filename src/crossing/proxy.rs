@@ -85,7 +85,8 @@
 //! is none. Attributes come in any order. `unique`, `ref`, `ptr` and `retval` change nothing.
 //!
 //! Types are those of [`types::Wire`]. These names always mean those of [`types`]: `BSTR`, `HRESULT`, `IUnknown`, `LPWSTR`, `LPOLESTR`,
-//! `LPSTR`, `LPCWSTR`, `LPCOLESTR`, `LPCSTR`, `REFIID`, `Block`, whatever else the module calls so. Before `fn`,
+//! `LPSTR`, `LPCWSTR`, `LPCOLESTR`, `LPCSTR`, `REFIID`, `Block`, `c_void`, and the numbers (`ULONG`, `DWORD`, `VARIANT_BOOL` and their
+//! kin), whatever else the module calls so. Before `fn`,
 //! `[allow(may_fail_with_outs)]` and `[allow(calls_back)]` waive rules as [`Crossing`](crate::audit::Crossing) does. A base that was
 //! declared itself stands in place of `IUnknown`, and there may be several interfaces in one macro. The number of parameters has no
 //! bound but the compiler's.

@@ -108,7 +108,8 @@ pub unsafe extern "system" fn olemem_call_begin(
     Box::try_new_in(AnnotatedCall { crossing }, System).map_or(ptr::null_mut(), Box::into_raw)
 }
 
-/// Declares an \[in\] parameter, and gives it.
+/// Declares an \[in\] parameter, and gives it. A value that was read from a variable of the call's own, after that was
+/// declared as \[out\], is what the variable held before.
 ///
 /// # Safety
 ///
@@ -122,7 +123,9 @@ pub unsafe extern "system" fn olemem_call_in(
     name: *const c_char,
     value: *const c_void,
 ) -> *mut c_void {
+    let mut value = value;
     let declared = |crossing: &mut Crossing, parameter: Parameter<'_>| {
+        value = crossing.held_before(value);
         // SAFETY: the caller's promise.
         unsafe { crossing.input(parameter, value) };
     };

@@ -18,10 +18,29 @@ pub enum Weight {
 }
 
 /// Something that was found.
+///
+/// # Examples
+///
+/// ```
+/// use olemem::image::{PresentedBstr, Shape, Start};
+/// use olemem::layout::{ByteOrder, PointerWidth};
+///
+/// let shape = Shape { width: PointerWidth::W64, order: ByteOrder::Little };
+/// let bytes = [2, 0, 0, 0, b'a', 0, b'?', 0];
+/// let error = PresentedBstr::parse(&bytes, shape, Start::Prefix).unwrap_err();
+/// assert_eq!(error.to_string(), "the terminator at +10 is not zero");
+/// assert_eq!((error.offset, error.index), (10, 6));
+/// assert_eq!(bytes[error.index..], [b'?', 0]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Where: bytes from the start of the block.
     pub offset: usize,
+    /// The same place in the slice that was read, at most its length: `bytes[index..]` is what is there.
+    ///
+    /// Less than [`offset`](Self::offset) where the slice begins at the [prefix](super::Start::Prefix) and padding comes before
+    /// that.
+    pub index: usize,
     /// What.
     pub flaw: Flaw,
 }
@@ -124,6 +143,15 @@ pub(super) fn of_the_frame(anatomy: &Anatomy<'_>) -> impl Iterator<Item = Findin
     ])
 }
 
+/// A finding so many bytes into the block. The first part begins where the slice does.
+const fn found(anatomy: &Anatomy<'_>, offset: usize, flaw: Flaw) -> Finding {
+    Finding {
+        offset,
+        index: offset.saturating_sub(anatomy.padding.offset),
+        flaw,
+    }
+}
+
 /// Those that there are, in the order of the bytes.
 fn in_order<const N: usize>(mut found: [Option<Finding>; N]) -> impl Iterator<Item = Finding> {
     found.sort_unstable_by_key(|finding| finding.map(|finding| finding.offset));
@@ -135,30 +163,21 @@ fn length(anatomy: &Anatomy<'_>) -> Option<Finding> {
     let width = anatomy.shape.width;
     let Some(len) = anatomy.length else {
         let (end, needed) = (anatomy.end(), width.header());
-        return Some(Finding {
-            offset: end,
-            flaw: Flaw::PrefixTruncated { end, needed },
-        });
+        return Some(found(anatomy, end, Flaw::PrefixTruncated { end, needed }));
     };
     let most = width.max_bytes();
     if len > most {
-        return Some(Finding {
-            offset: anatomy.prefix.offset,
-            flaw: Flaw::TooLong { len, most },
-        });
+        let flaw = Flaw::TooLong { len, most };
+        return Some(found(anatomy, anatomy.prefix.offset, flaw));
     }
     let there = anatomy.payload.len();
-    (there < len.as_usize()).then_some(Finding {
-        offset: anatomy.payload.offset,
-        flaw: Flaw::PayloadTruncated { len, there },
-    })
+    let flaw = Flaw::PayloadTruncated { len, there };
+    (there < len.as_usize()).then(|| found(anatomy, anatomy.payload.offset, flaw))
 }
 
 fn odd(anatomy: &Anatomy<'_>) -> Option<Finding> {
-    anatomy.length?.is_odd().then_some(Finding {
-        offset: anatomy.prefix.offset,
-        flaw: Flaw::OddLength,
-    })
+    let odd = anatomy.length?.is_odd();
+    odd.then(|| found(anatomy, anatomy.prefix.offset, Flaw::OddLength))
 }
 
 fn nuls(anatomy: &Anatomy<'_>) -> Option<Finding> {
@@ -193,46 +212,35 @@ fn first(
         .payload
         .offset
         .saturating_add(unit.saturating_mul(2));
-    Some(Finding {
-        offset,
-        flaw: flaw(count, unit),
-    })
+    Some(found(anatomy, offset, flaw(count, unit)))
 }
 
 /// A terminator of which some or all is missing, behind a payload that is whole.
 fn missing_terminator(anatomy: &Anatomy<'_>) -> Option<Finding> {
     let whole = anatomy.payload.len() == anatomy.length?.as_usize();
     let (there, size) = (anatomy.terminator.len(), anatomy.terminator_len());
-    (whole && there < size).then_some(Finding {
-        offset: anatomy.end(),
-        flaw: Flaw::TerminatorTruncated { there, size },
-    })
+    let flaw = Flaw::TerminatorTruncated { there, size };
+    (whole && there < size).then(|| found(anatomy, anatomy.end(), flaw))
 }
 
 /// A terminator that is not zero. Behind an odd payload the unit counts, not the byte before it.
 fn terminator(anatomy: &Anatomy<'_>) -> Option<Finding> {
     let pad = usize::from(anatomy.length?.is_odd());
     let unit = anatomy.terminator.bytes.get(pad..)?;
-    not_zero(unit).then_some(Finding {
-        offset: anatomy.terminator.offset.saturating_add(pad),
-        flaw: Flaw::TerminatorNotZero,
-    })
+    let offset = anatomy.terminator.offset.saturating_add(pad);
+    not_zero(unit).then(|| found(anatomy, offset, Flaw::TerminatorNotZero))
 }
 
 fn pad(anatomy: &Anatomy<'_>) -> Option<Finding> {
     let odd = anatomy.length?.is_odd();
-    (odd && not_zero(anatomy.terminator.bytes.get(..1)?)).then_some(Finding {
-        offset: anatomy.terminator.offset,
-        flaw: Flaw::PadNotZero,
-    })
+    let pad = anatomy.terminator.bytes.get(..1)?;
+    (odd && not_zero(pad)).then(|| found(anatomy, anatomy.terminator.offset, Flaw::PadNotZero))
 }
 
 fn rest(anatomy: &Anatomy<'_>) -> Option<Finding> {
     let rest = anatomy.rest;
-    (!rest.is_empty()).then_some(Finding {
-        offset: rest.offset,
-        flaw: Flaw::Rest { bytes: rest.len() },
-    })
+    let flaw = Flaw::Rest { bytes: rest.len() };
+    (!rest.is_empty()).then(|| found(anatomy, rest.offset, flaw))
 }
 
 fn not_zero(bytes: &[u8]) -> bool {

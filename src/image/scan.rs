@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use core::iter::FusedIterator;
+use core::num::NonZero;
 
 use super::{PresentedBstr, Shape, Start};
 use crate::layout::PREFIX;
@@ -22,8 +23,9 @@ pub struct Candidate<'a> {
 /// other than tab, line feed and carriage return, and a zero unit. What looks so by chance is told too, mostly where few units are
 /// asked for; binary strings, and text with nuls, are not found.
 ///
-/// The dump is taken to begin at a multiple of 16, as pages and sections do. It is read once, however many candidates
-/// overlap; what lies within a candidate is not told again.
+/// Blocks are looked for where the task allocator puts them if the dump begins as pages and sections do: at multiples of 16 from
+/// its start, of 8 where pointers have 32 bits. [`Candidates::aligned_to`] looks at others. The dump is read once, or twice where
+/// units may begin at odd places, however many candidates overlap; what lies within a candidate is not told again.
 ///
 /// # Examples
 ///
@@ -51,8 +53,9 @@ pub fn candidates(dump: &[u8], shape: Shape, least: UnitLen) -> Candidates<'_> {
         shape,
         // An empty string is zeros, as most of memory is.
         least: least.max(UnitLen::new(1)),
+        step: shape.width.header().saturating_mul(2),
         at: 0,
-        no_text: 0,
+        text_ends: [0; 2],
     }
 }
 
@@ -62,16 +65,45 @@ pub struct Candidates<'a> {
     dump: &'a [u8],
     shape: Shape,
     least: UnitLen,
+    /// Bytes from one place where a block may begin to the next.
+    step: usize,
     /// Where the next block may begin.
     at: usize,
-    /// The first unit, from the last place that was looked at on, that no text has.
-    no_text: usize,
+    /// Where the text ends that was read last: what is there is no character of text. One for the units at even places, one for
+    /// those at odd ones.
+    text_ends: [usize; 2],
 }
 
 impl<'a> Candidates<'a> {
-    /// Bytes from one place where a block may begin to the next: what the task allocator aligns blocks to.
-    const fn step(&self) -> usize {
-        self.shape.width.header().saturating_mul(2)
+    /// Looks for blocks at all multiples of so many bytes, counted from the start of the dump.
+    ///
+    /// Files of dumps, minidumps among them, often have memory at any place, so that what was a multiple of 16 there is none in
+    /// the file: with 1 it is found wherever it is, and a little more by chance.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::num::NonZero;
+    ///
+    /// use olemem::UnitLen;
+    /// use olemem::image::{Shape, candidates};
+    /// use olemem::layout::{ByteOrder, PointerWidth};
+    ///
+    /// let shape = Shape { width: PointerWidth::W64, order: ByteOrder::Little };
+    /// let dump = b"header\0\0\0\0\x08\0\0\0t\0e\0x\0t\0\0\0";
+    /// let any = candidates(dump, shape, UnitLen::new(4));
+    /// assert_eq!(any.clone().next(), None);
+    /// let found = any.aligned_to(NonZero::<usize>::MIN).next();
+    /// assert_eq!(found.map(|found| found.offset), Some(14));
+    /// ```
+    #[must_use]
+    pub fn aligned_to(self, bytes: NonZero<usize>) -> Self {
+        let step = bytes.get();
+        Self {
+            step,
+            at: self.at.checked_next_multiple_of(step).unwrap_or(usize::MAX),
+            ..self
+        }
     }
 
     fn unit(&self, at: usize) -> Option<u16> {
@@ -79,18 +111,21 @@ impl<'a> Candidates<'a> {
         Some(self.shape.order.unit(*unit))
     }
 
-    /// Whether the units from `start` to `end` are text. Places only ever grow, so that each unit is read once.
-    fn is_text(&mut self, start: usize, end: usize) -> bool {
-        self.no_text = self.no_text.max(start);
-        while self.no_text < end {
-            match self.character(self.no_text) {
-                Some(bytes) => self.no_text = self.no_text.saturating_add(bytes),
-                None => return false,
-            }
-        }
+    /// Where the text ends that has a character at `start`; there if it has none. Places only ever grow, so
+    /// that no character of text is read again.
+    fn text_end(&mut self, start: usize) -> usize {
         // What was read before may have begun elsewhere: the halves of a pair belong together.
-        let last = end.checked_sub(2).and_then(|last| self.unit(last));
-        !self.unit(start).is_some_and(is_low) && !last.is_some_and(is_high)
+        if self.unit(start).is_none_or(is_low) {
+            return start;
+        }
+        let [even, odd] = self.text_ends;
+        let is_even = start.is_multiple_of(2);
+        let mut end = if is_even { even } else { odd }.max(start);
+        while let Some(bytes) = self.character(end) {
+            end = end.saturating_add(bytes);
+        }
+        self.text_ends = if is_even { [end, odd] } else { [even, end] };
+        end
     }
 
     /// Bytes of the character of text at a place; `None` if there is none.
@@ -106,15 +141,19 @@ impl<'a> Candidates<'a> {
         is_text.then_some(2)
     }
 
+    /// Most places are none, and most of these by their prefix: it is looked at before all else.
     fn candidate(&mut self, block: usize) -> Option<Candidate<'a>> {
         let offset = block.checked_add(self.shape.width.header())?;
-        let prefix = offset.checked_sub(PREFIX)?;
-        let bytes = self.dump.get(prefix..)?;
-        let bstr = PresentedBstr::parse(bytes, self.shape, Start::Prefix).ok()?;
-        let len = bstr.byte_len();
+        let bytes = self.dump.get(offset.checked_sub(PREFIX)?..)?;
+        let len = self.shape.order.length(*bytes.first_chunk()?);
         let end = offset.checked_add(len.as_usize())?;
-        let is_long = len.units() >= self.least && !len.is_odd();
-        (is_long && self.is_text(offset, end)).then_some(Candidate { offset, bstr })
+        let is_possible = len.units() >= self.least && !len.is_odd() && end < self.dump.len();
+        // Behind text there is a zero unit, which is none: just there the text has to end.
+        if !is_possible || self.text_end(offset) != end {
+            return None;
+        }
+        let bstr = PresentedBstr::parse(bytes, self.shape, Start::Prefix).ok()?;
+        Some(Candidate { offset, bstr })
     }
 }
 
@@ -132,11 +171,11 @@ impl<'a> Iterator for Candidates<'a> {
     fn next(&mut self) -> Option<Candidate<'a>> {
         while self.at < self.dump.len() {
             let block = self.at;
-            self.at = block.saturating_add(self.step());
+            self.at = block.saturating_add(self.step);
             if let Some(found) = self.candidate(block) {
                 let end = found.offset.saturating_add(found.bstr.as_bytes().len());
                 self.at = end
-                    .checked_next_multiple_of(self.step())
+                    .checked_next_multiple_of(self.step)
                     .unwrap_or(usize::MAX);
                 return Some(found);
             }

@@ -57,6 +57,10 @@ unsafe impl<A: Allocator> Allocator for Backing<A> {
         self.allocator.allocate(layout)
     }
 
+    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        self.allocator.allocate_zeroed(layout)
+    }
+
     unsafe fn deallocate(&self, memory: NonNull<u8>, layout: Layout) {
         // SAFETY: the trait's promise is the precondition.
         unsafe { self.allocator.deallocate(memory, layout) };

@@ -59,7 +59,7 @@ pub fn alloc(size: usize, family: Family) -> *mut u8 {
 pub(crate) use emulated::{alloc_by, free_by};
 
 #[cfg(any(not(windows), miri))]
-pub(crate) use emulated::tail;
+pub(crate) use emulated::{tail, zeroed::alloc_zeroed};
 
 /// As [`alloc`], if there is a block at hand. Whoever calls it has found that nobody is to be told, as
 /// [`is_quiet`](crate::task::mode::is_quiet) says.

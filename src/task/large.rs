@@ -18,7 +18,7 @@
 use std::alloc::Layout;
 use std::ptr::{self, NonNull};
 
-use allocator_api2::alloc::Allocator;
+use allocator_api2::alloc::{AllocError, Allocator};
 use hashbrown::HashTable;
 
 use crate::task::block::{ALIGN, Family, Found};
@@ -29,6 +29,9 @@ use crate::task::slab::NotLive;
 use crate::task::sync::{AtomicPtr, AtomicUsize, Lock, Ordering, array, constructor};
 use crate::task::table_memory::{TableMemory, hash};
 use crate::task::whole::Whole;
+
+/// One of a backing's ways to a block.
+type Allocate<A> = fn(&A, Layout) -> Result<NonNull<[u8]>, AllocError>;
 
 /// One live block.
 #[derive(Clone, Copy, Debug)]
@@ -315,10 +318,32 @@ impl<A: Allocator + Sync + 'static> Large<A> {
         family: Family,
         backing: &'static A,
     ) -> *mut u8 {
+        self.alloc_by(A::allocate, size, capacity, family, backing)
+    }
+
+    /// As [`alloc`](Self::alloc), of zeros: of a large block the system gives such pages, each when it is touched.
+    pub(crate) fn alloc_zeroed(
+        &'static self,
+        size: usize,
+        capacity: usize,
+        family: Family,
+        backing: &'static A,
+    ) -> *mut u8 {
+        self.alloc_by(A::allocate_zeroed, size, capacity, family, backing)
+    }
+
+    fn alloc_by(
+        &'static self,
+        allocate: Allocate<A>,
+        size: usize,
+        capacity: usize,
+        family: Family,
+        backing: &'static A,
+    ) -> *mut u8 {
         let Some(layout) = layout(capacity.max(size)) else {
             return ptr::null_mut();
         };
-        let Ok(block) = backing.allocate(layout) else {
+        let Ok(block) = allocate(backing, layout) else {
             return ptr::null_mut();
         };
         let block = block.cast::<u8>();

@@ -293,6 +293,26 @@ impl<A: Allocator + Sync> Store<A> {
         self.large.alloc(size, size, family, &self.backing)
     }
 
+    /// As [`alloc`](Self::alloc), of zeros.
+    pub(crate) fn alloc_zeroed(&'static self, size: usize, family: Family) -> *mut u8 {
+        if size > SMALL_MAX {
+            return self
+                .large
+                .alloc_zeroed(size, large_room(size), family, &self.backing);
+        }
+        let block = self.alloc(size, family);
+        if !block.is_null() {
+            // SAFETY: a new block of so many bytes.
+            unsafe { block.write_bytes(0, size) };
+        }
+        block
+    }
+
+    /// As [`alloc_apart`](Self::alloc_apart), of zeros.
+    pub(crate) fn alloc_zeroed_apart(&'static self, size: usize, family: Family) -> *mut u8 {
+        self.large.alloc_zeroed(size, size, family, &self.backing)
+    }
+
     /// As [`resize`](Self::resize).
     ///
     /// # Safety

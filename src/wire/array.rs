@@ -40,8 +40,23 @@ impl<'a> TransmittedBstrs<'a> {
         })
     }
 
-    /// A count at an offset, and so many BSTRs: `SAFEARR_BSTR` (MS-OAUT 2.2.30.2), the data of a SAFEARRAY of BSTRs, as
-    /// `semantics.md` 5.9 has it.
+    /// A count at an offset, and so many BSTRs: the strings of a SAFEARRAY as Wine's `LPSAFEARRAY_UserMarshal` writes
+    /// them.
+    ///
+    /// ```text
+    ///  the structure SAFEARR_BSTR     the array's bounds         from here on it is read
+    ///  ┌────────┬───────────────────┬──────────────────────────┬─────────┬────────────────────────────
+    ///  │ Size   │ referent of aBstr │ count, first index: as   │ count   │ the first BSTR, the second …
+    ///  │ u32    │ u32               │ many as dimensions       │ u32     │ each aligned, as it is alone
+    ///  └────────┴───────────────────┴──────────────────────────┴─────────┴────────────────────────────
+    /// ```
+    ///
+    /// The count is what NDR puts before an array (its conformance). `Size` says the same once more; neither it nor
+    /// anything else before the count is read.
+    ///
+    /// **Not verified** against bytes from Windows: `SAFEARR_BSTR` (MS-OAUT 2.2.30.2) is declared as an array of pointers,
+    /// for which NDR has one referent for each string between the count and the first of them. Wine writes none, and
+    /// none is read here (`semantics.md` 5.9).
     ///
     /// # Errors
     ///

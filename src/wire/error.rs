@@ -41,9 +41,9 @@ pub enum Malformed {
         /// `clSize`.
         units: u32,
     },
-    /// The bytes end within the data.
+    /// The bytes end within the data, or before the byte that pads it.
     DataTruncated {
-        /// The length of the BSTR.
+        /// The length of the BSTR. An odd one takes a byte more.
         len: ByteLen,
         /// Bytes that are left.
         left: usize,
@@ -111,6 +111,13 @@ impl fmt::Display for Malformed {
             Self::LengthMismatch { bytes, units } => {
                 write!(f, "{bytes} bytes do not take {units} units")
             }
+            Self::DataTruncated { len, left } if len.is_odd() => {
+                let padded = u64::from(len.get()).next_multiple_of(2);
+                write!(
+                    f,
+                    "the BSTR takes {padded} bytes with its padding, of which {left} are there"
+                )
+            }
             Self::DataTruncated { len, left } => write!(
                 f,
                 "the BSTR has {} bytes, of which {left} are there",
@@ -157,11 +164,12 @@ impl From<NoRoom> for HResult {
 }
 
 /// Malformed bytes are `RPC_X_BAD_STUB_DATA`, which Windows raises as an exception; a length that no BSTR can have is
-/// `E_OUTOFMEMORY` (`semantics.md` 5.8).
+/// `E_OUTOFMEMORY` (`semantics.md` 5.8); a VARIANT of another type, with which nothing is wrong, `DISP_E_TYPEMISMATCH`.
 impl From<WireError> for HResult {
     fn from(error: WireError) -> Self {
         match error.cause {
             Malformed::TooLong(error) => error.into(),
+            Malformed::NotABstr { .. } => Self::DISP_E_TYPEMISMATCH,
             _ => Self::RPC_X_BAD_STUB_DATA,
         }
     }

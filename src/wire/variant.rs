@@ -2,15 +2,13 @@
 #![forbid(unsafe_code)]
 
 use super::{Malformed, Reader, Syntax, TransmittedBstr, WireError};
-
-/// `VT_BSTR`: a BSTR.
-const VT_BSTR: u16 = 8;
+use crate::com::VarType;
 
 /// `VT_BYREF`: a pointer to what the rest of the type says.
 const VT_BYREF: u16 = 0x4000;
 
 /// Bytes to which a VARIANT is aligned, and in which its size is counted.
-const GRANULE: usize = 8;
+const SIZE_UNIT: usize = 8;
 
 /// A VARIANT that holds a BSTR, as `VARIANT_UserMarshal` writes it (`semantics.md` 5.9), in NDR 2.0.
 ///
@@ -38,7 +36,7 @@ impl<'a> TransmittedVariant<'a> {
     /// [`WireError`] for a VARIANT that holds no BSTR, and for whatever `VARIANT_UserMarshal` would not have written.
     pub fn decode(buffer: &'a [u8], start: usize) -> Result<(Self, usize), WireError> {
         let mut reader = Reader::new(buffer, start);
-        reader.align(GRANULE)?;
+        reader.align(SIZE_UNIT)?;
         let header = reader;
         let size = reader.u32()?;
         let _reserved = reader.u32()?;
@@ -47,7 +45,7 @@ impl<'a> TransmittedVariant<'a> {
             let _reserved = reader.u16()?;
         }
         let discriminator = reader.u32()?;
-        if vt & !VT_BYREF != VT_BSTR {
+        if VarType::from_raw(vt & !VT_BYREF) != VarType::BSTR {
             return Err(header.error(Malformed::NotABstr { vt }));
         }
         if discriminator != u32::from(vt) {
@@ -65,7 +63,7 @@ impl<'a> TransmittedVariant<'a> {
         }
         let bstr = reader.bstr(Syntax::Ndr)?;
         let bytes = reader.at.saturating_sub(header.at);
-        if u32::try_from(bytes.div_ceil(GRANULE)) != Ok(size) {
+        if u32::try_from(bytes.div_ceil(SIZE_UNIT)) != Ok(size) {
             return Err(header.error(Malformed::VariantSize { said: size, bytes }));
         }
         Ok((Self { bstr, is_by_ref }, reader.at))

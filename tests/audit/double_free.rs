@@ -60,6 +60,22 @@ fn broken_three_times() {
     report.assert_kinds([Kind::DoubleFree; 3]);
 }
 
+/// The quarantine lets the oldest go for which there is no room, and no more: what was freed last is known.
+#[test]
+fn broken_after_many_frees() {
+    let session = Session::options()
+        .quarantine(2000)
+        .backtrace(Backtrace::Off)
+        .begin();
+    for _ in 0..if cfg!(miri) { 20 } else { 200 } {
+        let text = string("text");
+        free(text);
+        free(text);
+    }
+    let report = session.finish();
+    report.assert_kinds(vec![Kind::DoubleFree; if cfg!(miri) { 20 } else { 200 }]);
+}
+
 /// Many frees ago, while it is in quarantine.
 #[test]
 fn broken_much_later() {

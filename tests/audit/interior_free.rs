@@ -3,6 +3,7 @@
 use crate::support::{assert_kept, assert_told, free, free_task, string, task, watched};
 use olemem::audit::Kind;
 use olemem::heap::{self, Family};
+use olemem::layout::HEADER;
 
 #[test]
 fn kept() {
@@ -105,6 +106,31 @@ error[interior-free]: a pointer 7 bytes behind the start of a block is freed as 
   rule: R24
   help: keep the pointer that the allocation gave, and free that one",
     );
+    free_task(block);
+}
+
+/// A pointer into a block is that, whichever function it is given to, and whenever the block was made.
+#[test]
+fn broken_by_the_other_familys_function() {
+    let (text, block) = (string("text"), task(100));
+    for is_from_before in [true, false] {
+        let report = watched(|| {
+            let (text, block) = match is_from_before {
+                true => (text, block),
+                false => (string("text"), task(100)),
+            };
+            free_task(text.wrapping_add(1).cast());
+            free(block.wrapping_add(40).cast());
+            // Where a BSTR would begin, if one stood in the block.
+            free_task(block.wrapping_add(HEADER));
+            if !is_from_before {
+                free(text);
+                free_task(block);
+            }
+        });
+        report.assert_kinds([Kind::InteriorFree; 3]);
+    }
+    free(text);
     free_task(block);
 }
 

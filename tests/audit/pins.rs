@@ -110,6 +110,13 @@ fn broken_by_a_refused_pin_that_is_taken_back() {
         });
         report.assert_kinds(kinds.iter().copied());
     }
+    // Another one's is another mistake.
+    let others = [0_u16; 8];
+    watched(|| {
+        assert!(raw::pin(units.as_ptr()).is_err());
+        unpin(others.as_ptr().cast_mut());
+    })
+    .assert_kinds([Kind::PinOfNonBstr, Kind::UnbalancedPin]);
     // Neither is known any longer than its session.
     watched(|| assert!(raw::pin(units.as_ptr()).is_err())).assert_kinds([Kind::PinOfNonBstr]);
     watched(|| unpin(units.as_ptr().cast_mut())).assert_kinds([Kind::UnbalancedPin]);

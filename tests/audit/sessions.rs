@@ -3,8 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use crate::support::{assert_kept, assert_told, free, string, watched};
+use crate::support::{assert_kept, assert_told, free, free_task, string, task, watched};
 use olemem::audit::{self, Backtrace, Counts, Kind, Session};
+use olemem::heap::{self, Family};
 use olemem::layout::PointerWidth;
 use olemem::{Bstr, ByteLen};
 
@@ -51,6 +52,14 @@ fn count_what_they_see() {
         ),
         "{text}"
     );
+    // A block that shrinks counts with what is left of it.
+    let mut lost = std::ptr::null_mut();
+    let report = watched(|| {
+        // SAFETY: the block is live.
+        lost = unsafe { heap::realloc(task(24), 8, Family::Task) };
+    });
+    assert_eq!((report.counts().live, report.counts().live_bytes), (1, 8));
+    free_task(lost);
 }
 
 /// A session that saw nothing is not clean: its test tested nothing.
@@ -95,6 +104,17 @@ fn may_end_in_any_order() {
     // This thread is in none.
     let after = string("after");
     free(after);
+    // What was within it is within the one around both.
+    let outer = Session::begin();
+    let middle = Session::begin();
+    drop(Bstr::from("middle"));
+    let inner = Session::begin();
+    drop(Bstr::from("inner"));
+    middle.finish().assert_clean();
+    inner.finish().assert_clean();
+    let lost = string("outer");
+    outer.finish().assert_kinds([Kind::Leak]);
+    free(lost);
 }
 
 #[test]

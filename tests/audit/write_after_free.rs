@@ -70,6 +70,25 @@ fn broken_and_found_on_the_way_out() {
     report.assert_kinds([Kind::WriteAfterFree]);
 }
 
+/// A block that is larger than the quarantine is looked at when the next one of its size comes, or the session ends.
+#[test]
+fn broken_in_a_block_that_is_larger_than_the_quarantine() {
+    for frees_another in [true, false] {
+        let session = Session::options()
+            .backtrace(Backtrace::Off)
+            .quarantine(1000)
+            .begin();
+        let block = task(3000);
+        free_task(block);
+        // SAFETY: the block is the last that was freed.
+        unsafe { poke(block, 99, 0) };
+        if frees_another {
+            free_task(task(3000));
+        }
+        session.finish().assert_kinds([Kind::WriteAfterFree]);
+    }
+}
+
 /// What is written is what a freed block is filled with: that cannot be seen.
 #[test]
 fn is_not_seen_if_it_changes_nothing() {

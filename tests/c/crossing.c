@@ -4,6 +4,22 @@
  */
 #include "crossing.h"
 
+struct page {
+    BSTR title;
+    LPWSTR path;
+};
+
+static HRESULT get_page(struct page *page) {
+    page->title = text_of("title");
+    return get_path(&page->path);
+}
+/* Takes the path. */
+static HRESULT put_page(struct page *page) {
+    CoTaskMemFree(page->path);
+    page->path = NULL;
+    return S_OK;
+}
+
 static void kept(void) {
     BSTR name = text_of("olemem"), title = text_of("old"), text = NULL, own;
     LPWSTR path = NULL;
@@ -27,6 +43,29 @@ static void kept(void) {
                       rename_to(OLEMEM_IN_BSTR("name", name), OLEMEM_INOUT_BSTR("title", &title))) ==
           S_OK);
     CHECK(is_text(title, "olemem"));
+    /* A structure, whose members cross. */
+    {
+        struct page page = {NULL, NULL};
+        CHECK(OLEMEM_CALL("IBrowser::get_Page", &browser,
+                          OLEMEM_OUT_MEMBER(OLEMEM_BSTR, "page.title", &page.title),
+                          OLEMEM_OUT_MEMBER(OLEMEM_STRING, "page.path", &page.path),
+                          get_page(&page)) == S_OK);
+        CHECK(OLEMEM_CALL("IBrowser::put_Page", &browser,
+                          OLEMEM_IN_MEMBER(OLEMEM_BSTR, "page.title", page.title),
+                          OLEMEM_INOUT_MEMBER(OLEMEM_STRING, "page.path", &page.path),
+                          put_page(&page)) == S_OK);
+        CHECK(page.path == NULL);
+        SysFreeString(page.title);
+    }
+    /* Whichever argument a compiler begins with. */
+    {
+        BSTR old = title;
+        CHECK(OLEMEM_CALL("VarBstrCat", NULL,
+                          VarBstrCat(OLEMEM_IN_BSTR("left", title), OLEMEM_IN_BSTR("right", name),
+                                     OLEMEM_OUT_BSTR("result", &title))) == S_OK);
+        SysFreeString(old);
+        CHECK(is_text(title, "olememolemem"));
+    }
     /* A string of the C library's, and one of nobody's. */
     CHECK(OLEMEM_CALL("IBrowser::put_Path", &browser,
                       put_path(OLEMEM_IN_STRING("path", OLESTR("/")))) == S_OK);

@@ -40,6 +40,17 @@ void kept() {
         return rename_to(call.in("name", name), call.inout("title", title));
     }) == S_OK);
     CHECK(title == name);
+    {
+        /* Whichever argument a compiler begins with. */
+        BSTR both = title.release();
+        bstr old;
+        old.reset(both);
+        CHECK(olemem::call("VarBstrCat").invoke([&](auto &call) {
+            return VarBstrCat(call.in("left", both), call.in("right", name), call.out("result", &both));
+        }) == S_OK);
+        title.reset(both);
+        CHECK(title.to_utf8() == "olememolemem");
+    }
     CHECK(olemem::call("IBrowser::put_Path", &browser).invoke([&](auto &call) {
         return put_path(call.in_string("path", OLESTR("/")));
     }) == S_OK);

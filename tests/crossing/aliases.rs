@@ -131,3 +131,52 @@ fn broken_and_freed() {
     });
     report.assert_kinds([Kind::AliasedParameters]);
 }
+
+/// The same the other way round, as [in] behind [in,out]. What else the call was lent is the caller's all the same, and so is the
+/// string for another call that has it.
+#[test]
+fn broken_and_freed_the_other_way_round() {
+    let report = judged(|audit| {
+        let mut title = string("old");
+        let other = Bstr::from("other");
+        let call = audit.call("IBrowser::Rename").in_bstr("other", &other);
+        // SAFETY: a variable of this frame's.
+        let call = unsafe { call.inout_raw(Parameter::bstr("title"), &raw mut title) };
+        // SAFETY: a live string.
+        let call = unsafe { call.in_raw(Parameter::bstr("name"), load(&raw mut title)) };
+        call.invoke(|other, title, _| {
+            free(load(title));
+            store(title, string("new"));
+            free(other);
+        });
+        assert_eq!(other, "other");
+        free(title);
+    });
+    report.assert_kinds([Kind::AliasedParameters, Kind::InFreedByCallee]);
+}
+
+/// The caller's caller lent it: it stays lent to that call.
+#[test]
+fn broken_within_a_call_that_was_lent_it() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        audit
+            .call("IBrowser::put_StatusText")
+            .in_bstr("text", &text)
+            .invoke(|text| {
+                let mut title = text;
+                // SAFETY: a live string.
+                let call = unsafe {
+                    audit
+                        .call("IEvents::OnText")
+                        .in_raw(Parameter::bstr("name"), text)
+                };
+                // SAFETY: a variable of this frame's.
+                let call = unsafe { call.inout_raw(Parameter::bstr("title"), &raw mut title) };
+                call.invoke(|_, _| ());
+                free(text);
+            });
+        assert_eq!(text, "Ready");
+    });
+    report.assert_kinds([Kind::AliasedParameters, Kind::InFreedByCallee]);
+}

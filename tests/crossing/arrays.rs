@@ -945,7 +945,7 @@ fn broken_by_a_failure_that_stores_no_block() {
 
 /// What was told when the call began is not told again.
 #[test]
-fn broken_at_entry() {
+fn broken_at_entry_and_left() {
     let report = judged(|audit| {
         let stale = string("a");
         free(stale);
@@ -1013,4 +1013,159 @@ error[out-not-set]: the call returned, and an [out] variable was never written
   rule: R15
   help: store NULL in every [out] variable when the method begins, whatever it returns later",
     );
+}
+
+/// What stayed in the array, and is lost afterwards, was not left behind by the call.
+#[test]
+fn broken_by_the_caller_who_forgets_what_stayed() {
+    let mut lost = std::ptr::null_mut();
+    let report = judged(|audit| {
+        lost = string("a");
+        let (mut titles, mut count) = ([lost], 1_u32);
+        let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+        audit
+            .call("IBrowser::Sort")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("titles"), start.cast(), 1, 1, number);
+            })
+            .invoke(|| ());
+    });
+    report.assert_kinds([Kind::Leak]);
+    free(lost);
+}
+
+/// What stands in the array when it is passed as [out] means nothing, and neither does it if the call fails.
+#[test]
+fn kept_by_a_failure_over_what_was_left_there() {
+    assert_kept(&judged(|audit| {
+        let gone = string("gone");
+        free(gone);
+        let others = string("another's");
+        let (mut titles, mut count) = ([gone, others], 2_u32);
+        let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+        let result = audit
+            .call("IBrowser::Fill")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("titles"), start.cast(), 2, 0, number);
+            })
+            .invoke(|| FAIL);
+        assert_eq!(result, Err(FAIL));
+        free(others);
+    }));
+}
+
+/// A method that fails with data on purpose.
+#[test]
+fn kept_by_a_failure_with_an_element_by_a_waiver() {
+    assert_kept(&judged(|audit| {
+        let (mut titles, mut count) = ([std::ptr::null_mut::<u16>(); 1], 0_u32);
+        let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+        let result = audit
+            .call("IBrowser::Fill")
+            .may_fail_with_outs()
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("titles"), start.cast(), 1, 0, number);
+            })
+            .invoke(|| {
+                store(start, string("a"));
+                store(number, 1);
+                FAIL
+            });
+        assert_eq!(result, Err(FAIL));
+        free(load(start));
+    }));
+}
+
+/// A block from before the session that is handed out by a call that fails: nobody knows what is in it, so it is not looked into.
+#[test]
+fn broken_by_handing_out_what_nobody_knows_and_failing() {
+    let array = olemem::heap::alloc(size_of::<Raw>(), olemem::heap::Family::Task).cast::<Raw>();
+    let report = judged(|audit| {
+        drop(olemem::Bstr::from("something"));
+        let (mut titles, mut count) = (std::ptr::null_mut::<Raw>(), 0_u32);
+        let (slot, number) = (&raw mut titles, &raw mut count);
+        let result = audit
+            .call("IBrowser::ListTitles")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.output_array(Parameter::bstr("titles"), slot.cast(), number);
+            })
+            .invoke(|| {
+                store(slot, array);
+                store(number, 1);
+                FAIL
+            });
+        assert_eq!(result, Err(FAIL));
+    });
+    report.assert_kinds([Kind::OutSetOnFailure]);
+    free_task(array.cast());
+}
+
+/// R32: what is in the array when it is passed; one mistake with what becomes of it.
+#[test]
+fn broken_at_entry() {
+    let report = judged(|audit| {
+        let gone = string("gone");
+        free(gone);
+        let (mut titles, mut count) = ([string("a"), gone], 2_u32);
+        let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+        audit
+            .call("IBrowser::Sort")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("titles"), start.cast(), 2, 2, number);
+            })
+            .invoke(|| {
+                free(load(start.wrapping_add(1)));
+                store(number, 1);
+            });
+        free(load(start));
+    });
+    assert_told(
+        &report,
+        "\
+error[element-invalid]: an element is a BSTR that was freed
+  call IBrowser::Sort, parameter titles[1]
+  block 1: BSTR, 8 bytes, \"gone\"
+  rule: R32
+  help: fill every element up to the count with NULL or a block of the declared family",
+    );
+}
+
+/// What the count says after a failure means nothing.
+#[test]
+fn kept_by_a_failure_with_any_count() {
+    let (report, _) = filled(|_, count| {
+        store(count, 7);
+        FAIL
+    });
+    assert_kept(&report);
+}
+
+/// R14: that nobody frees what was left in the array is no second mistake.
+#[test]
+fn broken_by_a_failure_that_leaves_an_element_to_nobody() {
+    let mut lost = std::ptr::null_mut();
+    let report = judged(|audit| {
+        let (mut titles, mut count) = ([std::ptr::null_mut::<u16>(); 1], 0_u32);
+        let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+        let result = audit
+            .call("IBrowser::Fill")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("titles"), start.cast(), 1, 0, number);
+            })
+            .invoke(|| {
+                lost = string("a");
+                store(start, lost);
+                store(number, 1);
+                FAIL
+            });
+        assert_eq!(result, Err(FAIL));
+    });
+    report.assert_kinds([Kind::OutSetOnFailure]);
+    free(lost);
 }

@@ -1,8 +1,9 @@
-//! Callees that panic, that never return, that call back, that run at once.
+//! Callees that panic, that never return, that call back, that run at once; and what they return.
 
-use crate::support::{OK, assert_kept, free, judged, load, store, string};
-use olemem::Bstr;
-use olemem::audit::{Crossing, Kind, Parameter};
+use crate::support::{FAIL, OK, assert_kept, assert_told, free, judged, load, store, string};
+use olemem::audit::{Crossing, Kind, Parameter, Report, Session};
+use olemem::crossing::{Outcome, WithCode};
+use olemem::{Bstr, HResult};
 
 /// The panic goes on, and what can be judged was.
 #[test]
@@ -226,7 +227,7 @@ fn a_verdict_ends_the_process_that_is_to_halt() {
 /// Parallel sessions do not see each other's calls.
 #[test]
 fn sessions_at_once() {
-    let other = olemem::audit::Session::begin();
+    let other = Session::begin();
     let text = Bstr::from("outer");
     assert_kept(&judged(|audit| {
         drop(Bstr::from("something"));
@@ -237,4 +238,176 @@ fn sessions_at_once() {
     }));
     drop(text);
     other.finish().assert_clean();
+}
+
+/// A method that hands out a string and returns this.
+fn returned(result: impl Outcome) -> Report {
+    judged(|audit| {
+        let call = audit.call("IBrowser::get_StatusText").out_bstr("text");
+        drop(call.invoke(|text| {
+            store(text, string("Ready"));
+            result
+        }));
+    })
+}
+
+/// Each type that a call may return says whether it failed.
+#[test]
+fn what_is_returned_says_whether_it_failed() {
+    for report in [
+        returned(()),
+        returned(7_u32),
+        returned(OK),
+        returned(HResult::S_FALSE),
+        returned(0),
+        returned(1),
+        returned(Ok::<(), &str>(())),
+        returned(WithCode(HResult::S_FALSE)),
+    ] {
+        assert_kept(&report);
+    }
+    for report in [
+        returned(FAIL),
+        returned(FAIL.as_raw()),
+        returned(Err::<(), &str>("of the program's own")),
+        returned(WithCode(FAIL)),
+    ] {
+        report.assert_kinds([Kind::OutSetOnFailure]);
+    }
+}
+
+/// What is handed out comes in the order in which it was declared.
+#[test]
+fn three_values_are_handed_out() {
+    assert_kept(&judged(|audit| {
+        let values = audit
+            .call("IBrowser::GetAll")
+            .out_bstr("title")
+            .out_bstr("address")
+            .out_bstr("text")
+            .invoke(|title, address, text| {
+                store(title, string("olemem"));
+                store(address, string("localhost"));
+                store(text, string("Ready"));
+                OK
+            });
+        let expected = ["olemem", "localhost", "Ready"].map(Bstr::from);
+        assert_eq!(values.map(<[Bstr; 3]>::from), Ok(expected));
+    }));
+}
+
+/// A string that is lent to an object, which keeps the pointer.
+fn kept_by(audit: &Session, text: &Bstr) -> *mut u16 {
+    let mut own = std::ptr::null_mut();
+    audit
+        .call("IBrowser::put_StatusText")
+        .in_bstr("text", text)
+        .invoke(|text| own = text);
+    own
+}
+
+/// A call within it has returned, and the outer one is under way still.
+#[test]
+fn a_call_within_ends_before_its_caller() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let own = kept_by(audit, &text);
+        audit.call("IBrowser::Quit").invoke(|| {
+            audit.call("IEvents::OnQuit").invoke(|| ());
+            free(own);
+        });
+    });
+    report.assert_kinds([Kind::InRetainedByCallee]);
+}
+
+/// A session that sees something, and ends.
+fn another_session() {
+    assert_kept(&judged(|_| drop(Bstr::from("of another session"))));
+}
+
+/// The end of one session changes nothing of what another knows: what is lent, what was, what failed, and who may be called back.
+#[test]
+fn a_session_that_ends_beside_a_call() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let call = audit
+            .call("IBrowser::put_StatusText")
+            .in_bstr("text", &text);
+        call.invoke(|text| {
+            another_session();
+            free(text);
+        });
+    });
+    report.assert_kinds([Kind::InFreedByCallee]);
+
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let own = kept_by(audit, &text);
+        another_session();
+        audit.call("IBrowser::Quit").invoke(|| free(own));
+    });
+    report.assert_kinds([Kind::InRetainedByCallee]);
+
+    let mut lost = std::ptr::null_mut();
+    let report = judged(|audit| {
+        let mut title = std::ptr::null_mut::<u16>();
+        let slot = &raw mut title;
+        let result = audit
+            .call("IBrowser::get_Page")
+            // SAFETY: a variable of this frame's.
+            .with(|call| unsafe {
+                call.output(Parameter::bstr("page.title").member(), slot.cast());
+            })
+            .invoke(|| {
+                lost = string("olemem");
+                store(slot, std::ptr::null_mut());
+                FAIL
+            });
+        assert_eq!(result, Err(FAIL));
+        another_session();
+    });
+    report.assert_kinds([Kind::OrphanedOnFailure]);
+    free(lost);
+
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let own = kept_by(audit, &text);
+        audit.call("IBrowser::Advise").calls_back().invoke(|| ());
+        another_session();
+        audit.call("IBrowser::Quit").invoke(|| free(own));
+        std::mem::forget(text);
+    });
+    report.assert_kinds([Kind::InRetainedByCallee]);
+    report.assert_clean();
+}
+
+/// A call that never returned is over with its session: what the next one is given is the program's.
+#[test]
+fn a_session_that_ends_before_the_next_one() {
+    judged(|_| {
+        drop(Bstr::from("something"));
+        std::mem::forget(Crossing::begin("IBrowser::Run"));
+    })
+    .assert_clean();
+    let report = judged(|audit| {
+        let mut own = std::ptr::null_mut();
+        let text = audit
+            .call("IBrowser::get_StatusText")
+            .out_bstr("text")
+            .invoke(|text| {
+                own = string("Ready");
+                store(text, own);
+            });
+        audit.call("IBrowser::Quit").invoke(|| free(own));
+        drop(text);
+    });
+    assert_told(
+        &report,
+        "\
+error[out-freed-by-callee]: the callee freed a BSTR that it had handed out in an earlier call
+  call IBrowser::get_StatusText, parameter text
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R11
+  help: what was handed out is the caller's to free",
+    );
 }

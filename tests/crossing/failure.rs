@@ -115,6 +115,18 @@ fn kept_by_a_waiver() {
         assert_eq!(code, FAIL);
         assert_eq!(text, "what is left");
     }));
+    // Who asks for the code alone has it freed.
+    assert_kept(&judged(|audit| {
+        let result = audit
+            .call("IParser::Parse")
+            .may_fail_with_outs()
+            .out_bstr("rest")
+            .invoke(|rest| {
+                store(rest, string("what is left"));
+                FAIL
+            });
+        assert_eq!(result, Err(FAIL));
+    }));
     let mut literal = [0x52, 0];
     let report = judged(|audit| {
         drop(Bstr::from("something"));

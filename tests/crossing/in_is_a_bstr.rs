@@ -1,7 +1,8 @@
 //! R3: what is declared a BSTR is one, for [in] as well.
 
 use crate::support::{assert_kept, assert_told, free, free_task, judged, string, task};
-use olemem::audit::{Parameter, Report};
+use olemem::audit::{Kind, Parameter, Report};
+use olemem::layout::HEADER;
 use olemem::{Bstr, bstr};
 
 fn passed(text: *mut u16) -> Report {
@@ -45,6 +46,19 @@ fn kept() {
             .call("IBrowser::put_StatusText")
             .in_literal("text", bstr!("a literal"))
             .invoke(|_| ());
+    }));
+    // L5: task memory with a prefix of its own passes for one.
+    assert_kept(&judged(|audit| {
+        let block = task(20);
+        // SAFETY: a string of no bytes, which nobody writes to.
+        let call = unsafe {
+            audit.call("IBrowser::put_StatusText").in_raw(
+                Parameter::bstr("text"),
+                block.wrapping_add(HEADER).cast::<u16>(),
+            )
+        };
+        call.invoke(|_| ());
+        free_task(block);
     }));
 }
 
@@ -114,4 +128,21 @@ fn broken_freed_string() {
         "a BSTR that was freed",
         "  block 1: BSTR, 8 bytes, \"gone\"\n",
     );
+}
+
+/// What was freed before the call, and is freed once more by the callee, which cannot know: one mistake.
+#[test]
+fn broken_by_what_was_freed_and_is_freed_again() {
+    let report = judged(|audit| {
+        let text = string("gone");
+        free(text);
+        // SAFETY: an address whose block is gone.
+        let call = unsafe {
+            audit
+                .call("IBrowser::put_StatusText")
+                .in_raw(Parameter::bstr("text"), text)
+        };
+        call.invoke(free);
+    });
+    report.assert_kinds([Kind::InNotABstr]);
 }

@@ -131,7 +131,7 @@ fn broken_while_it_is_pinned() {
         // SAFETY: a pin of this frame's.
         unsafe { raw::unpin(text) };
     });
-    report.assert_kinds([Kind::InFreedByCallee]);
+    assert_told(&report, FREED);
 }
 
 /// By a thread that takes no part in the session, while the call is under way.

@@ -99,6 +99,24 @@ warning[in-retained-by-callee]: the callee freed a BSTR that it was lent as [in]
     report.assert_clean();
 }
 
+/// So it is where it is handed out.
+#[test]
+fn broken_by_handing_it_out_where_a_callback_could_be_to_blame() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let own = put(audit, &text);
+        let same = audit
+            .call("IBrowser::get_StatusText")
+            .calls_back()
+            .out_bstr("text")
+            .invoke(|text| store(text, own));
+        drop(same);
+        std::mem::forget(text);
+    });
+    report.assert_kinds([Kind::InRetainedByCallee]);
+    report.assert_clean();
+}
+
 /// A callback that is itself a call is nobody else's doing: what it frees it may have to free.
 #[test]
 fn kept_by_a_callback_that_frees_what_is_its_own() {
@@ -140,6 +158,22 @@ error[in-retained-by-callee]: the callee {how} a BSTR that it was lent as [in] i
         // SAFETY: the audit knows that it was freed, and reads nothing.
         assert_eq!(unsafe { olemem::raw::byte_len(text) }.get(), 0);
     });
+}
+
+/// Where a callback could be to blame it is told as what it is in any case, and not as less.
+#[test]
+fn broken_after_the_caller_freed_it_where_a_callback_could_be_to_blame() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let own = put(audit, &text);
+        drop(text);
+        audit
+            .call("IBrowser::Navigate")
+            .calls_back()
+            .invoke(|| free(own));
+    });
+    report.assert_kinds([Kind::DoubleFree]);
+    assert!(!report.is_clean());
 }
 
 /// The same by code of no call's is a second free as any other; so is one by a callee that never had it.

@@ -59,6 +59,26 @@ fn kept() {
     }));
 }
 
+/// A string that is the callee's for the time of the call may be written to; and a variable that is not there is nobody's.
+#[test]
+fn kept_by_a_write() {
+    assert_kept(&judged(|audit| {
+        let mut title = Bstr::from("old");
+        let nowhere = std::ptr::null_mut();
+        let call = audit.call("IBrowser::Rename").with(|call| {
+            // SAFETY: no variable.
+            unsafe { call.in_out(Parameter::bstr("name"), nowhere) };
+            // SAFETY: as above.
+            unsafe { call.output(Parameter::bstr("text"), nowhere) };
+            // SAFETY: as above.
+            unsafe { call.returned(Parameter::bstr("return value"), nowhere) };
+        });
+        call.inout_bstr("title", &mut title)
+            .invoke(|title| store(load(title), u16::from(b'O')));
+        assert_eq!(title, "Old");
+    }));
+}
+
 /// The callee keeps the old value as its own, and hands it out or frees it one day.
 #[test]
 fn kept_by_an_exchange() {
@@ -198,6 +218,24 @@ error[inout-leaked]: an [in,out] value was replaced, and a BSTR that it was is n
     free(lost);
 }
 
+/// NULL is a value as any other.
+#[test]
+fn broken_by_a_leak_for_null() {
+    let mut lost = std::ptr::null_mut();
+    let report = judged(|audit| {
+        let mut title = Bstr::from("old");
+        audit
+            .call("IBrowser::Rename")
+            .inout_bstr("title", &mut title)
+            .invoke(|title| {
+                lost = load(title);
+                store(title, std::ptr::null_mut());
+            });
+    });
+    report.assert_kinds([Kind::InoutLeaked]);
+    free(lost);
+}
+
 #[test]
 fn broken_by_a_dangling_pointer() {
     let report = judged(|audit| {
@@ -284,4 +322,28 @@ fn broken_at_entry_by_what_was_freed() {
         free(title);
     });
     report.assert_kinds([Kind::InoutInvalid]);
+}
+
+/// R8: a value that stayed is the caller's to free, as before.
+#[test]
+fn broken_by_the_caller_whose_value_stayed() {
+    let mut lost = std::ptr::null();
+    let report = judged(|audit| {
+        let mut title = Bstr::from("old");
+        audit
+            .call("IBrowser::Rename")
+            .inout_bstr("title", &mut title)
+            .invoke(|_| ());
+        lost = title.into_raw();
+    });
+    assert_told(
+        &report,
+        "\
+error[leak]: a BSTR was never freed
+  call IBrowser::Rename, parameter title
+  block 1: BSTR, 6 bytes, \"old\"
+  rule: R8
+  help: whoever owns the block at the end frees it: SysFreeString for a BSTR, CoTaskMemFree for task memory",
+    );
+    free(lost.cast_mut());
 }

@@ -5,9 +5,9 @@ use std::ffi::c_void;
 
 use crate::counted::{Pointer, add_ref, lent, owned, release};
 use crate::support::{FAIL, OK, assert_kept, assert_told, judged, load, store};
-use olemem::audit::{COUNTED, CountingObject, Kind, Parameter, Session};
+use olemem::audit::{COUNTED, CountingObject, Kind, Parameter, Rule, Session};
 use olemem::com::{IID_UNKNOWN, Object, UnknownVtbl};
-use olemem::crossing::{Call, NoOuts};
+use olemem::crossing::{Call, NoOuts, WithCode};
 use olemem::{Guid, HResult};
 
 fn put_site(audit: &Session, site: &CountingObject, callee: impl FnOnce(Pointer)) {
@@ -87,6 +87,43 @@ error[interface-over-released]: the callee released an interface pointer without
   call ISited::SetSite, parameter site
   rule: R44
   help: release in the callee only what it added: an [in] pointer is the caller's",
+    );
+}
+
+/// R44, R46: of several the one is named that was released.
+#[test]
+fn broken_by_releasing_one_of_two() {
+    let report = judged(|audit| {
+        let (left, right) = (CountingObject::unknown(), CountingObject::unknown());
+        let call = audit.call("ISited::Compare");
+        // SAFETY: it is live.
+        let call = unsafe { call.in_raw(Parameter::interface("left"), lent(&left)) };
+        // SAFETY: as above.
+        let call = unsafe { call.in_raw(Parameter::interface("right"), lent(&right)) };
+        call.invoke(|_, right| {
+            release(right);
+        });
+        let (mut one, mut other) = (owned(&left), owned(&right));
+        audit
+            .call("ISited::Order")
+            .inout_interface("one", &mut one)
+            .inout_interface("other", &mut other)
+            .invoke(|_, other| {
+                release(load(other));
+            });
+    });
+    assert_told(
+        &report,
+        "\
+error[interface-over-released]: the callee released an interface pointer without a reference of its own
+  call ISited::Compare, parameter right
+  rule: R44
+  help: release in the callee only what it added: an [in] pointer is the caller's
+
+error[interface-over-released]: the callee released an interface pointer without a reference of its own
+  call ISited::Order, parameter other
+  rule: R46
+  help: release an [in,out] pointer only when another, or NULL, is stored in its place",
     );
 }
 
@@ -179,6 +216,25 @@ fn kept_by_a_detached_pointer() {
         drop(found);
         assert_eq!(site.references(), 1);
     }));
+}
+
+/// R46, R47: another one takes the place of an [in,out] value, without a reference.
+#[test]
+fn broken_by_storing_another_without_a_reference() {
+    let report = judged(|audit| {
+        let (old, new) = (CountingObject::unknown(), CountingObject::unknown());
+        let mut site = owned(&old);
+        audit
+            .call("ISited::ExchangeSite")
+            .inout_interface("site", &mut site)
+            .invoke(|site| {
+                release(load(site));
+                store(site, lent(&new));
+            });
+        drop(site);
+        assert_eq!((old.references(), new.references()), (1, 1));
+    });
+    assert_told(&report, &NOT_ADDED.replace("GetSite", "ExchangeSite"));
 }
 
 /// R46: replaced, and the old one not released.
@@ -551,4 +607,131 @@ fn broken_by_a_query_that_fails_with_a_pointer() {
         report.violations()[0].message,
         "QueryInterface failed, and its variable is not NULL"
     );
+}
+
+/// R45 after a failure that hands something out on purpose: it is the caller's to release.
+#[test]
+fn kept_and_broken_after_a_failure_by_a_waiver() {
+    let fails = |audit: &Session, site: &CountingObject| {
+        let (code, found) = get_site(audit)
+            .may_fail_with_outs()
+            .out_interface::<UnknownVtbl>("site")
+            .invoke(|found| {
+                store(found, add_ref(lent(site)));
+                WithCode(FAIL)
+            });
+        assert_eq!(code, FAIL);
+        found
+    };
+    assert_kept(&judged(|audit| {
+        drop(fails(audit, &CountingObject::unknown()));
+    }));
+    let mut lost = None;
+    let report = judged(|audit| lost = fails(audit, &CountingObject::unknown()));
+    report.assert_kinds([Kind::InterfaceLeaked]);
+    assert_eq!(
+        report.violations()[0].rules(),
+        [Rule::new(45).expect("there is one")]
+    );
+    drop(lost);
+}
+
+/// R14: what a call that failed handed out the caller does not release: one mistake.
+#[test]
+fn broken_by_a_failure_with_a_pointer_that_nobody_releases() {
+    let mut lost: Pointer = std::ptr::null_mut();
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let slot = &raw mut lost;
+        // SAFETY: a variable of this test's.
+        let call = unsafe { get_site(audit).out_raw(Parameter::interface("site"), slot) };
+        let result = call.invoke(|found| {
+            store(found, add_ref(lent(&site)));
+            FAIL
+        });
+        assert_eq!(result, Err(FAIL));
+    });
+    report.assert_kinds([Kind::OutSetOnFailure]);
+    release(lost);
+}
+
+/// R51: a method that handed out a reference as it should is not to blame for the program's releases.
+#[test]
+fn broken_by_the_program_after_a_call_that_did_no_wrong() {
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let found = get_site(audit)
+            .out_interface::<UnknownVtbl>("site")
+            .invoke(|found| store(found, add_ref(lent(&site))));
+        drop(found);
+        release(lent(&site));
+    });
+    assert_told(
+        &report,
+        "\
+error[interface-over-released]: an object is released that has no reference any more
+  rule: R51
+  help: release only what AddRef added or what was handed over, each reference once",
+    );
+}
+
+/// R6: what is planted knows no interfaces.
+#[test]
+fn broken_by_asking_what_is_planted() {
+    let report = judged(|audit| {
+        drop(CountingObject::unknown());
+        let found = get_site(audit)
+            .out_interface::<UnknownVtbl>("site")
+            .invoke(|found| {
+                let planted = load(found);
+                let mut other = planted.cast::<c_void>();
+                // SAFETY: what is planted is an object, whose methods take any variable and none.
+                let query = unsafe { &*planted }.vtbl.query_interface;
+                for variable in [&raw mut other, std::ptr::null_mut()] {
+                    // SAFETY: as above.
+                    let result = unsafe { query(planted.cast(), &IID_UNKNOWN, variable) };
+                    assert_eq!(result, HResult::E_NOINTERFACE);
+                }
+                assert!(other.is_null());
+                store(found, std::ptr::null_mut());
+            });
+        assert!(found.is_none());
+    });
+    report.assert_kinds([Kind::OutReadByCallee]);
+}
+
+/// By NULL nobody calls back.
+#[test]
+fn no_interface_is_not_called() {
+    let report = judged(|audit| {
+        let text = olemem::Bstr::from("Ready");
+        let mut own = std::ptr::null_mut();
+        audit
+            .call("ISited::put_Text")
+            .in_bstr("text", &text)
+            .invoke(|text| own = text);
+        audit
+            .call("ISited::SetSite")
+            .in_interface::<UnknownVtbl>("site", &None)
+            .invoke(|_| ());
+        audit
+            .call("ISited::Finish")
+            .invoke(|| crate::support::free(own));
+    });
+    report.assert_kinds([Kind::InRetainedByCallee]);
+    assert!(!report.is_clean());
+}
+
+/// R53: a pointer that stays the callee's comes without a reference.
+#[test]
+fn kept_by_a_pointer_that_stays_the_callees() {
+    assert_kept(&judged(|audit| {
+        let site = CountingObject::unknown();
+        let mut found: Pointer = std::ptr::null_mut();
+        let parameter = Parameter::interface("site").stays_callees();
+        // SAFETY: a variable of this frame's.
+        let call = unsafe { get_site(audit).out_raw(parameter, &raw mut found) };
+        call.invoke(|found| store(found, lent(&site)));
+        assert_eq!((found, site.references()), (lent(&site), 1));
+    }));
 }

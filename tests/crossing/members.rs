@@ -3,7 +3,7 @@
 use crate::support::{
     OK, assert_kept, assert_told, free, free_task, judged, load, store, string, task,
 };
-use olemem::audit::{Parameter, Report};
+use olemem::audit::{Kind, Parameter, Report};
 
 /// A structure of the caller's with one BSTR, [in,out].
 fn updated(title: *mut u16, callee: impl FnOnce(*mut *mut u16)) -> (Report, *mut u16) {
@@ -55,6 +55,20 @@ error[element-leaked]: NULL was stored in a structure in place of a BSTR, which 
   help: free each element before the array, and those that a smaller count leaves behind",
     );
     free(lost);
+}
+
+/// R9: another string is stored over it.
+#[test]
+fn broken_by_another_string_over_a_string() {
+    let mut lost = std::ptr::null_mut();
+    let (report, left) = updated(std::ptr::null_mut(), |title| {
+        lost = load(title);
+        store(title, std::ptr::null_mut());
+        store(title, string("new"));
+    });
+    report.assert_kinds([Kind::InoutLeaked, Kind::Leak]);
+    free(lost);
+    free(left);
 }
 
 /// R36: the caller never set it.
@@ -155,6 +169,6 @@ fn broken_string_by_the_caller() {
         },
         |name| free(name.cast()),
     );
-    report.assert_kinds([olemem::audit::Kind::FamilyMismatch]);
+    report.assert_kinds([Kind::FamilyMismatch]);
     free_task(lost);
 }

@@ -5,6 +5,7 @@ use crate::support::{
 };
 use olemem::audit::{Kind, Report};
 use olemem::crossing::Handed;
+use olemem::layout::HEADER;
 use olemem::{Bstr, TaskBox, TaskStr};
 
 #[track_caller]
@@ -147,6 +148,28 @@ fn broken_bstr_for_a_string() {
                 OK
             });
         assert!(title.expect("it succeeds").is_none());
+    });
+    assert_refused(
+        &report,
+        "R29",
+        "IBrowser::get_Title, parameter title",
+        "a BSTR, of the wrong family",
+        "  block 1: BSTR, 12 bytes, \"olemem\"\n",
+    );
+    free(lost);
+}
+
+/// The block that a BSTR stands in is no task memory either.
+#[test]
+fn broken_block_of_a_bstr_for_a_string() {
+    let mut lost = std::ptr::null_mut();
+    let report = judged(|audit| {
+        lost = string("olemem");
+        let title = audit
+            .call("IBrowser::get_Title")
+            .out_string::<u16>("title")
+            .invoke(|title| store(title, lost.wrapping_byte_sub(HEADER)));
+        assert!(title.is_none());
     });
     assert_refused(
         &report,

@@ -119,3 +119,29 @@ fn what_another_thread_leaks_is_its_own() {
     report.assert_kinds([Kind::Leak]);
     free(lost.into_inner());
 }
+
+/// What its caller, which is in a call itself, made before and loses is no fault of the call's.
+#[test]
+fn what_was_made_before_is_the_callers() {
+    let mut lost = std::ptr::null_mut();
+    let report = judged(|audit| {
+        audit.call("IBrowser::Open").invoke(|| {
+            lost = string("before");
+            let mut title = std::ptr::null_mut::<std::ffi::c_void>();
+            let slot = &raw mut title;
+            let parameter = Parameter::bstr("page.title").member();
+            let result = audit
+                .call("IPage::GetPage")
+                // SAFETY: a variable of this frame's.
+                .with(|call| unsafe { call.output(parameter, slot) })
+                .invoke(|| {
+                    drop(olemem::Bstr::from("made, and freed again"));
+                    store(slot, std::ptr::null_mut());
+                    FAIL
+                });
+            assert_eq!(result, Err(FAIL));
+        });
+    });
+    report.assert_kinds([Kind::Leak]);
+    free(lost);
+}

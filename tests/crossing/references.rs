@@ -205,6 +205,23 @@ error[inout-changed-on-failure]: the call failed, and another interface pointer 
     }
 }
 
+/// What the program does with the old one, which the call released, is another mistake.
+#[test]
+fn broken_by_another_after_a_failure_and_by_the_program() {
+    let mut lost = ptr::null_mut();
+    let report = judged(|audit| {
+        let (old, new) = (CountingObject::unknown(), CountingObject::unknown());
+        let mut value = owned(&old);
+        exchanged(audit, &mut value, |site| {
+            release(load(site));
+            store(site, add_ref(lent(&new)));
+        });
+        lost = add_ref(lent(&old));
+    });
+    report.assert_kinds([Kind::InoutChangedOnFailure, Kind::InterfaceLeaked]);
+    release(lost);
+}
+
 /// R17, R46: NULL, and the old one is nobody's.
 #[test]
 fn broken_by_null_after_a_failure() {
@@ -239,6 +256,19 @@ fn kept_by_a_constructor() {
         let own = add_ref(lent(&sink));
         drop(sink);
         audit.call("IEvents::Close").invoke(|| release(own));
+    }));
+}
+
+/// The same where the pointer that is passed is a handle's.
+#[test]
+fn kept_by_a_constructor_beside_a_handle() {
+    assert_kept(&judged(|audit| {
+        let sink = CountingObject::unknown();
+        let own = add_ref(lent(&sink));
+        lent_to(audit, "IEvents::Unadvise", &sink, |_| {
+            release(own);
+        });
+        assert_eq!(sink.references(), 1);
     }));
 }
 
@@ -580,4 +610,359 @@ fn broken_with_stacks() {
     assert!(stories.contains("  added at\n"), "{stories}");
     assert!(stories.contains("  happened at\n"), "{stories}");
     release(lost);
+}
+
+// ------------------------------------------------------------------------- what is suspected, and of whom
+
+const GONE: &str = "\
+error[interface-used-after-destroy]: an object is called after its last reference was released
+  rule: R51
+  help: keep a reference for as long as the pointer is used";
+
+/// R45: the object's own reference is handed out beside others that the call adds and releases. That it was not given up is seen
+/// when the object releases it.
+#[test]
+fn broken_by_handing_out_what_the_object_keeps() {
+    let told = |method: &str, hand_out: fn(&Session, Pointer)| {
+        let report = judged(|audit| {
+            let site = CountingObject::unknown();
+            let mut own = ptr::null_mut();
+            lent_to(audit, "ISited::SetSite", &site, |site| own = add_ref(site));
+            hand_out(audit, own);
+            audit.call("ISited::Quit").invoke(|| release(own));
+        });
+        assert_told(
+            &report,
+            &format!(
+                "\
+error[interface-not-addrefed]: an interface pointer was handed out without a reference for the caller
+  call {method}, parameter found
+  rule: R45, R47
+  help: call AddRef on a pointer before it is handed out"
+            ),
+        );
+    };
+    told("ISited::GetSite", |audit, own| {
+        let found = audit
+            .call("ISited::GetSite")
+            .out_interface::<UnknownVtbl>("found")
+            .invoke(|found| {
+                release(add_ref(own));
+                store(found, own);
+            });
+        drop(found);
+    });
+    // What it lends on is not what it hands out.
+    told("ISited::MoveSite", |audit, own| {
+        let found = audit
+            .call("ISited::MoveSite")
+            .out_interface::<UnknownVtbl>("found")
+            .invoke(|found| {
+                // SAFETY: the reference that is added is the value's.
+                let mut value = unsafe { Reference::from_raw(add_ref(own)) };
+                audit
+                    .call("IOther::Take")
+                    .inout_interface("site", &mut value)
+                    .invoke(|site| {
+                        release(load(site));
+                        store(site, ptr::null_mut());
+                    });
+                store(found, own);
+            });
+        drop(found);
+    });
+    // The value of an [in,out] parameter goes back to the caller.
+    told("ISited::CheckSite", |audit, own| {
+        // SAFETY: the reference that is added is the value's.
+        let mut value = unsafe { Reference::from_raw(add_ref(own)) };
+        let found = audit
+            .call("ISited::CheckSite")
+            .inout_interface("site", &mut value)
+            .out_interface::<UnknownVtbl>("found")
+            .invoke(|_, found| store(found, own));
+        drop((found, value));
+    });
+}
+
+/// R51: what a call releases that was given it as [in,out] is its own: the program's mistake is the program's.
+#[test]
+fn broken_by_the_program_after_an_exchange() {
+    let report = judged(|audit| {
+        let object = CountingObject::unknown();
+        let mut value = owned(&object);
+        audit
+            .call("ISited::Clear")
+            .inout_interface("site", &mut value)
+            .invoke(|site| {
+                release(load(site));
+                store(site, ptr::null_mut());
+            });
+        let gone = lent(&object);
+        drop(object);
+        add_ref(gone);
+    });
+    assert_told(&report, GONE);
+}
+
+/// R51: a handle that is dropped in a call is the callee's, which may do so; but then the object is gone, while the call is under way
+/// already.
+#[test]
+fn broken_by_use_after_a_handle_that_a_call_drops() {
+    let report = judged(|audit| {
+        let object = CountingObject::unknown();
+        let gone = lent(&object);
+        audit.call("ISited::Quit").invoke(|| drop(object));
+        add_ref(gone);
+    });
+    assert_told(&report, GONE);
+    let report = judged(|audit| {
+        let object = CountingObject::unknown();
+        let gone = lent(&object);
+        audit.call("ISited::Quit").invoke(|| {
+            release(add_ref(gone));
+            drop(object);
+            add_ref(gone);
+        });
+    });
+    let within = GONE.replace("  rule", "  call ISited::Quit\n  rule");
+    assert_told(&report, &within);
+}
+
+/// R45: a value that is moved from one parameter to another, and then lost.
+#[test]
+fn broken_by_the_caller_after_a_move() {
+    let mut lost = None;
+    let report = judged(|audit| {
+        let object = CountingObject::unknown();
+        let mut value = owned(&object);
+        lost = audit
+            .call("IMove::Take")
+            .out_interface::<UnknownVtbl>("moved")
+            .inout_interface("from", &mut value)
+            .invoke(|moved, from| {
+                store(moved, load(from));
+                store(from, ptr::null_mut());
+            });
+    });
+    assert_told(
+        &report,
+        "\
+error[interface-leaked]: an object still has 1 reference, which was handed out to the caller
+  call IMove::Take, parameter moved
+  rule: R45
+  help: release what came as [out] when it is used no more",
+    );
+    drop(lost);
+}
+
+/// R44: a call that is made within it changes nothing of what the outer one released.
+#[test]
+fn broken_by_a_release_before_a_call_within() {
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        lent_to(audit, "ISited::SetSite", &site, |site| {
+            release(site);
+            audit.call("IEvents::OnSite").invoke(|| ());
+        });
+        assert_eq!(site.references(), 1);
+    });
+    report.assert_kinds([Kind::InterfaceOverReleased]);
+    let call = report.violations()[0].call.as_ref().expect("a call");
+    assert_eq!(call.to_string(), "ISited::SetSite, parameter site");
+}
+
+/// References that another object holds, by a call of its own.
+fn held_by<'a>(audit: &Session, other: &'a u32, site: Pointer, count: u32) -> &'a u32 {
+    let call = audit.call("IOther::SetSite").on(ptr::from_ref(other));
+    // SAFETY: the site is live.
+    let call = unsafe { call.in_raw(Parameter::interface("site"), site) };
+    call.invoke(|site| {
+        for _ in 0..count {
+            add_ref(site);
+        }
+    });
+    other
+}
+
+fn lets_go(audit: &Session, other: &u32, site: Pointer, count: u32) {
+    audit
+        .call("IOther::Quit")
+        .on(ptr::from_ref(other))
+        .invoke(|| {
+            for _ in 0..count {
+                release(site);
+            }
+        });
+}
+
+/// R44: released twice and added once is one too many, and as many are put back.
+#[test]
+fn broken_by_as_many_as_are_put_back() {
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = lent(&site);
+        let other = held_by(audit, &1, own, 2);
+        audit.call("ISited::Finish").invoke(|| {
+            release(own);
+            release(own);
+            add_ref(own);
+        });
+        assert_eq!(site.references(), 3);
+        lets_go(audit, other, own, 2);
+    });
+    assert_told(&report, OF_FINISH);
+}
+
+/// R44: one that the program has pays for one release, and not for two: neither what another object holds, nor what the program
+/// released while another one held some, that let go since.
+#[test]
+fn broken_by_two_releases_where_one_may_have_been_right() {
+    let finish = |audit: &Session, site: Pointer| {
+        audit.call("ISited::Finish").invoke(|| {
+            release(site);
+            release(site);
+        });
+    };
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = add_ref(lent(&site));
+        drop(site);
+        let other = held_by(audit, &1, own, 1);
+        finish(audit, own);
+        lets_go(audit, other, own, 1);
+        release(own);
+    });
+    assert_told(&report, OF_FINISH);
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = add_ref(lent(&site));
+        let other = held_by(audit, &1, own, 1);
+        release(own);
+        lets_go(audit, other, own, 1);
+        add_ref(own);
+        finish(audit, own);
+        assert_eq!(site.references(), 2);
+        release(own);
+    });
+    assert_told(&report, OF_FINISH);
+}
+
+/// R44: references that are spent are spent.
+#[test]
+fn broken_by_a_release_of_what_was_released_for_it() {
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = add_ref(lent(&site));
+        lent_to(audit, "IOleObject::SetClientSite", &site, |site| {
+            add_ref(site);
+        });
+        // It may be the same object, whose constructor added the other.
+        audit.call("IPersist::Close").invoke(|| {
+            release(own);
+            release(own);
+        });
+        audit.call("IOleObject::Close").invoke(|| release(own));
+        assert_eq!(site.references(), 1);
+    });
+    assert_told(
+        &report,
+        &OF_FINISH.replace("ISited::Finish", "IOleObject::Close"),
+    );
+}
+
+/// R45: a release that may have been right is not held to be of what a call handed out, as long as there is another.
+#[test]
+fn broken_by_the_caller_beside_a_constructor() {
+    let mut lost = None;
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = add_ref(lent(&site));
+        lost = audit
+            .call("ISited::GetSite")
+            .out_interface::<UnknownVtbl>("site")
+            .invoke(|found| store(found, add_ref(own)));
+        audit.call("IEvents::Unadvise").invoke(|| release(own));
+    });
+    assert_told(
+        &report,
+        "\
+error[interface-leaked]: an object still has 1 reference, which was handed out to the caller
+  call ISited::GetSite, parameter site
+  rule: R45
+  help: release what came as [out] when it is used no more",
+    );
+    drop(lost);
+}
+
+/// What a callee releases of its own, while others hold some, pays for nobody.
+#[test]
+fn broken_by_a_release_after_another_let_go() {
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = lent(&site);
+        let other = held_by(audit, &1, own, 2);
+        lets_go(audit, other, own, 1);
+        audit.call("ISited::Finish").invoke(|| release(own));
+        lets_go(audit, other, own, 1);
+        assert_eq!(site.references(), 1);
+    });
+    assert_told(&report, OF_FINISH);
+}
+
+/// R44: released and added again.
+#[test]
+fn kept_by_a_release_that_is_made_good() {
+    assert_kept(&judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = lent(&site);
+        let other = held_by(audit, &1, own, 1);
+        audit.call("ISited::Finish").invoke(|| {
+            release(own);
+            add_ref(own);
+        });
+        lets_go(audit, other, own, 1);
+    }));
+}
+
+/// R44: a destructor, which is in no call, has released what the object held.
+#[test]
+fn broken_by_a_release_after_a_destructor() {
+    let report = judged(|audit| {
+        let site = CountingObject::unknown();
+        let own = lent(&site);
+        lent_to(audit, "ISited::SetSite", &site, |site| {
+            add_ref(site);
+        });
+        release(own);
+        audit.call("ISited::Finish").invoke(|| release(own));
+        assert_eq!(site.references(), 1);
+    });
+    assert_told(&report, OF_FINISH);
+}
+
+/// R51: what a call got from another, and hands on, has a reference: the program's mistake is the program's.
+#[test]
+fn broken_by_the_program_after_a_call_that_handed_on() {
+    let report = judged(|audit| {
+        let object = CountingObject::unknown();
+        let found = audit
+            .call("ISited::GetSite")
+            .out_interface::<UnknownVtbl>("site")
+            .invoke(|found| {
+                let mut own = audit
+                    .call("IOther::GetSite")
+                    .out_interface::<UnknownVtbl>("site")
+                    .invoke(|found| store(found, add_ref(lent(&object))));
+                audit
+                    .call("IOther::CheckSite")
+                    .inout_interface("site", &mut own)
+                    .invoke(|_| ());
+                store(found, own.map_or(ptr::null_mut(), Reference::into_raw));
+            });
+        drop(found);
+        let gone = lent(&object);
+        drop(object);
+        add_ref(gone);
+    });
+    assert_told(&report, GONE);
 }

@@ -1,11 +1,15 @@
-//! The C functions, as C calls them, against strings and blocks that are vectors of bytes.
+//! The C functions, as C calls them, against strings, blocks and arrays that are vectors of bytes.
+
+#[path = "c_arrays.rs"]
+mod arrays;
 
 use std::ptr;
 use std::slice;
 
 use olemem::export::{
-    BSTR_UserFree, BSTR_UserMarshal, BSTR_UserSize, BSTR_UserUnmarshal, CoTaskMemAlloc,
-    CoTaskMemFree, CoTaskMemRealloc, SHStrDupW, StringFromGUID2, SysAddRefString, SysAllocString,
+    BSTR_UserFree, BSTR_UserFree64, BSTR_UserMarshal, BSTR_UserMarshal64, BSTR_UserSize,
+    BSTR_UserSize64, BSTR_UserUnmarshal, BSTR_UserUnmarshal64, CoTaskMemAlloc, CoTaskMemFree,
+    CoTaskMemRealloc, SHStrDupW, StringFromGUID2, SysAddRefString, SysAllocString,
     SysAllocStringByteLen, SysAllocStringLen, SysFreeString, SysReAllocString, SysReAllocStringLen,
     SysReleaseString, SysStringByteLen, SysStringLen, VarBstrCat, VarBstrCmp, olemem_bstr_marshal,
     olemem_bstr_unmarshal,
@@ -14,6 +18,7 @@ use olemem::fault::fail_nth;
 use olemem::wire::{Syntax, TransmittedBstr};
 use olemem::{Guid, HResult};
 
+use self::arrays::Array;
 use super::raw_law::{order, told, unit_bytes, until_zero};
 use super::steps::{Choices, Operation, Step, World, same, smaller_number, smaller_vec};
 
@@ -47,9 +52,17 @@ enum Function {
     TaskFree,
     StrDup,
     GuidText,
+    Array,
+    ArrayOfString,
+    StringOfArray,
+    ArrayWrite,
+    ArrayLock,
+    ArrayUnlock,
+    ArrayDestroy,
 }
 
-const FUNCTIONS: [Function; 17] = [
+/// What is new goes to the end, so that the seeds mean what they meant.
+const FUNCTIONS: [Function; 24] = [
     Function::Alloc,
     Function::AllocLen,
     Function::AllocByteLen,
@@ -67,6 +80,13 @@ const FUNCTIONS: [Function; 17] = [
     Function::TaskFree,
     Function::StrDup,
     Function::GuidText,
+    Function::Array,
+    Function::ArrayOfString,
+    Function::StringOfArray,
+    Function::ArrayWrite,
+    Function::ArrayLock,
+    Function::ArrayUnlock,
+    Function::ArrayDestroy,
 ];
 
 impl Operation for Call {
@@ -134,6 +154,7 @@ const MOST: usize = 12;
 pub(crate) struct CAbi {
     variables: Vec<Variable>,
     blocks: Vec<(*mut u8, Vec<u8>)>,
+    arrays: Vec<Array>,
 }
 
 fn uint(len: usize) -> u32 {
@@ -195,34 +216,67 @@ impl Variable {
         unsafe { SysFreeString(self.bstr) };
     }
 
-    /// All ways over the wire lead to an equal string; the text says which way went wrong.
-    fn send(&self, start: u32, mut into: Self) -> Result<Self, String> {
+    /// Over the wire and back, into another variable, leads to an equal string; the text says what went wrong.
+    fn send(&self, user: &User, start: u32, mut into: Self) -> Result<Self, String> {
         let mut flags = 0;
         let flags = &raw mut flags;
         // SAFETY: the variable holds a string.
-        let end = unsafe { BSTR_UserSize(flags, start, &raw const self.bstr) };
-        let size = end - start.next_multiple_of(4);
-        same(
-            "the size",
-            &size,
-            &uint(12 + self.len().next_multiple_of(2)),
-        )?;
+        let end = unsafe { (user.size)(flags, start, &raw const self.bstr) };
+        let size = end - start.next_multiple_of(user.align);
+        let expected = user.header + uint(self.len().next_multiple_of(2));
+        same("the size", &size, &expected)?;
         // Aligned, and with a number behind it that has to stay.
-        let mut buffer = vec![u32::MAX; size.div_ceil(4) as usize + 1];
+        let mut buffer = vec![u64::MAX; size.div_ceil(8) as usize + 1];
         let first = buffer.as_mut_ptr().cast::<u8>();
         // SAFETY: there is room for what was asked for.
-        let behind = unsafe { BSTR_UserMarshal(flags, first, &raw const self.bstr) };
+        let behind = unsafe { (user.marshal)(flags, first, &raw const self.bstr) };
         let expected = first.wrapping_add(size as usize);
         same("the end", &behind, &expected)?;
         // SAFETY: a whole string was written there; the variable holds a string or null.
-        let behind = unsafe { BSTR_UserUnmarshal(flags, first, &raw mut into.bstr) };
+        let behind = unsafe { (user.unmarshal)(flags, first, &raw mut into.bstr) };
         same("the end of what is read", &behind, &expected.cast_const())?;
-        same("what was not written", &buffer.last(), &Some(&u32::MAX))?;
+        same("what was not written", &buffer.last(), &Some(&u64::MAX))?;
         into.bytes.clone_from(&self.bytes);
         into.check()?;
         Ok(into)
     }
+
+    /// As a stub frees what it read.
+    fn free_as(mut self, user: &User) -> Result<(), String> {
+        let mut flags = 0;
+        // SAFETY: the string is live or null, and this is its last use.
+        unsafe { (user.free)(&raw mut flags, &raw mut self.bstr) };
+        same("what is left", &self.bstr.is_null(), &true)
+    }
 }
+
+/// The four functions of a transfer syntax, and what is known of it.
+struct User {
+    align: u32,
+    header: u32,
+    size: unsafe extern "system" fn(*mut u32, u32, *const *mut u16) -> u32,
+    marshal: unsafe extern "system" fn(*mut u32, *mut u8, *const *mut u16) -> *mut u8,
+    unmarshal: unsafe extern "system" fn(*mut u32, *const u8, *mut *mut u16) -> *const u8,
+    free: unsafe extern "system" fn(*mut u32, *mut *mut u16),
+}
+
+const NDR: User = User {
+    align: 4,
+    header: 12,
+    size: BSTR_UserSize,
+    marshal: BSTR_UserMarshal,
+    unmarshal: BSTR_UserUnmarshal,
+    free: BSTR_UserFree,
+};
+
+const NDR64: User = User {
+    align: 8,
+    header: 16,
+    size: BSTR_UserSize64,
+    marshal: BSTR_UserMarshal64,
+    unmarshal: BSTR_UserUnmarshal64,
+    free: BSTR_UserFree64,
+};
 
 impl CAbi {
     /// The variable that a number means; there is always one, if only of null.
@@ -361,11 +415,11 @@ impl CAbi {
         } else {
             std::mem::replace(&mut self.variables[target], Variable::null())
         };
-        let mut sent = self.variables[index].send(call.len.into(), target)?;
-        let mut flags = 0;
-        // SAFETY: the string is live or null, and this is its last use.
-        unsafe { BSTR_UserFree(&raw mut flags, &raw mut sent.bstr) };
-        same("what is left", &sent.bstr.is_null(), &true)
+        let start = call.len.into();
+        let sent = self.variables[index].send(&NDR, start, target)?;
+        sent.send(&NDR64, start, Variable::null())?
+            .free_as(&NDR64)?;
+        sent.free_as(&NDR)
     }
 
     /// A buffer of any length has room, or is left alone.
@@ -513,6 +567,39 @@ impl CAbi {
     }
 }
 
+impl CAbi {
+    fn array(&mut self, call: &Call, fails: bool) -> Result<(), String> {
+        let string = self.index(call.other);
+        let index = usize::from(call.which).checked_rem(self.arrays.len());
+        let made = match (call.function, index) {
+            (Function::ArrayOfString, _) => arrays::of_string(&self.variables[string], fails)?,
+            (Function::StringOfArray, Some(index)) => {
+                self.variables.extend(self.arrays[index].string(fails)?);
+                None
+            }
+            (Function::ArrayWrite, Some(index)) => {
+                let string = self.variables.swap_remove(string);
+                let bytes = call.data.as_deref().unwrap_or_default();
+                let rest = self.arrays[index].write(call.len, bytes, string)?;
+                self.variables.push(rest);
+                None
+            }
+            (Function::ArrayLock, Some(index)) => {
+                self.arrays[index].lock()?;
+                None
+            }
+            (Function::ArrayUnlock, Some(index)) => {
+                self.arrays[index].unlock()?;
+                None
+            }
+            (Function::ArrayDestroy, Some(index)) => self.arrays.swap_remove(index).destroy()?,
+            _ => arrays::create(call.which, call.other, call.len, fails)?,
+        };
+        self.arrays.extend(made);
+        Ok(())
+    }
+}
+
 /// The text of an identifier fits into 39 units, or nothing is written.
 fn guid_text(call: &Call) -> Result<(), String> {
     let number = call
@@ -555,6 +642,9 @@ impl World for CAbi {
             // SAFETY: the block is live, and this is its last use.
             unsafe { CoTaskMemFree(block.cast()) };
         }
+        if self.arrays.len() >= MOST {
+            self.arrays.swap_remove(0).end()?;
+        }
         let (call, fails) = (&step.operation, step.fails);
         let (which, other) = (self.index(call.which), self.index(call.other));
         match call.function {
@@ -584,11 +674,19 @@ impl World for CAbi {
             }
             Function::StrDup => self.str_dup(call, fails),
             Function::GuidText => guid_text(call),
+            Function::Array
+            | Function::ArrayOfString
+            | Function::StringOfArray
+            | Function::ArrayWrite
+            | Function::ArrayLock
+            | Function::ArrayUnlock
+            | Function::ArrayDestroy => self.array(call, fails),
         }
     }
 
     fn check(&self) -> Result<(), String> {
         self.variables.iter().try_for_each(Variable::check)?;
+        self.arrays.iter().try_for_each(Array::check)?;
         for (block, bytes) in &self.blocks {
             // SAFETY: so many bytes were written.
             let found = unsafe { slice::from_raw_parts(*block, bytes.len()) };
@@ -601,6 +699,9 @@ impl World for CAbi {
 impl Drop for CAbi {
     fn drop(&mut self) {
         self.variables.drain(..).for_each(Variable::free);
+        for array in self.arrays.drain(..) {
+            array.end().expect("an array is destroyed");
+        }
         for (block, _) in self.blocks.drain(..) {
             // SAFETY: the block is live, and this is its last use.
             unsafe { CoTaskMemFree(block.cast()) };

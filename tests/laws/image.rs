@@ -1,8 +1,10 @@
 //! Images of BSTRs, and dumps of memory with BSTRs in them, against a naive reader of both.
 
-use olemem::image::{Anatomy, Flaw, PresentedBstr, Shape, Start, Weight, candidates};
+use std::num::NonZero;
+
+use olemem::image::{Anatomy, Finding, Flaw, PresentedBstr, Shape, Start, Weight, candidates};
 use olemem::layout::{ByteOrder, PointerWidth};
-use olemem::{Bstr, UnitLen};
+use olemem::{Bstr, ByteLen, UnitLen};
 
 use super::steps::same;
 
@@ -23,6 +25,11 @@ pub(crate) fn reading(choice: u8) -> (Shape, Start) {
     (Shape { width, order }, start)
 }
 
+/// Where blocks may begin, chosen by the higher bits of a number; `None` is where the task allocator puts them.
+pub(crate) fn alignment(choice: u8) -> Option<NonZero<usize>> {
+    NonZero::new(usize::from(choice >> 3))
+}
+
 /// A fuzzer's bytes: how to read, the fewest units of a candidate, and what is read.
 pub(crate) fn input(data: &[u8]) -> Result<(), String> {
     let [choice, least, bytes @ ..] = data else {
@@ -31,7 +38,7 @@ pub(crate) fn input(data: &[u8]) -> Result<(), String> {
     let (shape, start) = reading(*choice);
     of_bytes(bytes, shape, start)?;
     of_payload(bytes, &[*choice, *least], shape, start)?;
-    of_dump(bytes, shape, u32::from(*least % 8))
+    of_dump(bytes, shape, u32::from(*least % 8), alignment(*choice))
 }
 
 fn length(prefix: [u8; 4], order: ByteOrder) -> usize {
@@ -62,17 +69,26 @@ fn header(shape: Shape, start: Start) -> usize {
     }
 }
 
-/// The payload of the BSTR that the bytes are, if they are one.
-fn payload(bytes: &[u8], shape: Shape, start: Start) -> Option<&[u8]> {
-    let (header, rest) = bytes.split_at_checked(header(shape, start))?;
-    let length = length(*header.last_chunk()?, shape.order);
-    // The block, rounded up to 16 bytes, has to be counted by 32 bits.
+/// Bytes of the block before the first that is there.
+fn missing(shape: Shape, start: Start) -> usize {
+    header(shape, Start::Block) - header(shape, start)
+}
+
+/// The most bytes of a string: the block, rounded up to 16 bytes, has to be counted by 32 bits.
+fn most(shape: Shape) -> usize {
     let overhead = if shape.width == PointerWidth::W64 {
         25
     } else {
         21
     };
-    if length > u32::MAX as usize - overhead {
+    u32::MAX as usize - overhead
+}
+
+/// The payload of the BSTR that the bytes are, if they are one.
+fn payload(bytes: &[u8], shape: Shape, start: Start) -> Option<&[u8]> {
+    let (header, rest) = bytes.split_at_checked(header(shape, start))?;
+    let length = length(*header.last_chunk()?, shape.order);
+    if length > most(shape) {
         return None;
     }
     let (payload, behind) = rest.split_at_checked(length)?;
@@ -97,6 +113,68 @@ fn lone_surrogates(units: &[u16]) -> Vec<usize> {
     lone
 }
 
+/// All that there is to say, each with its place in the block; what keeps the bytes from being a BSTR is so marked.
+fn told(bytes: &[u8], shape: Shape, start: Start) -> Vec<(usize, Flaw, Weight)> {
+    use Weight::{Broken, NotText, Remark};
+
+    let missing = missing(shape, start);
+    let (text, end) = (header(shape, Start::Block), missing + bytes.len());
+    let Some((header, rest)) = bytes.split_at_checked(header(shape, start)) else {
+        let flaw = Flaw::PrefixTruncated { end, needed: text };
+        return vec![(end, flaw, Broken)];
+    };
+    let length = length(*header.last_chunk().expect("a prefix"), shape.order);
+    let bytes_of = |length: usize| ByteLen::new(u32::try_from(length).expect("a prefix's"));
+    let (len, most) = (bytes_of(length), bytes_of(most(shape)));
+    let (payload, behind) = rest.split_at(length.min(rest.len()));
+
+    let mut told = Vec::new();
+    if len > most {
+        told.push((text - 4, Flaw::TooLong { len, most }, Broken));
+    } else if payload.len() < length {
+        let there = payload.len();
+        told.push((text, Flaw::PayloadTruncated { len, there }, Broken));
+    }
+    let odd = length % 2;
+    if odd == 1 {
+        told.push((text - 4, Flaw::OddLength, NotText));
+    }
+    let units = units(payload, shape.order);
+    let nuls: Vec<usize> = (0..units.len()).filter(|at| units[*at] == 0).collect();
+    if let [unit, ..] = nuls[..] {
+        let count = nuls.len();
+        told.push((text + 2 * unit, Flaw::Nuls { count, unit }, NotText));
+    }
+    let lone = lone_surrogates(&units);
+    if let [unit, ..] = lone[..] {
+        let count = lone.len();
+        told.push((
+            text + 2 * unit,
+            Flaw::LoneSurrogates { count, unit },
+            NotText,
+        ));
+    }
+    if payload.len() == length {
+        // Two bytes of zero, the first at an even place.
+        let (size, there) = (odd + 2, behind.len().min(odd + 2));
+        if there < size {
+            told.push((end, Flaw::TerminatorTruncated { there, size }, Broken));
+        }
+        if behind[..there].iter().skip(odd).any(|byte| *byte != 0) {
+            told.push((text + length + odd, Flaw::TerminatorNotZero, Broken));
+        }
+        if odd == 1 && behind.first().is_some_and(|byte| *byte != 0) {
+            told.push((text + length, Flaw::PadNotZero, Remark));
+        }
+        let block = (text + length + 2).next_multiple_of(16);
+        if end > block {
+            told.push((block, Flaw::Rest { bytes: end - block }, Remark));
+        }
+    }
+    told.sort_by_key(|(offset, ..)| *offset);
+    told
+}
+
 /// Any bytes are cut into parts, taken for a BSTR or refused, and judged, as the naive reader does.
 pub(crate) fn of_bytes(bytes: &[u8], shape: Shape, start: Start) -> Result<(), String> {
     let it = Anatomy::of(bytes, shape, start);
@@ -116,7 +194,8 @@ pub(crate) fn of_bytes(bytes: &[u8], shape: Shape, start: Start) -> Result<(), S
         &&parts.map(|part| part.bytes).concat()[..],
         &bytes,
     )?;
-    same("the end", &it.end(), &it.rest.end())?;
+    let missing = missing(shape, start);
+    same("the end", &it.end(), &(missing + bytes.len()))?;
     let said = it.length.map_or(0, |length| length.get());
     same("units that are counted", &it.unit_len().get(), &(said / 2))?;
 
@@ -124,41 +203,23 @@ pub(crate) fn of_bytes(bytes: &[u8], shape: Shape, start: Start) -> Result<(), S
     let found = parsed.as_ref().ok().map(|bstr| bstr.as_bytes());
     same("what is taken out", &found, &payload(bytes, shape, start))?;
 
-    let findings: Vec<_> = it.findings().collect();
-    let ordered = findings.is_sorted_by_key(|finding| finding.offset);
-    same("findings in the order of the bytes", &ordered, &true)?;
-    for finding in &findings {
-        same("a place within", &(finding.offset <= it.end()), &true)?;
+    let told = told(bytes, shape, start);
+    let said = |finding: Finding| (finding.offset, finding.flaw, finding.weight());
+    let found: Vec<_> = it.findings().map(said).collect();
+    same("what is said of it", &found, &told)?;
+    let reason = told
+        .into_iter()
+        .find(|(.., weight)| *weight == Weight::Broken);
+    same("why it is refused", &parsed.err().map(said), &reason)?;
+    for finding in it.findings() {
+        same(
+            "its place there",
+            &(finding.index + missing),
+            &finding.offset,
+        )?;
         same("a word on it", &finding.to_string().is_empty(), &false)?;
     }
-    let broken = findings.iter().find(|it| it.weight() == Weight::Broken);
-    same("why it is refused", &parsed.err().as_ref(), &broken)?;
-
-    // What is said of the text is said of what there is of it.
-    let units = units(it.payload.bytes, shape.order);
-    let flaw = |is: fn(&Flaw) -> bool| findings.iter().map(|it| it.flaw).find(is);
-    let told = |places: &[usize], flaw: fn(usize, usize) -> Flaw| {
-        places.first().map(|first| flaw(places.len(), *first))
-    };
-    let nuls: Vec<usize> = (0..units.len()).filter(|at| units[*at] == 0).collect();
-    same(
-        "nuls",
-        &flaw(|flaw| matches!(flaw, Flaw::Nuls { .. })),
-        &told(&nuls, |count, unit| Flaw::Nuls { count, unit }),
-    )?;
-    same(
-        "lone surrogates",
-        &flaw(|flaw| matches!(flaw, Flaw::LoneSurrogates { .. })),
-        &told(&lone_surrogates(&units), |count, unit| {
-            Flaw::LoneSurrogates { count, unit }
-        }),
-    )?;
-    let is_odd = it.length.is_some_and(|length| length.get() % 2 == 1);
-    same(
-        "an odd length",
-        &flaw(|flaw| matches!(flaw, Flaw::OddLength)).is_some(),
-        &is_odd,
-    )
+    Ok(())
 }
 
 /// A block as it stands in memory, with nothing behind the terminator.
@@ -174,7 +235,8 @@ pub(crate) fn block(payload: &[u8], shape: Shape, start: Start) -> Vec<u8> {
     block
 }
 
-/// A block that was made of a payload gives it back, whatever is behind it; all less of it is refused.
+/// A block that was made of a payload gives it back, whatever is behind it; all less of it is refused. What stands in its
+/// terminator's place is judged.
 pub(crate) fn of_payload(
     payload: &[u8],
     behind: &[u8],
@@ -198,26 +260,38 @@ pub(crate) fn of_payload(
         let refused = PresentedBstr::parse(&whole[..less], shape, start).is_err();
         same("that less of it is refused", &refused, &true)?;
     }
-    Ok(())
+    let before = header(shape, start) + payload.len();
+    of_bytes(&[&whole[..before], behind].concat(), shape, start)
 }
 
-/// A scan finds what looking at each place by itself finds.
-pub(crate) fn of_dump(dump: &[u8], shape: Shape, least: u32) -> Result<(), String> {
-    let found: Vec<_> = candidates(dump, shape, UnitLen::new(least))
+/// A scan finds what looking at each place by itself finds, at places so aligned, or as the task allocator aligns blocks.
+pub(crate) fn of_dump(
+    dump: &[u8],
+    shape: Shape,
+    least: u32,
+    align: Option<NonZero<usize>>,
+) -> Result<(), String> {
+    let found = candidates(dump, shape, UnitLen::new(least));
+    let found = match align {
+        Some(align) => found.aligned_to(align),
+        None => found,
+    };
+    let found: Vec<_> = found
         .map(|candidate| (candidate.offset, candidate.bstr.as_bytes()))
         .collect();
-    let step = 2 * shape.width.header();
+    let header = header(shape, Start::Block);
+    let step = align.map_or(2 * header, NonZero::get);
     let mut expected = Vec::new();
     let mut at = 0;
     while at < dump.len() {
         let text =
             payload(&dump[at..], shape, Start::Block).filter(|text| is_text(text, shape, least));
-        at += match text {
+        at = match text {
             Some(text) => {
-                expected.push((at + step / 2, text));
-                (step / 2 + text.len()).next_multiple_of(step)
+                expected.push((at + header, text));
+                (at + header + text.len()).next_multiple_of(step)
             }
-            None => step,
+            None => at + step,
         };
     }
     same("candidates", &found, &expected)

@@ -67,6 +67,14 @@ mod tests {
             .quickcheck(law as fn(usize, Vec<u8>) -> TestResult);
     }
 
+    /// Those that other tests replay: the audit's, and the page's, which is given strings (`tests/arbitrary.rs`).
+    const ELSEWHERE: &[&str] = &[
+        "audit",
+        "setting",
+        #[cfg(not(all(feature = "export", any(not(windows), miri))))]
+        "c_abi",
+    ];
+
     #[test]
     #[cfg_attr(miri, ignore = "reads files")]
     fn inputs_that_are_kept() {
@@ -74,6 +82,13 @@ mod tests {
         for (target, law) in LAWS {
             seeds::replay(target, *law);
         }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "reads files")]
+    fn no_folder_of_inputs_is_forgotten() {
+        let laws = LAWS.iter().map(|(target, _)| *target);
+        seeds::are_all(laws.chain(ELSEWHERE.iter().copied()));
     }
 
     #[test]

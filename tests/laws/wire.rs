@@ -1,7 +1,9 @@
 //! The transmitted form against a naive reader of it.
 
 use olemem::layout::PointerWidth;
-use olemem::wire::{NoRoom, Syntax, TransmittedBstr, TransmittedBstrs, TransmittedVariant};
+use olemem::wire::{
+    NoRoom, Syntax, TransmittedBstr, TransmittedBstrs, TransmittedVariant, WireError,
+};
 use olemem::{Bstr, HResult};
 
 use super::steps::same;
@@ -66,60 +68,122 @@ fn number(buffer: &[u8], at: usize) -> Option<u32> {
 /// The contents of a BSTR, or null, and where it ends.
 type Read<'a> = (Option<&'a [u8]>, usize);
 
-/// The BSTR that stands there, if one does.
-fn read(buffer: &[u8], start: usize, syntax: Syntax) -> Option<Read<'_>> {
+/// Why nothing is read: where, in which words, and by which code.
+type Refused = (usize, String, HResult);
+
+fn bad(at: usize, told: impl Into<String>) -> Refused {
+    (at, told.into(), HResult::RPC_X_BAD_STUB_DATA)
+}
+
+/// The numbers do not begin here, or end too early.
+fn no_header(at: usize) -> Refused {
+    bad(at, "the bytes end within the header")
+}
+
+/// The data of a string of that length is not all there.
+fn no_data(buffer: &[u8], at: usize, said: u32) -> Refused {
+    let left = buffer.len() - at;
+    let told = match said % 2 {
+        0 => format!("the BSTR has {said} bytes, of which {left} are there"),
+        _ => format!(
+            "the BSTR takes {} bytes with its padding, of which {left} are there",
+            u64::from(said) + 1
+        ),
+    };
+    bad(at, told)
+}
+
+/// Where the data begins of the BSTR that stands there, and how long it is, or null.
+fn header(buffer: &[u8], start: usize, syntax: Syntax) -> Result<(usize, Option<u32>), Refused> {
     let (align, counted) = match syntax {
         Syntax::Ndr => (4, 4),
         Syntax::Ndr64 => (8, 8),
     };
-    let at = start.checked_next_multiple_of(align)?;
-    let block = buffer.get(at..)?;
-    let count = match syntax {
-        Syntax::Ndr => number(block, 0)?.into(),
-        Syntax::Ndr64 => u64::from_le_bytes(bytes(block, 0)?),
+    let at = start.checked_next_multiple_of(align);
+    let at = at.ok_or_else(|| no_header(start))?;
+    let header = buffer.get(at..).and_then(|rest| rest.get(..counted + 8));
+    let header = header.ok_or_else(|| no_header(at))?;
+    let count = match bytes(header, 0) {
+        Some(count) if syntax == Syntax::Ndr64 => u64::from_le_bytes(count),
+        _ => number(header, 0).map_or(0, u64::from),
     };
-    let (said, units) = (number(block, counted)?, number(block, counted + 4)?);
-    let data = block.get(counted + 8..)?;
+    let [said, units] = [counted, counted + 4].map(|at| number(header, at).unwrap_or(0));
     if count != u64::from(units) {
-        return None;
+        let told = format!("the array counts {count} units, the BSTR {units}");
+        return Err(bad(at, told));
     }
+    let data = at + counted + 8;
     if said == u32::MAX {
-        return (units == 0).then_some((None, at + counted + 8));
+        return match units {
+            0 => Ok((data, None)),
+            _ => Err(bad(
+                at,
+                format!("the null BSTR is said to have {units} units"),
+            )),
+        };
     }
     if u64::from(said) + u64::from(said % 2) != 2 * u64::from(units) {
-        return None;
+        return Err(bad(at, format!("{said} bytes do not take {units} units")));
     }
     if said > PointerWidth::NATIVE.max_bytes().get() {
-        return None;
+        let told = format!("{said} bytes are more than a BSTR holds");
+        return Err((at, told, HResult::E_OUTOFMEMORY));
     }
-    let data = data.get(..said as usize + said as usize % 2)?;
-    Some((Some(&data[..said as usize]), at + counted + 8 + data.len()))
+    Ok((data, Some(said)))
+}
+
+/// The BSTR that stands there, if one does.
+fn read(buffer: &[u8], start: usize, syntax: Syntax) -> Result<Read<'_>, Refused> {
+    let (at, said) = header(buffer, start, syntax)?;
+    let Some(said) = said else {
+        return Ok((None, at));
+    };
+    let len = said as usize;
+    match buffer[at..].get(..len + len % 2) {
+        Some(data) => Ok((Some(&data[..len]), at + data.len())),
+        None => Err(no_data(buffer, at, said)),
+    }
 }
 
 fn contents(bstr: TransmittedBstr<'_>) -> Option<&[u8]> {
     (!bstr.is_null()).then(|| bstr.as_bytes())
 }
 
-/// What is refused has a place, a word, and a code.
-fn told(error: olemem::wire::WireError, buffer: &[u8], start: usize) -> Result<(), String> {
-    let most = buffer.len().max(start.saturating_add(7));
-    same("a place to look at", &(error.offset <= most), &true)?;
-    same("a word on it", &error.to_string().is_empty(), &false)?;
-    same("a failure", &HResult::from(error).is_failure(), &true)
+/// What is refused is refused as it should be, and told so.
+fn refused<T>(error: WireError, expected: Result<T, Refused>) -> Result<(), String> {
+    let expected = expected.err().ok_or_else(|| format!("refused: {error}"))?;
+    let cause = error.cause.to_string();
+    let whole = format!("at byte {}: {cause}", error.offset);
+    same("the words of it", &error.to_string(), &whole)?;
+    let found = (error.offset, cause, HResult::from(error));
+    same("why it is refused", &found, &expected)
 }
 
 /// Any bytes are read or refused as the naive reader does. What was read is written again as it was.
 pub(crate) fn of_bytes(buffer: &[u8], start: usize, syntax: Syntax) -> Result<(), String> {
-    let found = TransmittedBstr::decode(buffer, start, syntax);
-    let expected = read(buffer, start, syntax);
-    let (bstr, end) = match found {
-        Ok(read) => read,
-        Err(error) => {
-            same("what was refused", &expected, &None)?;
-            return told(error, buffer, start);
+    let announced = header(buffer, start, syntax).map(|(at, said)| {
+        let said = said.map_or(0, u64::from);
+        at as u64 + said + said % 2
+    });
+    match TransmittedBstr::announced_end(buffer, start, syntax) {
+        Ok(end) => same("the end to come", &Ok(end as u64), &announced)?,
+        // Here there are more bytes than addresses.
+        Err(error)
+            if announced
+                .as_ref()
+                .is_ok_and(|end| usize::try_from(*end).is_err()) =>
+        {
+            refused(error, read(buffer, start, syntax))?;
         }
+        Err(error) => refused(error, announced)?,
+    }
+
+    let expected = read(buffer, start, syntax);
+    let (bstr, end) = match TransmittedBstr::decode(buffer, start, syntax) {
+        Ok(read) => read,
+        Err(error) => return refused(error, expected),
     };
-    same("what was read", &Some((contents(bstr), end)), &expected)?;
+    same("what was read", &Ok((contents(bstr), end)), &expected)?;
     let mut again = buffer.to_vec();
     same("the end", &bstr.encode(&mut again, start, syntax), &Ok(end))?;
     same("what was written again", &&again[..], &buffer)?;
@@ -137,75 +201,107 @@ pub(crate) fn of_bytes(buffer: &[u8], start: usize, syntax: Syntax) -> Result<()
         &copy.as_units().to_vec(),
         &bstr.units().collect(),
     )?;
-    same("the copy, sent", &copy.transmitted(), &bstr)
+    same("the copy, sent", &copy.transmitted(), &Ok(bstr))
+}
+
+/// Where the first string may begin of an array, and how many there are, if there can be so many.
+fn array_header(buffer: &[u8], start: usize, syntax: Syntax) -> Result<(usize, u32), Refused> {
+    let at = start.checked_next_multiple_of(4);
+    let at = at.ok_or_else(|| no_header(start))?;
+    let count = number(buffer, at).ok_or_else(|| no_header(at))?;
+    let (first, least) = match syntax {
+        Syntax::Ndr => (at + 4, 12),
+        Syntax::Ndr64 => (at + 4, 16),
+    };
+    let left = buffer.len() - first;
+    if u64::from(count) * least > left as u64 {
+        return Err(bad(first, format!("{count} BSTRs are not in {left} bytes")));
+    }
+    Ok((first, count))
 }
 
 /// Any bytes are an array, as far as the naive reader reads it one by one, or refused.
 pub(crate) fn of_array(buffer: &[u8], start: usize, syntax: Syntax) -> Result<(), String> {
-    let begin = start.checked_next_multiple_of(4);
-    let begin = begin.and_then(|begin| Some((begin, number(buffer, begin)?)));
-    let header = if syntax == Syntax::Ndr { 12 } else { 16 };
+    let expected = array_header(buffer, start, syntax);
     let mut strings = match TransmittedBstrs::counted(buffer, start, syntax) {
         Ok(strings) => strings,
-        Err(error) => {
-            let fits = begin.is_some_and(|(begin, count)| {
-                u64::from(count) * header <= (buffer.len() - begin - 4) as u64
-            });
-            same("whether there can be so many", &fits, &false)?;
-            return told(error, buffer, start);
-        }
+        Err(error) => return refused(error, expected),
     };
-    let (begin, count) = begin.ok_or("an array without a count")?;
-    let mut at = begin + 4;
+    let (mut at, count) = expected.map_err(|error| format!("not refused: {error:?}"))?;
+    same("where they begin", &strings.end(), &at)?;
     for left in (0..count).rev() {
-        let found = strings.next().ok_or("too few strings")?;
-        let Some((bstr, end)) = read(buffer, at, syntax) else {
-            same("that it is refused", &found.is_err(), &true)?;
-            break;
+        let expected = read(buffer, at, syntax);
+        let bstr = match strings.next().ok_or("too few strings")? {
+            Ok(bstr) => bstr,
+            Err(error) => {
+                refused(error, expected)?;
+                break;
+            }
         };
-        same("a string", &found.ok().map(contents), &Some(bstr))?;
-        same("its end", &strings.end(), &end)?;
-        same(
-            "how many are left",
-            &strings.size_hint().1,
-            &Some(left as usize),
-        )?;
-        at = end;
+        at = strings.end();
+        same("a string", &Ok((contents(bstr), at)), &expected)?;
+        let hint = (usize::from(left > 0), Some(left as usize));
+        same("how many are left", &strings.size_hint(), &hint)?;
     }
     same("one too many", &strings.next(), &None)
 }
 
+/// The VARIANT with a string that stands there, if one does, and whether it is by reference.
+fn read_variant(buffer: &[u8], start: usize) -> Result<(Read<'_>, bool), Refused> {
+    let at = start.checked_next_multiple_of(8);
+    let at = at.ok_or_else(|| no_header(start))?;
+    let rest = buffer.get(at..).unwrap_or_default();
+    let there = |part: usize, size: usize| match rest.get(part..part + size) {
+        Some(_) => Ok(()),
+        None => Err(no_header(at + part)),
+    };
+    // The size, a reserved number, the type, three reserved ones, the type once more.
+    for (part, size) in [(0, 4), (4, 4), (8, 2), (10, 2), (12, 2), (14, 2), (16, 4)] {
+        there(part, size)?;
+    }
+    let [size, vt, discriminator] = [0, 8, 16].map(|part| number(rest, part).unwrap_or(0));
+    let vt = vt & 0xFFFF;
+    let is_by_ref = vt == 0x4008;
+    if vt != 8 && !is_by_ref {
+        let told = format!("a VARIANT of type {vt:#06x} holds no BSTR");
+        return Err((at, told, HResult::DISP_E_TYPEMISMATCH));
+    }
+    if discriminator != vt {
+        let told =
+            format!("a VARIANT of type {vt:#06x} is said to hold one of {discriminator:#06x}");
+        return Err(bad(at, told));
+    }
+    if is_by_ref {
+        there(20, 4)?;
+        let said = number(rest, 20).unwrap_or(0);
+        if said != 4 {
+            let told = format!("a pointer is said to have {said} bytes, not 4");
+            return Err(bad(at, told));
+        }
+    }
+    let referent = if is_by_ref { 24 } else { 20 };
+    there(referent, 4)?;
+    if number(rest, referent) == Some(0) {
+        return Err(bad(at, "nothing is pointed at"));
+    }
+    let (bstr, end) = read(buffer, at + referent + 4, Syntax::Ndr)?;
+    if size as usize != (end - at).div_ceil(8) {
+        let bytes = end - at;
+        let told = format!("a VARIANT of {bytes} bytes is said to have {size} times 8");
+        return Err(bad(at, told));
+    }
+    Ok(((bstr, end), is_by_ref))
+}
+
 /// Any bytes are a VARIANT with a string, as the naive reader reads it, or refused.
 pub(crate) fn of_variant(buffer: &[u8], start: usize) -> Result<(), String> {
-    let expected = || -> Option<(Read<'_>, bool)> {
-        let at = start.checked_next_multiple_of(8)?;
-        let [size, _, vt, _, discriminator] =
-            [0, 4, 8, 12, 16].map(|part| number(buffer, at.checked_add(part)?));
-        let vt = vt? & 0xFFFF;
-        let is_by_ref = match vt {
-            8 => false,
-            0x4008 => true,
-            _ => return None,
-        };
-        if discriminator? != vt || is_by_ref && number(buffer, at + 20)? != 4 {
-            return None;
-        }
-        let referent = at + if is_by_ref { 24 } else { 20 };
-        if number(buffer, referent)? == 0 {
-            return None;
-        }
-        let (bstr, end) = read(buffer, referent + 4, Syntax::Ndr)?;
-        (size? as usize == (end - at).div_ceil(8)).then_some(((bstr, end), is_by_ref))
-    };
+    let expected = read_variant(buffer, start);
     match TransmittedVariant::decode(buffer, start) {
         Ok((variant, end)) => {
             let found = ((contents(variant.bstr), end), variant.is_by_ref);
-            same("a VARIANT", &Some(found), &expected())
+            same("a VARIANT", &Ok(found), &expected)
         }
-        Err(error) => {
-            same("a VARIANT that was refused", &expected(), &None)?;
-            told(error, buffer, start)
-        }
+        Err(error) => refused(error, expected),
     }
 }
 
@@ -292,12 +388,13 @@ pub(crate) fn of_strings(
         same("a string", &read, &Ok((*bstr, end)))?;
         let less = TransmittedBstr::decode(&buffer[..end - 1], at, syntax);
         same("that less of it is refused", &less.is_err(), &true)?;
+        of_bytes(&buffer[..end - 1], at, syntax)?;
         of_bytes(&buffer, at, syntax)?;
         at = end;
 
         // And by way of memory, in the order of this machine.
         let copy = Bstr::try_from(*bstr).map_err(|error| error.to_string())?;
-        same("a copy", &copy.transmitted(), bstr)?;
+        same("a copy", &copy.transmitted(), &Ok(*bstr))?;
 
         for is_by_ref in [false, true] {
             let bytes = variant(*bstr, is_by_ref);
@@ -307,8 +404,10 @@ pub(crate) fn of_strings(
                 is_by_ref,
             };
             same("a VARIANT", &read, &Ok((expected, bytes.len())))?;
-            let less = TransmittedVariant::decode(&bytes[..bytes.len() - 1], 0);
-            same("that less of it is refused", &less.is_err(), &true)?;
+            let less = &bytes[..bytes.len() - 1];
+            let read = TransmittedVariant::decode(less, 0);
+            same("that less of it is refused", &read.is_err(), &true)?;
+            of_variant(less, 0)?;
         }
     }
     let count = u32::try_from(sent.len()).map_err(|error| error.to_string())?;

@@ -52,6 +52,9 @@ checked_interface! {
         fn get_Name2([retval, out, string] name: *mut *mut u16) -> HRESULT;
         fn NextSites([in] room: u32, [out, size_is(room), length_is(*fetched)] sites: *mut *mut ISite, [out] fetched: *mut u32) -> HRESULT;
         fn get_Sites([out, size_is(, *count)] sites: *mut *mut *mut ISite, [out] count: *mut u32) -> HRESULT;
+        fn Label() -> LPCWSTR;
+        fn get_Label([out] label: *mut LPCWSTR) -> HRESULT;
+        fn IsShown([in] of: ULONG, [out] shown: *mut VARIANT_BOOL) -> HRESULT;
     }
     /// A newer one.
     pub(crate) interface IBrowser2("b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b03"): IBrowser {
@@ -189,6 +192,9 @@ pub(crate) trait Methods {
         OK
     }
 }
+
+/// A text that stays the object's.
+pub(crate) static LABEL: [u16; 3] = [b'o' as u16, b'k' as u16, 0];
 
 /// One that keeps every rule.
 pub(crate) struct Good;
@@ -427,6 +433,15 @@ browser_vtable! {
         let _ = methods(this).get_site(array);
         store(sites, array);
         store(count, 1);
+        OK
+    };
+    label() -> *const u16 = |_| LABEL.as_ptr();
+    get_label(label: *mut *const u16) -> HResult = |_, label| {
+        store(label, LABEL.as_ptr());
+        OK
+    };
+    is_shown(of: u32, shown: *mut i16) -> HResult = |_, of, shown| {
+        store(shown, if of == 0 { 0 } else { -1 });
         OK
     };
     put_title(title: Raw) -> HResult = |this, title| methods(this).put_text(title);

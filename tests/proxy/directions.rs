@@ -6,7 +6,9 @@ use olemem::audit::Kind;
 use olemem::crossing::Reference;
 use olemem::{Bstr, HResult, raw};
 
-use crate::component::{Good, IBrowser, IBrowser2, Made, Methods, browser, call, lent, let_go};
+use crate::component::{
+    Good, IBrowser, IBrowser2, LABEL, Made, Methods, browser, call, lent, let_go,
+};
 use crate::support::{
     OK, Raw, assert_kept, assert_told, free, free_task, judged, load, store, string, task,
 };
@@ -396,6 +398,23 @@ fn broken_out_by_the_caller() {
     });
     report.assert_kinds([Kind::OutOwnedAtEntry]);
     free(lost);
+}
+
+/// Text that nobody may change is only shown.
+#[test]
+fn kept_what_is_constant() {
+    assert_kept(&judged(|_| {
+        let browser = checked!(Good);
+        assert_eq!(call!(browser, Label), LABEL.as_ptr());
+        let mut label = ptr::null();
+        assert_eq!(call!(browser, get_Label, &raw mut label), OK);
+        assert_eq!(label, LABEL.as_ptr());
+        let mut shown = 0;
+        assert_eq!(call!(browser, IsShown, 7, &raw mut shown), OK);
+        assert_eq!(shown, -1);
+        // Something to judge.
+        free(string("text"));
+    }));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use olemem::com::{Object, UnknownVtbl};
-use olemem::crossing::proxy::Wire;
+use olemem::crossing::proxy::{Wire, guid};
 use olemem::{Guid, HResult, checked_interface};
 
 use crate::component::{Any, call};
@@ -103,4 +103,28 @@ fn kept() {
         // A number, whatever its sign.
         assert_eq!(call!(checked, IID, 7), -7);
     }));
+}
+
+/// Identifiers are written with braces or without, in letters of either case; and in no other way.
+#[test]
+fn identifiers() {
+    let expected = Guid::from_u128(0xb5a3_c8f0_1d51_4c3f_a3a0_0d6f_3c0f_2b31);
+    for text in [
+        "b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b31",
+        "B5A3C8F0-1D51-4C3F-A3A0-0D6F3C0F2B31",
+        "{b5a3c8f0-1D51-4c3f-A3A0-0d6f3c0f2b31}",
+    ] {
+        assert_eq!(guid(text), expected);
+    }
+    for text in [
+        "",
+        "b5a3c8f01d514c3fa3a00d6f3c0f2b31",
+        "b5a3c8f-01d51-4c3f-a3a0-0d6f3c0f2b31",
+        "b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b3g",
+        "b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b3",
+        "b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b311",
+        "{b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b31",
+    ] {
+        assert!(std::panic::catch_unwind(|| guid(text)).is_err(), "{text}");
+    }
 }

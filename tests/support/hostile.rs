@@ -4,7 +4,7 @@
 type Make = fn(len: usize) -> Vec<u8>;
 
 /// By name.
-pub(crate) const KINDS: [(&str, Make); 10] = [
+pub(crate) const KINDS: [(&str, Make); 11] = [
     ("zeros", |len| vec![0; len]),
     ("ones", |len| vec![0xFF; len]),
     ("4 GiB everywhere", |len| {
@@ -23,6 +23,9 @@ pub(crate) const KINDS: [(&str, Make); 10] = [
         repeated(b"\0\0\0\0\x02\0\0\0a\0\0\0\0\0\0\0", len)
     }),
     ("one giant", giant),
+    ("lengths that are text", |len| {
+        repeated(&0x0102_0202_u32.to_le_bytes(), len)
+    }),
 ];
 
 /// A pattern, over and over.

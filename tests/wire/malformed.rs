@@ -1,8 +1,8 @@
 //! What no BSTR was marshalled as: one error a cause (`semantics.md` 5.8, V205 to V209).
 
-use olemem::HResult;
 use olemem::layout::PointerWidth;
 use olemem::wire::{Malformed, Syntax, TransmittedBstr, WireError};
+use olemem::{ByteLen, HResult};
 
 fn block(max_count: u32, bytes: u32, units: u32, data: &[u8]) -> Vec<u8> {
     let mut block: Vec<u8> = [max_count, bytes, units]
@@ -17,6 +17,15 @@ fn block(max_count: u32, bytes: u32, units: u32, data: &[u8]) -> Vec<u8> {
 fn refused(bytes: &[u8], offset: usize, told: &str) -> Malformed {
     let error = TransmittedBstr::decode(bytes, 0, Syntax::Ndr).expect_err("malformed");
     assert_eq!(error.to_string(), format!("at byte {offset}: {told}"));
+    // A header that is wrong announces nothing; of data that is not there yet it says the end.
+    let announced = TransmittedBstr::announced_end(bytes, 0, Syntax::Ndr);
+    match error.cause {
+        Malformed::DataTruncated { len, .. } => {
+            let end = 12 + len.as_usize().next_multiple_of(2);
+            assert_eq!(announced, Ok(end));
+        }
+        _ => assert_eq!(announced, Err(error)),
+    }
     error.cause
 }
 
@@ -36,8 +45,6 @@ fn fewer_bytes_than_a_header() {
             assert_eq!(error, Err(WireError { offset, cause }));
         }
     }
-    let error = TransmittedBstr::decode(&whole, usize::MAX, Syntax::Ndr);
-    assert!(error.is_err_and(|error| error.cause == Malformed::HeaderTruncated));
 }
 
 #[test]
@@ -51,14 +58,23 @@ fn v205_two_counts() {
 
 #[test]
 fn v206_and_data_that_ends_early() {
-    for (len, left) in [(4, 3), (4, 0), (5, 5)] {
+    for (len, left, told) in [
+        (4, 3, "has 4 bytes"),
+        (4, 0, "has 4 bytes"),
+        (5, 4, "takes 6 bytes with its padding"),
+        // The byte that pads it is part of the block.
+        (5, 5, "takes 6 bytes with its padding"),
+        (3, 3, "takes 4 bytes with its padding"),
+    ] {
         let data = &b"abcdef"[..left];
         let units = u32::div_ceil(len, 2);
-        refused(
+        let cause = refused(
             &block(units, len, units, data),
             12,
-            &format!("the BSTR has {len} bytes, of which {left} are there"),
+            &format!("the BSTR {told}, of which {left} are there"),
         );
+        let len = ByteLen::new(len);
+        assert_eq!(cause, Malformed::DataTruncated { len, left });
     }
 }
 

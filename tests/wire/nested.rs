@@ -1,7 +1,9 @@
-//! BSTRs within other things: arrays, VARIANTs (V201 to V203 as far as they are read).
+//! BSTRs within other things: arrays, VARIANTs. Bytes of Wine's are in `wine.rs`.
 
-use olemem::Bstr;
-use olemem::wire::{Malformed, Syntax, TransmittedBstr, TransmittedBstrs, TransmittedVariant};
+use olemem::HResult;
+use olemem::wire::{
+    Malformed, Syntax, TransmittedBstr, TransmittedBstrs, TransmittedVariant, WireError,
+};
 
 use crate::wire_law;
 
@@ -48,68 +50,98 @@ fn behind_malformed_bytes_nothing_is_read() {
     assert!(strings.next().is_none() && strings.next().is_none());
 }
 
-/// What `VARIANT_UserMarshal` writes.
-fn variant(text: &str, is_by_ref: bool) -> Vec<u8> {
-    wire_law::variant(Bstr::from(text).transmitted(), is_by_ref)
-}
-
-#[test]
-fn v201_and_v202_the_string_of_a_variant() {
-    for (size, is_by_ref) in [(60, false), (64, true)] {
-        let bytes = variant("marshal test", is_by_ref);
-        assert_eq!(bytes.len(), size);
-        let (variant, end) = TransmittedVariant::decode(&bytes, 0).expect("well-formed");
-        assert_eq!((end, variant.is_by_ref), (size, is_by_ref));
-        assert_eq!(Bstr::try_from(variant.bstr), Ok(Bstr::from("marshal test")));
-        for len in 0..size {
-            assert!(TransmittedVariant::decode(&bytes[..len], 0).is_err());
-        }
-    }
+/// A VARIANT that is not at the start of its bytes, after these have been changed.
+#[track_caller]
+fn refused(change: impl FnOnce(&mut [u8]), told: &str) -> WireError {
+    const BEFORE: usize = 8;
+    let text = TransmittedBstr::from_bytes(b"t\0e\0x\0t\0").expect("short");
+    let mut bytes = vec![0xEE; BEFORE];
+    bytes.extend(wire_law::variant(text, true));
+    let end = bytes.len();
+    let expected = TransmittedVariant {
+        bstr: text,
+        is_by_ref: true,
+    };
+    assert_eq!(
+        TransmittedVariant::decode(&bytes, BEFORE - 3),
+        Ok((expected, end))
+    );
+    change(&mut bytes[BEFORE..]);
+    let error = TransmittedVariant::decode(&bytes, BEFORE - 3).expect_err("malformed");
+    assert_eq!(error.to_string(), told);
+    error
 }
 
 #[test]
 fn variants_that_hold_no_string_are_refused() {
-    let good = variant("text", true);
-    let cause = |at: usize, byte: u8| {
-        let mut bytes = good.clone();
-        bytes[at] = byte;
-        TransmittedVariant::decode(&bytes, 0)
-            .expect_err("malformed")
-            .cause
-    };
-    assert_eq!(cause(8, 3), Malformed::NotABstr { vt: 0x4003 });
-    assert_eq!(
-        cause(16, 3),
-        Malformed::TypeMismatch {
-            vt: 0x4008,
-            discriminator: 0x4003
-        }
+    let error = refused(
+        |bytes| bytes[8] = 3,
+        "at byte 8: a VARIANT of type 0x4003 holds no BSTR",
     );
-    assert_eq!(cause(20, 8), Malformed::PointerSize { said: 8 });
-    assert_eq!(
-        cause(0, 99),
-        Malformed::VariantSize {
-            said: 99,
-            bytes: 48
-        }
+    assert_eq!(error.cause, Malformed::NotABstr { vt: 0x4003 });
+    // Nothing is wrong with it but that.
+    assert_eq!(HResult::from(error), HResult::DISP_E_TYPEMISMATCH);
+}
+
+#[test]
+fn variants_that_contradict_themselves_are_refused() {
+    let offset = 8;
+    let cases = [
+        (
+            refused(
+                |bytes| bytes[16] = 3,
+                "at byte 8: a VARIANT of type 0x4008 is said to hold one of 0x4003",
+            ),
+            Malformed::TypeMismatch {
+                vt: 0x4008,
+                discriminator: 0x4003,
+            },
+        ),
+        (
+            refused(
+                |bytes| bytes[20] = 8,
+                "at byte 8: a pointer is said to have 8 bytes, not 4",
+            ),
+            Malformed::PointerSize { said: 8 },
+        ),
+        (
+            refused(
+                |bytes| bytes[0] = 99,
+                "at byte 8: a VARIANT of 48 bytes is said to have 99 times 8",
+            ),
+            Malformed::VariantSize {
+                said: 99,
+                bytes: 48,
+            },
+        ),
+        (
+            refused(
+                |bytes| bytes[24..28].fill(0),
+                "at byte 8: nothing is pointed at",
+            ),
+            Malformed::NullReferent,
+        ),
+    ];
+    for (error, cause) in cases {
+        assert_eq!(error, WireError { offset, cause });
+        assert_eq!(HResult::from(error), HResult::RPC_X_BAD_STUB_DATA);
+    }
+    // The string is where it is.
+    refused(
+        |bytes| bytes[28] = 5,
+        "at byte 36: the array counts 5 units, the BSTR 4",
     );
-    let mut bytes = good.clone();
-    bytes[24..28].fill(0);
-    let error = TransmittedVariant::decode(&bytes, 0).expect_err("malformed");
-    assert_eq!(error.cause, Malformed::NullReferent);
-    for (cause, told) in [
-        (cause(8, 3), "a VARIANT of type 0x4003 holds no BSTR"),
-        (
-            cause(16, 3),
-            "a VARIANT of type 0x4008 is said to hold one of 0x4003",
-        ),
-        (cause(20, 8), "a pointer is said to have 8 bytes, not 4"),
-        (
-            cause(0, 99),
-            "a VARIANT of 48 bytes is said to have 99 times 8",
-        ),
-        (error.cause, "nothing is pointed at"),
-    ] {
-        assert_eq!(cause.to_string(), told);
+}
+
+#[test]
+fn where_no_header_can_be_is_told() {
+    let cause = Malformed::HeaderTruncated;
+    for start in [usize::MAX, usize::MAX - 2] {
+        let offset = start;
+        let error = WireError { offset, cause };
+        assert_eq!(TransmittedVariant::decode(&[], start), Err(error));
+        assert_eq!(TransmittedBstr::decode(&[], start, Syntax::Ndr), Err(error));
+        let array = TransmittedBstrs::counted(&[], start, Syntax::Ndr);
+        assert_eq!(array.expect_err("no array"), error);
     }
 }

@@ -292,9 +292,8 @@ impl Object {
         let copy = |held: &Holding| own(held) && held.call.is_none();
         let own = self.held.iter().rposition(copy).or(last);
         if by == Party::Program {
-            let others = |held: &Holding| held.by != by && !held.is_handles;
-            let others = self.held.iter().rposition(others);
-            let index = own.or(others).or(self.held.len().checked_sub(1))?;
+            // A handle's is the first there is, so it goes last.
+            let index = own.or(self.held.len().checked_sub(1))?;
             return Some(self.held.remove(index));
         }
         if let Some(index) = own {

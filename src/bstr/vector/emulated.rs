@@ -4,7 +4,7 @@
 //!
 //! 1. Its descriptor stands [`SafeArray::HIDDEN`] bytes into a task block of [`descriptor_size`] bytes of its dimensions, and of its
 //!    data too if it is a [vector](VECTOR).
-//! 2. Its data is a task block of its own, or follows the descriptor. It begins as zeros.
+//! 2. Its data is a task block of its own, or follows the descriptor. It begins as zeros, or as a string's bytes.
 //! 3. The four bytes before the descriptor are the element type.
 
 use core::mem::offset_of;
@@ -60,16 +60,6 @@ fn is_part(block: *mut u8, part: Part, array: *mut SafeArray) {
     }
 }
 
-/// A new task block of zeros; null if there is no memory.
-fn zeroed(bytes: usize) -> *mut u8 {
-    let block = heap::alloc(bytes, Family::Task);
-    if !block.is_null() {
-        // SAFETY: a new block of so many bytes.
-        unsafe { block.write_bytes(0, bytes) };
-    }
-    block
-}
-
 /// A descriptor without data, in a block with room for so many bytes more.
 fn describe(
     element: VarType,
@@ -84,7 +74,7 @@ fn describe(
     let Some(size) = descriptor_size(bounds.len()).checked_add(more) else {
         return ptr::null_mut();
     };
-    let block = zeroed(size);
+    let block = heap::alloc_zeroed(size, Family::Task);
     if block.is_null() {
         return ptr::null_mut();
     }
@@ -122,11 +112,21 @@ fn describe(
 
 /// An array whose bytes a number holds.
 pub(super) fn create(element: VarType, element_size: u32, bounds: &[ArrayBound]) -> *mut SafeArray {
+    create_by(heap::alloc_zeroed, element, element_size, bounds)
+}
+
+/// As [`create`], with data of somebody's choice, whatever is in it.
+fn create_by(
+    alloc: fn(usize, Family) -> *mut u8,
+    element: VarType,
+    element_size: u32,
+    bounds: &[ArrayBound],
+) -> *mut SafeArray {
     let array = describe(element, element_size, bounds, 0, 0);
     let Some(bytes) = data_size(element_size, bounds).filter(|_| !array.is_null()) else {
         return array;
     };
-    let data = zeroed(bytes);
+    let data = alloc(bytes, Family::Task);
     if data.is_null() {
         // SAFETY: nobody has heard of it.
         unsafe { heap::free(block_of(array), Family::Task) };
@@ -163,7 +163,9 @@ pub(super) fn create_vector(
 ///
 /// * As for [`from_bstr`](super::from_bstr), of so many bytes, which are not none.
 pub(super) unsafe fn from_bstr(bstr: *const u16, count: u32) -> *mut SafeArray {
-    let array = create(VarType::UI1, 1, &[ArrayBound { count, lower: 0 }]);
+    // Its bytes are written below, once.
+    let bound = ArrayBound { count, lower: 0 };
+    let array = create_by(heap::alloc, VarType::UI1, 1, &[bound]);
     if !array.is_null() {
         // SAFETY: the array is new.
         let data = unsafe { (*array).data };

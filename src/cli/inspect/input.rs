@@ -11,7 +11,7 @@ use super::{Arguments, hex};
 /// No more bytes than these are read, be they of a block or of text.
 pub(super) const LIMIT: u64 = 16 << 20;
 
-/// Nor than these, to be searched.
+/// Nor than these to be searched, be they of a dump or of text.
 const SCAN_LIMIT: u64 = 1 << 30;
 
 /// What was read.
@@ -37,21 +37,30 @@ impl Unreadable {
 }
 
 pub(super) fn read(arguments: &Arguments) -> Result<Input, Unreadable> {
-    if let Some(text) = &arguments.hex {
-        return decoded("--hex", text.as_bytes(), arguments.offset);
-    }
-    if let Some(file) = &arguments.hex_file {
-        let text = read_file(file, 0, LIMIT)?;
-        let name = shown(file);
-        if text.more {
-            return Err(Unreadable::new(name, format!("more than {LIMIT} bytes")));
-        }
-        return decoded(&name, &text.bytes, arguments.offset);
-    }
-    let standard_input = OsStr::new("-");
-    let file = arguments.file.as_deref().unwrap_or(standard_input);
     let limit = if arguments.scan { SCAN_LIMIT } else { LIMIT };
-    read_file(file, arguments.offset, limit)
+    let offset = arguments.offset;
+    let (name, input) = if let Some(text) = &arguments.hex {
+        let name = "--hex".to_owned();
+        let input = decoded(&name, text.as_bytes(), offset)?;
+        (name, input)
+    } else if let Some(file) = &arguments.hex_file {
+        let name = shown(file);
+        let text = read_file(file, 0, limit)?;
+        if text.more {
+            return Err(Unreadable::new(name, format!("more than {limit} bytes")));
+        }
+        let input = decoded(&name, &text.bytes, offset)?;
+        (name, input)
+    } else {
+        let standard_input = OsStr::new("-");
+        let file = arguments.file.as_deref().unwrap_or(standard_input);
+        (shown(file), read_file(file, offset, limit)?)
+    };
+    if offset > 0 && input.bytes.is_empty() {
+        let why = format!("it ends before byte {offset}, where --offset says to begin");
+        return Err(Unreadable::new(name, why));
+    }
+    Ok(input)
 }
 
 /// The bytes that hexadecimal text stands for, from `offset` on.

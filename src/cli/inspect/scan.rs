@@ -1,13 +1,15 @@
 //! Whatever looks like a BSTR, a line each.
 
 use std::io::{self, Write};
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use olemem::UnitLen;
-use olemem::image::{Candidate, candidates};
+use olemem::image::{Candidate, Candidates, candidates};
+use olemem::layout::PointerWidth;
 
-use super::Arguments;
 use super::input::Input;
+use super::{Align, Arguments};
 use crate::draw::counted;
 use crate::output;
 
@@ -19,16 +21,55 @@ pub(super) fn run(input: &Input, arguments: &Arguments) -> ExitCode {
         let searched = input.bytes.len();
         eprintln!("olemem: {searched} bytes are searched; --offset goes on behind them");
     }
-    let least = UnitLen::new(arguments.min_units);
-    let mut found = candidates(&input.bytes, arguments.shape(), least).peekable();
-    let status = if found.peek().is_some() {
+    let align = align(arguments);
+    let any = candidates(
+        &input.bytes,
+        arguments.shape(),
+        UnitLen::new(arguments.min_units),
+    );
+    let mut found = any.clone().aligned_to(align).peekable();
+    let is_found = found.peek().is_some();
+    let status = if is_found {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     };
     let mut out = anstream::stdout().lock();
-    let written = print(&mut out, arguments.offset, found);
+    let written = print(&mut out, arguments.offset, found)
+        .and_then(|()| writeln!(out, "{}", searched(align, arguments.offset)))
+        .and_then(|()| {
+            if is_found {
+                return Ok(());
+            }
+            elsewhere(&mut out, any)
+        });
     output::ended(written.and_then(|()| out.flush()), status)
+}
+
+/// What the places where blocks are looked for are multiples of: what the task allocator aligns them to, unless it is said.
+fn align(arguments: &Arguments) -> NonZero<usize> {
+    let align = match (arguments.align, arguments.shape().width) {
+        (Some(align), _) => align,
+        (None, PointerWidth::W32) => Align::By8,
+        (None, PointerWidth::W64) => Align::By16,
+    };
+    NonZero::new(align as usize).expect("none is 0")
+}
+
+fn searched(align: NonZero<usize>, before: u64) -> String {
+    let places = match align.get() {
+        1 => "everywhere".to_owned(),
+        align => format!("at multiples of {align}"),
+    };
+    format!("Blocks were looked for {places} from byte {before} on.")
+}
+
+/// Where nothing is at the places that were looked at: whether something is at others.
+fn elsewhere(out: &mut impl Write, any: Candidates<'_>) -> io::Result<()> {
+    match any.aligned_to(NonZero::<usize>::MIN).next() {
+        Some(_) => writeln!(out, "Elsewhere something does: --align 1 shows it."),
+        None => Ok(()),
+    }
 }
 
 fn print<'a>(
@@ -49,8 +90,9 @@ fn print<'a>(
         count += 1;
     }
     match count {
-        0 => writeln!(out, "Nothing looks like a BSTR."),
-        count => writeln!(out, "{} looked like BSTRs.", counted(count, "place")),
+        0 => write!(out, "Nothing looks like a BSTR. "),
+        1 => write!(out, "1 place looked like a BSTR. "),
+        count => write!(out, "{count} places looked like BSTRs. "),
     }
 }
 

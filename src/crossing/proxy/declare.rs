@@ -125,8 +125,9 @@ macro_rules! checked_interface {
         const _: () = {
             // All other names here are spelled out, or nobody else's.
             use $crate::crossing::proxy::types::{
-                BSTR, Block, HRESULT, IUnknown, LPCOLESTR, LPCSTR, LPCWSTR, LPOLESTR, LPSTR,
-                LPWSTR, REFIID,
+                BOOL, BSTR, BYTE, Block, DWORD, HRESULT, INT, IUnknown, LONG, LONGLONG, LPCOLESTR,
+                LPCSTR, LPCWSTR, LPOLESTR, LPSTR, LPWSTR, REFIID, SHORT, UINT, ULONG, ULONGLONG,
+                USHORT, VARIANT_BOOL, WORD, c_void,
             };
 
             #[derive(Clone, Copy)]

@@ -286,7 +286,7 @@ impl Judged {
             return value;
         };
         let mut parameter = parameter(what, name);
-        if stays_callees {
+        if stays_callees || T::Held::STAYS {
             parameter = parameter.stays_callees();
         }
         let described = T::Held::TARGET.map(|described| described());
@@ -473,7 +473,9 @@ impl Judged {
         let failed = T::has_failed(&result);
         let homes = self.homes;
         let place = &raw mut result;
-        if let Some(what) = T::WHAT {
+        if let Some(what) = T::WHAT
+            && !T::STAYS
+        {
             // SAFETY: a resource is a pointer, and this variable outlives the crossing.
             unsafe {
                 self.crossing

@@ -1,6 +1,5 @@
 //! The types that methods are declared with, and what each is in a call.
 
-use core::ffi::c_void;
 use core::marker::PhantomData;
 
 use super::Description;
@@ -40,6 +39,8 @@ pub unsafe trait Wire {
     type Raw;
     /// What it is, if it has an owner.
     const WHAT: Option<What> = None;
+    /// Whether it stays its owner's when a method returns it or hands it out: text that nobody may change is not given away.
+    const STAYS: bool = false;
     /// The interface that it is, if it is one: only ever behind a pointer.
     const INTERFACE: Option<Interfacing> = None;
     /// The interface that it points to.
@@ -120,7 +121,8 @@ pub type LPOLESTR = LPWSTR;
 #[derive(Debug)]
 pub struct LPSTR(());
 
-/// A string of 16-bit units that the callee only reads: of any memory if it is \[in\] (R30).
+/// A string of 16-bit units that is only read: of any memory if it is \[in\] (R30), and the callee's own if it is handed out
+/// or returned.
 #[derive(Debug)]
 pub struct LPCWSTR(());
 
@@ -140,6 +142,33 @@ pub struct Block<T>(PhantomData<T>);
 
 /// A result code.
 pub type HRESULT = HResult;
+
+/// What IDL calls a void pointer's target.
+pub use core::ffi::c_void;
+
+macro_rules! numbers {
+    ($($name:ident = $type:ty),*) => {$(
+        #[doc = concat!("`", stringify!($type), "`, as declarations call it.")]
+        #[allow(non_camel_case_types, reason = "as C has it")]
+        pub type $name = $type;
+    )*};
+}
+
+numbers!(
+    BOOL = i32,
+    BYTE = u8,
+    DWORD = u32,
+    INT = i32,
+    LONG = i32,
+    LONGLONG = i64,
+    SHORT = i16,
+    UINT = u32,
+    ULONG = u32,
+    ULONGLONG = u64,
+    USHORT = u16,
+    VARIANT_BOOL = i16,
+    WORD = u16
+);
 
 // SAFETY: the pointer that a BSTR is.
 unsafe impl Wire for BSTR {
@@ -166,6 +195,7 @@ impl Return for LPSTR {}
 unsafe impl Wire for LPCWSTR {
     type Raw = *const u16;
     const WHAT: Option<What> = Some(What::String);
+    const STAYS: bool = true;
 }
 impl Return for LPCWSTR {}
 
@@ -173,6 +203,7 @@ impl Return for LPCWSTR {}
 unsafe impl Wire for LPCSTR {
     type Raw = *const u8;
     const WHAT: Option<What> = Some(What::String);
+    const STAYS: bool = true;
 }
 impl Return for LPCSTR {}
 

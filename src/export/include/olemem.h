@@ -815,7 +815,6 @@ OLEMEM_STATIC_ASSERT(sizeof(OLESTR("ab")) == 6, "OLESTR makes 16-bit units and a
 #define ERROR_OUTOFMEMORY 14
 #define ERROR_INVALID_PARAMETER 87
 #define ERROR_INSUFFICIENT_BUFFER 122
-#define RPC_X_BAD_STUB_DATA 1783
 #define E_NOT_SUFFICIENT_BUFFER HRESULT_FROM_WIN32(ERROR_INSUFFICIENT_BUFFER)
 #define ERROR_MORE_DATA 234
 #define ERROR_ARITHMETIC_OVERFLOW 534
@@ -1373,8 +1372,8 @@ WINOLEAUTAPI VectorFromBstr(_In_opt_ BSTR bstr, _Outptr_ SAFEARRAY **ppsa);
 /*
  * Stores in *pbstr a new BSTR of the bytes of an array, never NULL; the caller frees it. The array may be
  * locked. DISP_E_TYPEMISMATCH for more than one dimension and for elements of more than one byte (Wine
- * has E_INVALIDARG); E_INVALIDARG for a NULL psa; E_OUTOFMEMORY: then NULL is stored. E_INVALIDARG for a NULL
- * pbstr.
+ * has E_INVALIDARG); E_INVALIDARG for a NULL psa, and for an array that has elements and no data;
+ * E_OUTOFMEMORY: then NULL is stored. E_INVALIDARG for a NULL pbstr.
  */
 WINOLEAUTAPI BstrFromVector(_In_ SAFEARRAY *psa, _Outptr_ BSTR *pbstr);
 
@@ -1386,18 +1385,25 @@ WINOLEAUTAPI BstrFromVector(_In_ SAFEARRAY *psa, _Outptr_ BSTR *pbstr);
  * looked at.
  */
 
-/* Where the form of *pBstr ends that begins at the offset `offset`. A NULL `pBstr` counts as NULL's. */
+/*
+ * Where the form of *pBstr ends that begins at the offset `offset`. A NULL `pBstr` counts as NULL's.
+ * 0xFFFFFFFF for an end that 32 bits do not hold, and for a BSTR whose prefix says more than a BSTR
+ * can have.
+ */
 EXTERN_C ULONG STDAPICALLTYPE BSTR_UserSize(ULONG *pFlags, ULONG offset, BSTR *pBstr);
 
-/* Writes it at `pBuffer`, which has room for it, and returns its end. */
+/*
+ * Writes it at `pBuffer`, which has room for it, and returns its end; NULL, and nothing is written,
+ * for a BSTR whose prefix says more than a BSTR can have.
+ */
 EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserMarshal(ULONG *pFlags, unsigned char *pBuffer,
                                                         BSTR *pBstr);
 
 /*
  * Reads it, frees what *pBstr holds, stores a new string that is the caller's, and returns the end of
  * what was read. NULL, and *pBstr is as it was, for bytes that no BSTR was marshalled as (Windows
- * raises an RPC exception) and when there is no memory. The header's length is believed: for bytes
- * that are not to be trusted there is olemem_bstr_unmarshal.
+ * raises an RPC exception) and when there is no memory. A header that agrees with itself is believed:
+ * for bytes that are not to be trusted there is olemem_bstr_unmarshal.
  */
 EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserUnmarshal(ULONG *pFlags, unsigned char *pBuffer,
                                                           BSTR *pBstr);
@@ -1406,12 +1412,23 @@ EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserUnmarshal(ULONG *pFlags, unsigne
 EXTERN_C void STDAPICALLTYPE BSTR_UserFree(ULONG *pFlags, BSTR *pBstr);
 
 /*
+ * The same in NDR64 (MS-RPCE 2.2.5.3.2.1): aligned to 8, and the first of the numbers has eight bytes.
+ * Not verified: no bytes that Windows wrote so are known to olemem's makers.
+ */
+EXTERN_C ULONG STDAPICALLTYPE BSTR_UserSize64(ULONG *pFlags, ULONG offset, BSTR *pBstr);
+EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserMarshal64(ULONG *pFlags, unsigned char *pBuffer,
+                                                          BSTR *pBstr);
+EXTERN_C unsigned char *STDAPICALLTYPE BSTR_UserUnmarshal64(ULONG *pFlags, unsigned char *pBuffer,
+                                                            BSTR *pBstr);
+EXTERN_C void STDAPICALLTYPE BSTR_UserFree64(ULONG *pFlags, BSTR *pBstr);
+
+/*
  * olemem's own, which know where the buffer ends: the form at the offset *offset of `length` bytes,
  * aligned to 4, is written or read, and *offset is then where it ends.
  *
  * E_NOT_SUFFICIENT_BUFFER when it does not fit; HRESULT_FROM_WIN32(RPC_X_BAD_STUB_DATA) for bytes that
- * no BSTR was marshalled as; E_OUTOFMEMORY; E_INVALIDARG for NULL pointers. Then nothing has changed.
- * No memory is asked for that the bytes do not fill.
+ * no BSTR was marshalled as; E_OUTOFMEMORY, also for a length that no BSTR can have; E_INVALIDARG for
+ * NULL pointers. Then nothing has changed. No memory is asked for that the bytes do not fill.
  */
 EXTERN_C HRESULT STDAPICALLTYPE olemem_bstr_marshal(_In_opt_ BSTR bstr, void *buffer, size_t length,
                                                     size_t *offset);
@@ -1747,7 +1764,8 @@ EXTERN_C uint64_t olemem_fault_end(olemem_fault fault);
  * - The first argument names the method in reports; the second is any address that is the object's
  *   own, or NULL. Objects of one interface are told apart by it.
  * - A method is called with what the declarations give, each once, in any order. An [out] variable
- *   holds a mark from its declaration until the call has ended, and is not to be read meanwhile.
+ *   holds a mark from its declaration until the call has ended, and is not to be read meanwhile: a
+ *   variable that is [in] as well, VarBstrCat(s, t, &s), is declared as both.
  * - What was told is made harmless: an [in] string that the callee freed is still the caller's; a
  *   variable with what the caller could not free is NULL.
  * - One call is not made within the arguments of another. Within the callee is no matter. What else
@@ -1903,8 +1921,7 @@ OLEMEM_INLINE void olemem_literal(const OLECHAR *text) { (void)text; }
 
 /* The same for BSTRs, with their types. */
 OLEMEM_INLINE BSTR olemem_call_in_bstr(olemem_call *call, const char *name, BSTR text) {
-    olemem_call_in(call, OLEMEM_BSTR, name, text);
-    return text;
+    return OLEMEM_CAST(BSTR, olemem_call_in(call, OLEMEM_BSTR, name, text));
 }
 OLEMEM_INLINE BSTR *olemem_call_out_bstr(olemem_call *call, const char *name, BSTR *text) {
     olemem_call_out(call, OLEMEM_BSTR, name, text);
@@ -1942,8 +1959,7 @@ template <typename T> inline T *olemem_call_ended_with_(olemem_call **call, UINT
 }
 template <typename T>
 inline T *olemem_call_in_(olemem_call *call, UINT what, const char *name, T *value) {
-    olemem_call_in(call, what, name, value);
-    return value;
+    return static_cast<T *>(olemem_call_in(call, what, name, value));
 }
 template <typename T>
 inline T *olemem_call_out_(olemem_call *call, UINT what, const char *name, T *variable) {
@@ -2073,6 +2089,15 @@ inline T *olemem_call_array_(olemem_call *call, UINT what, const char *name, T *
 #define OLEMEM_IN_INTERFACE(name, value) OLEMEM_IN_(OLEMEM_INTERFACE, name, value)
 #define OLEMEM_OUT_INTERFACE(name, variable) OLEMEM_OUT_(OLEMEM_INTERFACE, name, variable)
 #define OLEMEM_INOUT_INTERFACE(name, variable) OLEMEM_INOUT_(OLEMEM_INTERFACE, name, variable)
+/* Members of a structure whose address the method takes: before the call, as the waivers are.
+ *
+ *     OLEMEM_CALL("IStream::Stat", stream, OLEMEM_OUT_MEMBER(OLEMEM_STRING, "name", &stat.pwcsName),
+ *                 stream->lpVtbl->Stat(stream, &stat, STATFLAG_DEFAULT)) */
+#define OLEMEM_IN_MEMBER(what, name, value) ((void)OLEMEM_IN_((what) | OLEMEM_MEMBER, name, value))
+#define OLEMEM_OUT_MEMBER(what, name, variable)                                                    \
+    ((void)OLEMEM_OUT_((what) | OLEMEM_MEMBER, name, variable))
+#define OLEMEM_INOUT_MEMBER(what, name, variable)                                                  \
+    ((void)OLEMEM_INOUT_((what) | OLEMEM_MEMBER, name, variable))
 
 /* ---------------------------------------------------------------------------- counting objects
  *
@@ -2385,7 +2410,8 @@ class bstr {
 
     /* For an [in] parameter: lent, and still this object's. */
     [[nodiscard]] BSTR get() const noexcept { return bstr_; }
-    /* For an [out] parameter: what it held is freed, and it is null. */
+    /* For an [out] parameter: what it held is freed, and it is null. In a call that is judged the
+     * callee would be blamed for that free: olemem::call::out takes the string itself. */
     [[nodiscard]] BSTR *put() noexcept {
         reset();
         return &bstr_;
@@ -2710,8 +2736,7 @@ class call {
     }
     /* Anything, with what is special about it: OLEMEM_BSTR | OLEMEM_MEMBER. */
     template <typename T> T *declare_in(UINT what, const char *name, T *value) noexcept {
-        olemem_call_in(call_, what, name, value);
-        return value;
+        return static_cast<T *>(olemem_call_in(call_, what, name, value));
     }
     template <typename T> T **declare_out(UINT what, const char *name, T **variable) noexcept {
         olemem_call_out(call_, what, name, variable);

@@ -14,6 +14,7 @@
 
 mod bad_call;
 pub(crate) mod tail;
+pub(crate) mod zeroed;
 
 use std::process;
 use std::ptr;

@@ -387,8 +387,7 @@ impl Books {
         if passage.owner == Some(party) {
             return None;
         }
-        let call = passage.call;
-        if passage.role == Role::Out && passage.handed_by == Some(party) {
+        let (kind, words) = if passage.role == Role::Out && passage.handed_by == Some(party) {
             let words = match deed {
                 Deed::Free => "the callee freed {block} that it had handed out in an earlier call",
                 Deed::Realloc => {
@@ -396,19 +395,22 @@ impl Books {
                 }
                 _ => return None,
             };
-            return Some(of_call(Kind::OutFreedByCallee, deed, words, call));
-        }
-        if !passage.lent_to.contains(&party) {
+            (Kind::OutFreedByCallee, words)
+        } else if passage.lent_to.contains(&party) {
+            let words = match deed {
+                Deed::Free => {
+                    "the callee freed {block} that it was lent as [in] in an earlier call"
+                }
+                Deed::Realloc => {
+                    "the callee reallocated {block} that it was lent as [in] in an earlier call"
+                }
+                _ => "the callee used {block} that it was lent as [in] in an earlier call",
+            };
+            (Kind::InRetainedByCallee, words)
+        } else {
             return None;
-        }
-        let words = match deed {
-            Deed::Free => "the callee freed {block} that it was lent as [in] in an earlier call",
-            Deed::Realloc => {
-                "the callee reallocated {block} that it was lent as [in] in an earlier call"
-            }
-            _ => "the callee used {block} that it was lent as [in] in an earlier call",
         };
-        let mut record = of_call(Kind::InRetainedByCallee, deed, words, call);
+        let mut record = of_call(kind, deed, words, passage.call);
         if self.crossed.may_call_back(open) {
             record.severity = Severity::Warning;
         }

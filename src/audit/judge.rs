@@ -333,9 +333,10 @@ impl Books {
     }
 
     /// Whether a live block is not this call's to free or reallocate, for the caller has it back later: that it was tried is
-    /// recorded then, and is not to be carried out.
+    /// recorded then, and is not to be carried out. One whose free was put off is nobody's any more: it goes with its last
+    /// pin, which may be the callee's (R28).
     pub(super) fn is_anothers(&mut self, key: usize, deed: Deed, at: &Stack) -> bool {
-        let Some(entry) = self.get(key) else {
+        let Some(entry) = self.get(key).filter(|entry| entry.state == State::Live) else {
             return false;
         };
         let generation = entry.generation();

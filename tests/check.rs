@@ -429,6 +429,26 @@ fn children_that_left_nothing_are_named() {
     );
 }
 
+/// What is found while a process runs is written down then, what its verdicts and its quarantine find included.
+#[test]
+fn what_a_child_found_is_told_though_it_left() {
+    let Some(program) = build("leaves", C, Library::Static, "export,audit") else {
+        return;
+    };
+    for (case, wanted) in [
+        ("call", &["out-set-on-failure"][..]),
+        ("late", &["write-after-free"]),
+        // Nothing knows of it before the end.
+        ("lose", &[]),
+    ] {
+        let mut command = of(&["--format", "json"], &program);
+        let output = tools::run(command.arg(case));
+        ends(&output, if wanted.is_empty() { 0 } else { 99 });
+        let report = schema::report(&text(&output.stdout));
+        assert_eq!(kinds_of(&report), wanted, "{case}");
+    }
+}
+
 #[test]
 fn a_program_that_becomes_another_is_covered_from_there() {
     let Some(found) = kinds(&["exec", "leak"]) else {

@@ -1,6 +1,6 @@
 /*
- * What a child does that ends without a report: one case a run, named by the argument. What is found while it runs is told
- * all the same.
+ * What a child does that ends without a report: one case a run, named by the argument; with another argument it aborts. What is
+ * found while it runs is told all the same.
  */
 #include <objbase.h>
 #include <oleauto.h>
@@ -55,6 +55,9 @@ int main(int count, char **arguments) {
             write_late();
         } else {
             lose();
+        }
+        if (count > 2) {
+            abort();
         }
         _exit(0);
     }

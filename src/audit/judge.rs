@@ -379,6 +379,27 @@ impl Books {
         is_certain
     }
 
+    /// Records that a callee freed what is its caller's by now, where it could not be kept from it: the cache has taken the
+    /// block, or its pins put the free off. Of what was lent to a call that is under way the verdict tells.
+    pub(super) fn tell_anothers(&mut self, key: usize, at: &Stack) {
+        let Some(entry) = self.get(key).filter(|entry| entry.state == State::Live) else {
+            return;
+        };
+        let within = self.within();
+        if self.crossed.lent(entry.generation(), within).is_some() {
+            return;
+        }
+        let Some(mut record) = self.of_earlier(&entry, Deed::Free, within) else {
+            return;
+        };
+        record.block = Some(Facts::of_live(&entry));
+        self.tell(entry.session, record, at);
+        if let Some(entry) = self.get_mut(key) {
+            // That the caller frees it is no mistake.
+            entry.is_blamed = true;
+        }
+    }
+
     /// What is wrong with freeing, or using, a block that has crossed: it is not the innermost callee's any more, or never
     /// was. `None` if nothing is known to be.
     fn of_earlier(&self, entry: &Entry, deed: Deed, within: CrossingId) -> Option<Record> {

@@ -109,6 +109,28 @@ error[in-freed-by-callee]: the callee freed a BSTR that it was lent as [in]
     );
 }
 
+/// So is that of a string that was handed out, where it is freed: what the caller does with it then is no second mistake.
+#[test]
+fn broken_by_a_callee_that_frees_what_it_pinned_and_handed_out() {
+    let report = judged(|audit| {
+        let text = get_pinned(audit);
+        audit.call("IBrowser::Quit").invoke(|| {
+            free(text);
+            unpin(text);
+        });
+        free(text);
+    });
+    assert_told(
+        &report,
+        "\
+error[out-freed-by-callee]: the callee freed a BSTR that it had handed out in an earlier call
+  call IBrowser::get_StatusText, parameter text
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R11
+  help: what was handed out is the caller's to free",
+    );
+}
+
 /// Once the last pin is gone the string is freed, whoever frees it once more.
 #[test]
 fn broken_by_a_free_after_the_last_pin() {

@@ -76,6 +76,51 @@ fn watched(code: impl FnOnce()) -> Report {
     session.finish()
 }
 
+/// What a callee frees that is its caller's is told as that, though the cache takes it; the caller's own free is then no
+/// mistake.
+#[test]
+fn a_callee_frees_into_the_cache_what_is_its_callers() {
+    let _alone = alone();
+    for model in [Model::Windows, Model::Adversarial] {
+        cache::set(model);
+        let session = Session::options().backtrace(Backtrace::Off).begin();
+        let handed = session
+            .call("IText::get_Text")
+            .out_bstr("text")
+            // SAFETY: the variable is the call's own.
+            .invoke(|text| unsafe { text.write(string("handed")) });
+        let own = handed.as_raw().cast_mut();
+        session.call("IText::Close").invoke(|| free(own));
+        drop(handed);
+        let report = session.finish();
+        report.assert_kinds([Kind::OutFreedByCallee]);
+        assert!(report.to_string().starts_with(HANDED), "{report}");
+        assert_eq!(report.counts().live, 0);
+
+        let session = Session::options().backtrace(Backtrace::Off).begin();
+        let lent = Bstr::from("lent");
+        let mut own = std::ptr::null_mut();
+        session
+            .call("IText::put_Text")
+            .in_bstr("text", &lent)
+            .invoke(|text| own = text);
+        session.call("IText::Close").invoke(|| free(own));
+        drop(lent);
+        let report = session.finish();
+        report.assert_kinds([Kind::InRetainedByCallee]);
+        assert_eq!(report.counts().live, 0);
+        cache::set(Model::Off);
+    }
+}
+
+const HANDED: &str = "\
+error[out-freed-by-callee]: the callee freed a BSTR that it had handed out in an earlier call
+  call IText::get_Text, parameter text
+  block 1: BSTR, 12 bytes, \"handed\"
+  rule: R11
+  help: what was handed out is the caller's to free
+";
+
 /// Under a cache model a second free is told as long as the address is nobody else's.
 #[test]
 fn a_cached_string_is_freed_twice() {

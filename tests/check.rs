@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 use cc::Language::{C, Cxx};
 use cc::text;
 use programs::{NAMES_FILES, build, ends, is_as_in, normalised};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tools::Library;
 
 /// The command with options, for a program of `process.c`'s cases. `None` without a C compiler.
@@ -293,7 +293,7 @@ fn sarif_after_a_signal_has_it_as_an_invocation() {
     let mut command = check(&["--format", "sarif"], &["clean"]).expect("as above");
     let output = tools::run(&mut command);
     let log = schema::sarif(&text(&output.stdout));
-    assert_eq!(log["runs"][0]["invocations"], serde_json::json!([]));
+    assert_eq!(log["runs"][0]["invocations"], json!([]));
 }
 
 #[test]
@@ -427,6 +427,29 @@ fn children_that_left_nothing_are_named() {
         &said,
         "was killed by signal 11 (SIGSEGV); live then: 0 blocks",
     );
+}
+
+/// What is found while a process runs is written down then, what its verdicts and its quarantine find included; and those of
+/// its kind's rules that it breaks, as after a signal.
+#[test]
+fn what_a_child_found_is_told_though_it_left() {
+    let Some(program) = build("leaves", C, Library::Static, "export,audit") else {
+        return;
+    };
+    let found = |case: &[&str], status| {
+        let mut command = of(&["--format", "json"], &program);
+        let output = tools::run(command.args(case));
+        ends(&output, status);
+        schema::report(&text(&output.stdout))
+    };
+    for case in [&["call"][..], &["call", "abort"]] {
+        let report = found(case, 99);
+        assert_eq!(kinds_of(&report), ["out-set-on-failure"], "{case:?}");
+        assert_eq!(report["violations"][0]["rule"], json!(["R14"]), "{case:?}");
+    }
+    assert_eq!(kinds_of(&found(&["late"], 99)), ["write-after-free"]);
+    // Nothing knows of it before the end.
+    assert!(kinds_of(&found(&["lose"], 0)).is_empty());
 }
 
 #[test]
@@ -596,7 +619,7 @@ fn what_could_not_be_judged_is_in_every_format() {
     let mut command = check(&["--format", "json"], &["clean"]).expect("as above");
     let report = schema::report(&text(&tools::run(&mut command).stdout));
     assert_eq!(report["complete"], true);
-    assert_eq!(report["notes"], serde_json::json!([]));
+    assert_eq!(report["notes"], json!([]));
     // Several processes that were all judged have their numbers as notes.
     let mut command = check(&["--format", "sarif"], &["fork"]).expect("as above");
     let log = schema::sarif(&text(&tools::run(&mut command).stdout));
@@ -860,10 +883,7 @@ fn stacks_and_the_quarantine_may_be_left_out() {
         return;
     };
     let report = schema::report(&text(&tools::run(&mut command).stdout));
-    assert_eq!(
-        report["violations"][0]["allocated_at"],
-        serde_json::json!([])
-    );
+    assert_eq!(report["violations"][0]["allocated_at"], json!([]));
 }
 
 #[test]
@@ -978,7 +998,7 @@ fn an_option_goes_before_the_environment() {
         let report = schema::report(&text(&output.stdout));
         Some(report["violations"][0]["allocated_at"].clone())
     };
-    let nothing = serde_json::json!([]);
+    let nothing = json!([]);
     let Some(places) = leak_of(&[], "backtrace=off") else {
         return;
     };

@@ -55,6 +55,8 @@ mod out_set;
 mod out_stays_handed;
 #[path = "crossing/partial_failure.rs"]
 mod partial_failure;
+#[path = "crossing/pins.rs"]
+mod pins;
 #[path = "crossing/references.rs"]
 mod references;
 #[path = "crossing/reports.rs"]

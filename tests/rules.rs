@@ -43,7 +43,7 @@ const TESTS: &[(u8, &[&str])] = &[
     (24, &["audit::interior_free"]),
     (25, &["audit::overlapping_source"]),
     (26, &["audit::source_over_read"]),
-    (28, &["audit::pins"]),
+    (28, &["audit::pins", "crossing::pins"]),
     (29, &["crossing::out_family"]),
     (30, &["crossing::silence"]),
     (31, &["crossing::buffers"]),

@@ -13,6 +13,11 @@
 //! allocated 401136 401200
 //! freed
 //! at 401180
+//! found out-set-on-failure error end words the call failed, and {block} was handed out all the same
+//! rules 14
+//! method IText::get_Text
+//! parameter text
+//! at 401190
 //! live 8 task 24 plain
 //! allocated 401136
 //! maps
@@ -185,6 +190,14 @@ fn write_record(out: &mut Output, books: &Books, record: &Record) -> fmt::Result
         name(DEEDS, record.deed)
     )?;
     write_detail(out, record.detail)?;
+    // Where they are not all that its kind may break.
+    if record.rules != record.kind.rules() {
+        out.write_str("rules")?;
+        for rule in record.rules {
+            write!(out, " {}", rule.number())?;
+        }
+        writeln!(out)?;
+    }
     if let Some(call) = record.call {
         writeln!(out, "method {}", call.method.as_str())?;
         if let Some(parameter) = call.parameter {

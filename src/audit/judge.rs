@@ -333,9 +333,10 @@ impl Books {
     }
 
     /// Whether a live block is not this call's to free or reallocate, for the caller has it back later: that it was tried is
-    /// recorded then, and is not to be carried out.
+    /// recorded then, and is not to be carried out. One whose free was put off is nobody's any more: it goes with its last
+    /// pin, which may be the callee's (R28).
     pub(super) fn is_anothers(&mut self, key: usize, deed: Deed, at: &Stack) -> bool {
-        let Some(entry) = self.get(key) else {
+        let Some(entry) = self.get(key).filter(|entry| entry.state == State::Live) else {
             return false;
         };
         let generation = entry.generation();
@@ -378,6 +379,27 @@ impl Books {
         is_certain
     }
 
+    /// Records that a callee freed what is its caller's by now, where it could not be kept from it: the cache has taken the
+    /// block, or its pins put the free off. Of what was lent to a call that is under way the verdict tells.
+    pub(super) fn tell_anothers(&mut self, key: usize, at: &Stack) {
+        let Some(entry) = self.get(key).filter(|entry| entry.state == State::Live) else {
+            return;
+        };
+        let within = self.within();
+        if self.crossed.lent(entry.generation(), within).is_some() {
+            return;
+        }
+        let Some(mut record) = self.of_earlier(&entry, Deed::Free, within) else {
+            return;
+        };
+        record.block = Some(Facts::of_live(&entry));
+        self.tell(entry.session, record, at);
+        if let Some(entry) = self.get_mut(key) {
+            // That the caller frees it is no mistake.
+            entry.is_blamed = true;
+        }
+    }
+
     /// What is wrong with freeing, or using, a block that has crossed: it is not the innermost callee's any more, or never
     /// was. `None` if nothing is known to be.
     fn of_earlier(&self, entry: &Entry, deed: Deed, within: CrossingId) -> Option<Record> {
@@ -387,8 +409,7 @@ impl Books {
         if passage.owner == Some(party) {
             return None;
         }
-        let call = passage.call;
-        if passage.role == Role::Out && passage.handed_by == Some(party) {
+        let (kind, words) = if passage.role == Role::Out && passage.handed_by == Some(party) {
             let words = match deed {
                 Deed::Free => "the callee freed {block} that it had handed out in an earlier call",
                 Deed::Realloc => {
@@ -396,19 +417,22 @@ impl Books {
                 }
                 _ => return None,
             };
-            return Some(of_call(Kind::OutFreedByCallee, deed, words, call));
-        }
-        if !passage.lent_to.contains(&party) {
+            (Kind::OutFreedByCallee, words)
+        } else if passage.lent_to.contains(&party) {
+            let words = match deed {
+                Deed::Free => {
+                    "the callee freed {block} that it was lent as [in] in an earlier call"
+                }
+                Deed::Realloc => {
+                    "the callee reallocated {block} that it was lent as [in] in an earlier call"
+                }
+                _ => "the callee used {block} that it was lent as [in] in an earlier call",
+            };
+            (Kind::InRetainedByCallee, words)
+        } else {
             return None;
-        }
-        let words = match deed {
-            Deed::Free => "the callee freed {block} that it was lent as [in] in an earlier call",
-            Deed::Realloc => {
-                "the callee reallocated {block} that it was lent as [in] in an earlier call"
-            }
-            _ => "the callee used {block} that it was lent as [in] in an earlier call",
         };
-        let mut record = of_call(Kind::InRetainedByCallee, deed, words, call);
+        let mut record = of_call(kind, deed, words, passage.call);
         if self.crossed.may_call_back(open) {
             record.severity = Severity::Warning;
         }

@@ -94,6 +94,8 @@ pub(super) struct SessionBook {
     pub(super) records: Vec<Record, System>,
     /// How many the process's session had when this one began.
     pub(super) found_before: usize,
+    /// It is being ended: what is found from now on is in the report.
+    pub(super) is_closing: bool,
     /// How many of them `halt=first` has looked at.
     pub(super) looked_at: usize,
     /// Violations for which there was no memory.
@@ -200,6 +202,7 @@ impl Books {
             counts: Counts::default(),
             records: Vec::new_in(System),
             found_before,
+            is_closing: false,
             looked_at: 0,
             dropped: 0,
             faults: options.faults.map(Progress::new),

@@ -192,6 +192,7 @@ impl Overseer for Audit {
                     let block = bstr.cast::<u8>().wrapping_sub(HEADER).cast_mut();
                     refuse_cached(&mut books, key, block, &at);
                 } else if books.get(key).is_some() {
+                    books.tell_anothers(key, &at);
                     books.inspect(key, Deed::Free, true, &at);
                     let freed_at = books.sites.keep(&at);
                     // SAFETY: its holder has freed it, and the cache leaves the contents.
@@ -231,6 +232,7 @@ impl Overseer for Audit {
             BstrEvent::FreeDeferred { bstr, again: false } => {
                 let freed_at = books.sites.keep(&at);
                 let key = books.key_of(block_at(bstr));
+                books.tell_anothers(key, &at);
                 if let Some(entry) = books.get_mut(key) {
                     entry.state = State::Deferred;
                     entry.freed_at = freed_at;

@@ -27,7 +27,7 @@ use std::sync::{Mutex, OnceLock};
 use super::crash;
 use super::crossing;
 use super::guard::Guard;
-use super::ledger::{Books, Deed, Failed, Record, SessionId, books, cover_process};
+use super::ledger::{Books, Failed, Record, SessionId, books, cover_process};
 use super::options::Options;
 use super::report::{Report, plural};
 use super::rules::Severity;
@@ -254,7 +254,7 @@ fn tell_violation(books: &Books, session: SessionId, record: &Record) {
         return;
     };
     let book = books.sessions.iter().find(|book| book.id == session);
-    if record.deed == Deed::End || book.is_none_or(|book| book.records.len() > FOUND) {
+    if book.is_none_or(|book| book.is_closing || book.records.len() > FOUND) {
         return;
     }
     // Anew, for libraries may have been loaded.

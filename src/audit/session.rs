@@ -226,7 +226,9 @@ const SOME: usize = 1024;
 /// Ends a session, and keeps as many of its violations as is said, the first ones.
 fn close_keeping(id: SessionId, most: impl Fn(usize) -> usize) -> Option<Closed> {
     let mut books = books();
-    let reads = books.session(id)?.options.reads_at_end;
+    let book = books.session(id)?;
+    book.is_closing = true;
+    let reads = book.options.reads_at_end;
     for key in books.live_in(id) {
         let at = Stack::default();
         books.inspect(key, Deed::End, reads, &at);

@@ -1,8 +1,9 @@
 //! R11: what was handed out is the caller's, and not the callee's to free.
 
+use crate::counted::lent;
 use crate::support::{assert_kept, assert_told, free, judged, store, string};
 use olemem::Bstr;
-use olemem::audit::Kind;
+use olemem::audit::{CountingObject, Kind, Parameter};
 
 #[test]
 fn kept() {
@@ -87,4 +88,90 @@ fn broken_after_the_caller_freed_it() {
         report.violations()[0].message,
         "the callee freed a BSTR that it had handed out in an earlier call"
     );
+}
+
+/// Where the caller's code may run within the call it may be the one that frees: a warning, and it is done.
+#[test]
+fn a_callback_may_free_what_is_its_own() {
+    let report = judged(|audit| {
+        let text = audit
+            .call("IBrowser::get_StatusText")
+            .out_bstr("text")
+            .invoke(|text| store(text, string("Ready")));
+        let mut text = Some(text);
+        audit
+            .call("IBrowser::Navigate")
+            .calls_back()
+            .invoke(|| text = None);
+        assert!(text.is_none());
+    });
+    assert_told(
+        &report,
+        "\
+warning[out-freed-by-callee]: the callee freed a BSTR that it had handed out in an earlier call
+  call IBrowser::get_StatusText, parameter text
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R11
+  help: what was handed out is the caller's to free",
+    );
+    report.assert_clean();
+    assert_eq!(report.counts().live, 0);
+}
+
+/// The same through an interface that the object was given in an earlier call.
+#[test]
+fn a_sink_may_free_what_is_its_own() {
+    let report = judged(|audit| {
+        let sink = CountingObject::unknown();
+        let text = audit
+            .call("IBrowser::get_StatusText")
+            .out_bstr("text")
+            .invoke(|text| store(text, string("Ready")));
+        // SAFETY: the sink is live.
+        let advise = unsafe {
+            audit
+                .call("IBrowser::Advise")
+                .in_raw(Parameter::interface("sink"), lent(&sink))
+        };
+        advise.invoke(|_| ());
+        let mut text = Some(text);
+        audit.call("IBrowser::Navigate").invoke(|| text = None);
+        assert!(text.is_none());
+    });
+    report.assert_kinds([Kind::OutFreedByCallee]);
+    report.assert_clean();
+}
+
+/// A callback that is itself a call is nobody else's doing.
+#[test]
+fn kept_by_a_callback_that_is_a_call() {
+    assert_kept(&judged(|audit| {
+        let text = audit
+            .call("IBrowser::get_StatusText")
+            .out_bstr("text")
+            .invoke(|text| store(text, string("Ready")));
+        let mut text = Some(text);
+        audit.call("IBrowser::Navigate").invoke(|| {
+            audit.call("IEvents::OnNavigate").invoke(|| text = None);
+        });
+        assert!(text.is_none());
+    }));
+}
+
+/// Once the caller has freed it, nobody frees it again, whoever may have been called back.
+#[test]
+fn broken_twice_where_a_callback_could_be_to_blame() {
+    let report = judged(|audit| {
+        let own = string("Ready");
+        let text = audit
+            .call("IBrowser::get_StatusText")
+            .out_bstr("text")
+            .invoke(|text| store(text, own));
+        drop(text);
+        audit
+            .call("IBrowser::Navigate")
+            .calls_back()
+            .invoke(|| free(own));
+    });
+    report.assert_kinds([Kind::DoubleFree]);
 }

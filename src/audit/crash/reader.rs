@@ -7,7 +7,7 @@ use super::{DEEDS, FAMILIES, FIRST_LINE, LINE, form, named};
 use crate::audit::frame::{self, Frame};
 use crate::audit::ledger::{Call, Counts, Detail, Facts, Name, PREVIEW, Record};
 use crate::audit::report::{Block, Live, Report, Signalled};
-use crate::audit::rules::{Kind, Severity};
+use crate::audit::rules::{Kind, Rule, Severity};
 use crate::audit::site::Site;
 use crate::task::hook::Part;
 
@@ -191,6 +191,16 @@ impl Reader {
             "allocated" => self.found.last_mut()?.1[0] = stack(rest)?,
             "freed" => self.found.last_mut()?.1[1] = stack(rest)?,
             "at" => self.found.last_mut()?.1[2] = stack(rest)?,
+            "rules" => {
+                let numbers = rest.split_whitespace();
+                let rule = |number: &str| Rule::new(number.parse().ok()?);
+                let rules: Vec<_> = numbers.map(rule).collect::<Option<_>>()?;
+                // As with the names, but most are one rule.
+                self.found.last_mut()?.0.rules = match *rules {
+                    [rule] => Rule::only(rule.number()),
+                    _ => rules.leak(),
+                };
+            }
             "method" => {
                 let method = Name(rest.to_owned().leak());
                 self.found.last_mut()?.0.call = Some(Call {
@@ -298,6 +308,23 @@ mod tests {
         assert_eq!(ids, [8, 9]);
         let told = live[0].allocated_at[0].to_string();
         assert_eq!(told, "at src/a b.rs:7");
+    }
+
+    #[test]
+    fn the_rules_that_are_broken_are_those_of_the_kind_unless_it_says_which() {
+        let read = |rules: &str| {
+            let found = format!(
+                "olemem-crash/1\nfound out-set-on-failure error end words w\n{rules}method I::f\nat\n"
+            );
+            let crash = Crash::read(&found, &mut name_of).ok()?;
+            let numbers = crash.report.violations()[0].rules().iter();
+            Some(numbers.map(|rule| rule.number()).collect::<Vec<_>>())
+        };
+        assert_eq!(read("").as_deref(), Some(&[14, 16, 18, 48][..]));
+        assert_eq!(read("rules 14\n").as_deref(), Some(&[14][..]));
+        assert_eq!(read("rules 14 48\n").as_deref(), Some(&[14, 48][..]));
+        assert_eq!(read("rules 0\n"), None);
+        assert_eq!(read("rules x\n"), None);
     }
 
     #[test]

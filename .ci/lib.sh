@@ -107,8 +107,8 @@ summary() {
     } END { printf "%d %d\n", passed, failed }'
 }
 
-# Steps that keep one core busy, and have a build folder of their own: they run beside the others.
-aside='models miri miri_targets miri_clients'
+# Steps that have a build folder of their own: they run beside the others.
+aside='asan tsan models miri miri_targets miri_clients'
 
 # Runs a step in a shell of its own: `set -e` holds within it, and it can be stopped when it hangs. How long it took is
 # left in a file; and if it failed, its name and status.

@@ -60,6 +60,8 @@ mod hand_on;
 mod identity;
 pub(crate) mod input;
 mod judge;
+#[cfg(all(unix, not(miri)))]
+mod kept;
 mod ledger;
 #[cfg(feature = "export")]
 pub(crate) mod numbered;

@@ -63,7 +63,7 @@ const FLOORS: &[&[&str]] = &[
         "audit::other_stack",
     ],
     &["audit::guard", "audit::sentinel"],
-    &["audit::site", "audit::guide"],
+    &["audit::site", "audit::guide", "audit::kept"],
     &["audit::options"],
     &["audit::ledger"],
     &["audit::current", "audit::forking"],

@@ -5,6 +5,7 @@ use std::io;
 
 use super::{DEEDS, FAMILIES, FIRST_LINE, LINE, form, named};
 use crate::audit::frame::{self, Frame};
+use crate::audit::kept;
 use crate::audit::ledger::{Call, Counts, Detail, Facts, Name, PREVIEW, Record};
 use crate::audit::report::{Block, Live, Report, Signalled};
 use crate::audit::rules::{Kind, Rule, Severity};
@@ -195,14 +196,10 @@ impl Reader {
                 let numbers = rest.split_whitespace();
                 let rule = |number: &str| Rule::new(number.parse().ok()?);
                 let rules: Vec<_> = numbers.map(rule).collect::<Option<_>>()?;
-                // As with the names, but most are one rule.
-                self.found.last_mut()?.0.rules = match *rules {
-                    [rule] => Rule::only(rule.number()),
-                    _ => rules.leak(),
-                };
+                self.found.last_mut()?.0.rules = kept::rules(rules);
             }
             "method" => {
-                let method = Name(rest.to_owned().leak());
+                let method = Name(kept::text(rest));
                 self.found.last_mut()?.0.call = Some(Call {
                     method,
                     parameter: None,
@@ -210,7 +207,7 @@ impl Reader {
                 });
             }
             "parameter" => {
-                let parameter = Name(rest.to_owned().leak());
+                let parameter = Name(kept::text(rest));
                 self.found.last_mut()?.0.call.as_mut()?.parameter = Some(parameter);
             }
             _ => return None,
@@ -258,13 +255,12 @@ fn detail<'a>(next: &mut impl FnMut() -> Option<&'a str>) -> Option<Detail> {
         },
         "strayed" => Detail::Strayed,
         "pins" => Detail::Pins(next()?.parse().ok()?),
-        // One a violation, for as long as the command runs.
-        "function" => Detail::Function(next()?.to_owned().leak()),
+        "function" => Detail::Function(kept::text(next()?)),
         "dressed" => Detail::Dressed,
         "references" => Detail::References(next()?.parse().ok()?),
         "words" => {
             let words: Vec<&str> = core::iter::from_fn(next).collect();
-            Detail::Words(words.join(" ").leak())
+            Detail::Words(kept::text(&words.join(" ")))
         }
         _ => return None,
     })

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::json::{Violations, name, part_name, text};
 use super::{Block, Call, Counts, Family, Frame, Kind, Part, Report, Rule, Severity, Violation};
+use crate::audit::kept;
 
 impl Report {
     /// As JSON in the form that one process hands to another.
@@ -67,7 +68,7 @@ fn rules(kind: Kind, value: &Value) -> Option<&'static [Rule]> {
     Some(if rules == kind.rules() {
         kind.rules()
     } else {
-        rules.leak()
+        kept::rules(rules)
     })
 }
 

@@ -590,7 +590,7 @@ impl Crossing {
 
     /// A block is passed twice.
     fn tell_alias(&mut self, books: &mut Books, call: Call, held: &Held) {
-        let key = held.known.map(|(key, _)| key);
+        let key = held.key();
         let words = "{block} is passed twice, once as [in,out]";
         self.tell(books, Kind::AliasedParameters, call, words, key);
         self.blame(books, key);

@@ -171,17 +171,16 @@ impl Watched {
         // Not by a call, which would take the room once more where nothing is inlined.
         let mut path = const { Path::new() };
         self.to_records(&mut path, what)?;
-        Some(path.create()).filter(|file| *file >= 0)
+        path.create()
     }
 
     /// Opens something of this process in that folder, while the books are locked: a path is long, and a thread's stack
     /// may be short. As nobody else is at it then, also after a fork, it is waited for by nobody.
-    fn opened(&self, what: &str, open: fn(&Path) -> c_int) -> Option<c_int> {
+    fn opened(&self, what: &str, open: fn(&Path) -> Option<c_int>) -> Option<c_int> {
         static PATH: Mutex<Path> = Mutex::new(Path::new());
         let mut path = PATH.try_lock().ok()?;
         self.to_records(&mut path, what)?;
-        let file = open(&path);
-        (file >= 0).then_some(file)
+        open(&path)
     }
 
     /// Where the report of this process goes, if it is not standard error: `%p` is its number. A forked child has a
@@ -207,10 +206,10 @@ impl Watched {
         Some(path)
     }
 
+    /// Creates the report's file, and is done with its path as [`create_in_records`](Self::create_in_records) is.
     #[inline(never)]
     fn create_report(&self) -> Option<c_int> {
-        let path = self.report_path()?;
-        Some(path.create()).filter(|file| *file >= 0)
+        self.report_path()?.create()
     }
 
     /// Leaves a note for `olemem check` that this process is watched.

@@ -157,6 +157,15 @@ pub(crate) struct CAbi {
     arrays: Vec<Array>,
 }
 
+/// What a function says that gives something, unless there is no memory for it.
+fn code_of(failed: bool) -> HResult {
+    if failed {
+        HResult::E_OUTOFMEMORY
+    } else {
+        HResult::S_OK
+    }
+}
+
 fn uint(len: usize) -> u32 {
     u32::try_from(len).expect("the law's strings are short")
 }
@@ -387,12 +396,7 @@ impl CAbi {
         // SAFETY: both are live or null.
         let code = unsafe { VarBstrCat(left.bstr, right.bstr, &raw mut bstr) };
         let failed = failing.is_some_and(|failing| failing.has_failed());
-        let expected = if failed {
-            HResult::E_OUTOFMEMORY
-        } else {
-            HResult::S_OK
-        };
-        same("the code", &code, &expected)?;
+        same("the code", &code, &code_of(failed))?;
         self.made(bstr, joined, failed)
     }
 

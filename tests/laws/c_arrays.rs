@@ -13,7 +13,7 @@ use olemem::export::{
 };
 use olemem::fault::fail_nth;
 
-use super::{Variable, told};
+use super::{Variable, code_of, told};
 use crate::steps::same;
 
 /// What an array should hold.
@@ -87,12 +87,7 @@ pub(super) fn of_string(string: &Variable, fails: bool) -> Result<Option<Array>,
     // SAFETY: the variable holds a string or null.
     let code = unsafe { VectorFromBstr(string.bstr, &raw mut array) };
     let failed = failing.is_some_and(|failing| failing.has_failed());
-    let expected = if failed {
-        HResult::E_OUTOFMEMORY
-    } else {
-        HResult::S_OK
-    };
-    same("the code", &code, &expected)?;
+    same("the code", &code, &code_of(failed))?;
     same("whether there is none", &array.is_null(), &failed)?;
     let bytes = string.bytes.clone().unwrap_or_default();
     let count = u32::try_from(bytes.len()).expect("short");

@@ -332,7 +332,7 @@ impl Crossing {
             let old = elements.before(value);
             if let Some(old) = old.filter(|old| self.is_there(books, old, declared.what)) {
                 if kept.try_reserve(1).is_ok() {
-                    kept.push((value.addr(), index, old.known));
+                    kept.push((value.addr(), index, old.key()));
                 }
                 continue;
             }
@@ -343,8 +343,7 @@ impl Crossing {
         }
         kept.sort_unstable_by_key(|(address, index, _)| (*address, *index));
         for pair in kept.windows(2) {
-            let ((first, ..), (second, index, known)) = (pair[0], pair[1]);
-            let key = known.map(|(key, _)| key);
+            let ((first, ..), (second, index, key)) = (pair[0], pair[1]);
             if first == second && !is_blamed(books, key) {
                 let words = "{block} was handed out that the array has already";
                 let call = self.call_of_element(Some(declared.name), index);
@@ -390,7 +389,7 @@ impl Crossing {
                 .and_then(|before| elements.before(before))
                 .filter(|held| self.is_there(books, held, declared.what));
             if let Some(held) = lost {
-                let key = held.known.map(|(key, _)| key);
+                let key = held.key();
                 let words = if value.is_null() {
                     "the call failed, and NULL stands in place of {block}"
                 } else {
@@ -414,7 +413,7 @@ impl Crossing {
         is_element: bool,
         is_in_place: bool,
     ) {
-        let key = held.known.map(|(key, _)| key);
+        let key = held.key();
         if is_blamed(books, key) {
             return;
         }

@@ -18,6 +18,13 @@ pub(super) struct Held {
     pub(super) hash: Option<u64>,
 }
 
+impl Held {
+    /// The block's key.
+    pub(super) fn key(&self) -> Option<usize> {
+        self.known.map(|(key, _)| key)
+    }
+}
+
 /// What a pointer is to a call that declares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {

@@ -381,7 +381,7 @@ impl Crossing {
         let call = self.call(Some(declared.name));
         if !self.is_there(books, held, declared.what) {
             let words = "{block} was freed, and the [in,out] variable still points at it";
-            let key = held.known.map(|(key, _)| key);
+            let key = held.key();
             let entry = key.and_then(|key| books.get(key));
             if entry.is_none_or(|entry| !entry.is_blamed) {
                 let key = entry.and(key);
@@ -394,7 +394,7 @@ impl Crossing {
         let now = unsafe { hash(books, held, declared.what) };
         if failed && held.hash.is_some() && now != held.hash {
             let words = "the call failed, and {block} was written to";
-            let key = held.known.map(|(key, _)| key);
+            let key = held.key();
             self.tell(books, Kind::InoutChangedOnFailure, call, words, key);
         }
         if let Some((_, generation)) = held.known

@@ -38,25 +38,26 @@ impl Path {
         &self.bytes[..self.len]
     }
 
-    /// Opens it to write to, made anew; a negative number if that cannot be.
-    pub(super) fn create(&self) -> c_int {
+    /// Opens it to write to, made anew; `None` if that cannot be.
+    pub(super) fn create(&self) -> Option<c_int> {
         self.open(libc::O_TRUNC)
     }
 
     /// As [`create`](Self::create), and it must not be there yet.
-    pub(super) fn create_new(&self) -> c_int {
+    pub(super) fn create_new(&self) -> Option<c_int> {
         self.open(libc::O_EXCL)
     }
 
-    /// Opens it to write to behind what is there; a negative number if that cannot be.
-    pub(super) fn append(&self) -> c_int {
+    /// Opens it to write to behind what is there; `None` if that cannot be.
+    pub(super) fn append(&self) -> Option<c_int> {
         self.open(libc::O_APPEND)
     }
 
-    fn open(&self, flags: c_int) -> c_int {
+    fn open(&self, flags: c_int) -> Option<c_int> {
         let flags = flags | libc::O_WRONLY | libc::O_CREAT | libc::O_CLOEXEC;
         // SAFETY: there are zeros behind the bytes, the last one in any case.
-        unsafe { libc::open(self.bytes.as_ptr().cast(), flags, 0o644) }
+        let file = unsafe { libc::open(self.bytes.as_ptr().cast(), flags, 0o644) };
+        (file >= 0).then_some(file)
     }
 }
 

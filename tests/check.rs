@@ -152,8 +152,19 @@ fn a_fatal_signal_is_reported_with_what_was_live() {
 /// Starts the command, sends it signals when its program is ready, and waits for its end.
 fn signalled(command: &mut Command, signals: &[&str]) -> std::process::Output {
     use std::io::{BufRead, BufReader};
+    use std::os::unix::process::CommandExt;
 
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Whoever started the tests in the background, or by `nohup`, may have had them ignored.
+    let heeds = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+            // SAFETY: to do what is usual with a signal is allowed wherever it comes.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: nothing is asked for memory, and no lock is taken.
+    unsafe { command.pre_exec(heeds) };
     let mut running = command.spawn().expect("it starts");
     let mut ready = String::new();
     let stdout = running.stdout.take().expect("it is piped");

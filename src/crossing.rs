@@ -160,7 +160,7 @@ impl<'a, P, O> Call<'a, P, O> {
         self
     }
 
-    /// Code of the caller's may run within the call: see [`Crossing::calls_back`].
+    /// Code of the caller's runs within the call, and may free what is the caller's: see [`Crossing::calls_back`].
     pub fn calls_back(mut self) -> Self {
         self.crossing.calls_back();
         self

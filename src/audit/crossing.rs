@@ -29,7 +29,7 @@ use allocator_api2::vec::Vec;
 use super::current::{crossing, current, enter_crossing, expect_end, frame};
 use super::judge::of_call;
 use super::ledger::{
-    Books, Call, Claim, CrossingId, Deed, Facts, Generation, Lent, Name, Open, Party, Pending,
+    Books, Call, Callbacks, Claim, CrossingId, Deed, Facts, Generation, Lent, Name, Open, Party, Pending,
     SessionId, books,
 };
 use super::rules::{Kind, Rule};
@@ -217,7 +217,7 @@ impl Crossing {
             method: name,
             party: this.party,
             frame,
-            may_call_back: false,
+            callbacks: Callbacks::Unknown,
         };
         if let Some(id) = books.crossed.begin(open) {
             this.id = id;
@@ -317,10 +317,14 @@ impl Crossing {
         }
     }
 
-    /// The code of the caller's may run while the call is under way: through an interface that the callee was given, now
-    /// or earlier, or a function. What the callee frees then may have been freed by the caller's code, and is a warning.
+    /// Code of the caller's runs while the call is under way, through an interface or a function that the callee has. What
+    /// is freed then and is the caller's counts as freed by its own code. A block that the callee frees wrongly is told
+    /// when its owner frees it once more, as a `double-free` that names both.
+    ///
+    /// Without this, a callee that was given an interface, in this call or an earlier one, is told of with a warning: it
+    /// may not have been the one that freed. A callback that is an annotated call of its own needs neither.
     pub fn calls_back(&mut self) {
-        books().crossed.calls_back(self.id);
+        books().crossed.calls_back(self.id, Callbacks::Declared);
     }
 
     /// The method may fail and hand something out all the same (R14 does not hold for it): its \[out\] values are then

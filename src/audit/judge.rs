@@ -4,7 +4,7 @@
 use super::current::{crossing, current, enter_crossing, frame};
 use super::guard::Shape;
 use super::ledger::{
-    Books, Call, CrossingId, Deed, Detail, Entry, Facts, Place, Record, Role, SessionId, State,
+    Books, Call, Callbacks, CrossingId, Deed, Detail, Entry, Facts, Place, Record, Role, SessionId, State,
     held,
 };
 use super::rules::{Kind, Rule, Severity};
@@ -406,25 +406,45 @@ impl Books {
         let open = self.crossed.open(within)?;
         let passage = self.crossed.passage(entry.generation())?;
         let party = open.party;
+        // What the caller's own code frees, where it is called back, is the caller's.
+        let is_certain = match self.crossed.callbacks(open) {
+            Callbacks::Unknown => true,
+            Callbacks::Possible => false,
+            Callbacks::Declared => return None,
+        };
         if passage.owner == Some(party) {
             return None;
         }
         let (kind, words) = if passage.role == Role::Out && passage.handed_by == Some(party) {
-            let words = match deed {
-                Deed::Free => "the callee freed {block} that it had handed out in an earlier call",
-                Deed::Realloc => {
+            let words = match (deed, is_certain) {
+                (Deed::Free, true) => {
+                    "the callee freed {block} that it had handed out in an earlier call"
+                }
+                (Deed::Free, false) => {
+                    "the callee, or code that it called back, freed {block} that it had handed out in an earlier call"
+                }
+                (Deed::Realloc, true) => {
                     "the callee reallocated {block} that it had handed out in an earlier call"
+                }
+                (Deed::Realloc, false) => {
+                    "the callee, or code that it called back, reallocated {block} that it had handed out in an earlier call"
                 }
                 _ => return None,
             };
             (Kind::OutFreedByCallee, words)
         } else if passage.lent_to.contains(&party) {
-            let words = match deed {
-                Deed::Free => {
+            let words = match (deed, is_certain) {
+                (Deed::Free, true) => {
                     "the callee freed {block} that it was lent as [in] in an earlier call"
                 }
-                Deed::Realloc => {
+                (Deed::Free, false) => {
+                    "the callee, or code that it called back, freed {block} that it was lent as [in] in an earlier call"
+                }
+                (Deed::Realloc, true) => {
                     "the callee reallocated {block} that it was lent as [in] in an earlier call"
+                }
+                (Deed::Realloc, false) => {
+                    "the callee, or code that it called back, reallocated {block} that it was lent as [in] in an earlier call"
                 }
                 _ => "the callee used {block} that it was lent as [in] in an earlier call",
             };
@@ -433,7 +453,7 @@ impl Books {
             return None;
         };
         let mut record = of_call(kind, deed, words, passage.call);
-        if self.crossed.may_call_back(open) {
+        if !is_certain {
             record.severity = Severity::Warning;
         }
         Some(record)

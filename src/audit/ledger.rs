@@ -51,7 +51,7 @@ mod scramble;
 
 pub use counts::Counts;
 pub(super) use crossed::{
-    Claim, Crossed, CrossingId, Generation, Lent, Open, Party, Pending, Role,
+    Callbacks, Claim, Crossed, CrossingId, Generation, Lent, Open, Party, Pending, Role,
 };
 pub(super) use entry::{Entry, State};
 pub(super) use objects::{Holding, Object, ObjectId, Objects, Suspicion};

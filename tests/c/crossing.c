@@ -20,6 +20,13 @@ static HRESULT put_page(struct page *page) {
     return S_OK;
 }
 
+/* Calls back when it is done. */
+static HRESULT navigate(void (*done)(BSTR), BSTR for_whom) {
+    done(for_whom);
+    return S_OK;
+}
+static void forget(BSTR text) { SysFreeString(text); }
+
 static void kept(void) {
     BSTR name = text_of("olemem"), title = text_of("old"), text = NULL, own;
     LPWSTR path = NULL;
@@ -43,6 +50,11 @@ static void kept(void) {
                       rename_to(OLEMEM_IN_BSTR("name", name), OLEMEM_INOUT_BSTR("title", &title))) ==
           S_OK);
     CHECK(is_text(title, "olemem"));
+    /* A callback that frees what is the caller's. */
+    CHECK(OLEMEM_CALL("IBrowser::get_Text", &browser, get_text(OLEMEM_OUT_BSTR("text", &text))) ==
+          S_OK);
+    CHECK(OLEMEM_CALL("IBrowser::Navigate", &browser, OLEMEM_ALLOW(OLEMEM_CALLS_BACK),
+                      navigate(forget, text)) == S_OK);
     /* A structure, whose members cross. */
     {
         struct page page = {NULL, NULL};

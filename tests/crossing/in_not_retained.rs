@@ -1,8 +1,9 @@
 //! R12: to keep an incoming string a callee stores a copy.
 
+use crate::counted::lent;
 use crate::support::{assert_kept, assert_told, free, judged, store, string};
-use olemem::Bstr;
-use olemem::audit::{Kind, Session};
+use olemem::audit::{CountingObject, Kind, Parameter, Session};
+use olemem::{Bstr, UnitLen, raw};
 
 const HELP: &str = "help: to keep an incoming string, store a copy";
 
@@ -74,29 +75,52 @@ error[in-retained-by-callee]: the callee handed out a BSTR that it was lent as [
     );
 }
 
-/// Where the caller's code may run within the call it may be the one that frees: a warning.
+/// Through an interface that the object was given, in this call or an earlier one, the caller's code may be the one that
+/// frees or reallocates: a warning that says so.
 #[test]
 fn broken_where_a_callback_could_be_to_blame() {
-    let report = judged(|audit| {
-        let text = Bstr::from("Ready");
-        let own = put(audit, &text);
-        audit
-            .call("IBrowser::Navigate")
-            .calls_back()
-            .invoke(|| free(own));
-    });
-    assert_told(
-        &report,
-        &format!(
-            "\
-warning[in-retained-by-callee]: the callee freed a BSTR that it was lent as [in] in an earlier call
+    let told = |how: &str, use_it: fn(*mut u16)| {
+        for in_this_call in [true, false] {
+            let report = judged(|audit| {
+                let sink = CountingObject::unknown();
+                let text = Bstr::from("Ready");
+                let own = put(audit, &text);
+                // SAFETY: the sink is live.
+                let advise = unsafe {
+                    audit
+                        .call("IBrowser::Advise")
+                        .in_raw(Parameter::interface("sink"), lent(&sink))
+                };
+                advise.invoke(|_| {
+                    if in_this_call {
+                        use_it(own);
+                    }
+                });
+                if !in_this_call {
+                    audit.call("IBrowser::Navigate").invoke(|| use_it(own));
+                }
+            });
+            assert_told(
+                &report,
+                &format!(
+                    "\
+warning[in-retained-by-callee]: the callee, or code that it called back, {how} a BSTR that it was lent as [in] in an earlier call
   call IBrowser::put_StatusText, parameter text
   block 1: BSTR, 10 bytes, \"Ready\"
   rule: R1, R12
   {HELP}"
-        ),
-    );
-    report.assert_clean();
+                ),
+            );
+            report.assert_clean();
+        }
+    };
+    told("freed", free);
+    told("reallocated", |text| {
+        let mut text = text;
+        // SAFETY: the string is live, and nobody else has this variable.
+        assert!(unsafe { raw::realloc_units(&raw mut text, std::ptr::null(), UnitLen::new(99)) });
+        free(text);
+    });
 }
 
 /// So it is where it is handed out.
@@ -202,9 +226,9 @@ error[double-free]: a BSTR that was freed before is freed again
     assert_told(&report, &both.join("\n"));
 }
 
-/// The caller's own code frees what it lent, where the callee calls it back: it is done, and no leak follows.
+/// The caller says that its own code runs within the call: what is freed there is its own to free.
 #[test]
-fn a_warning_carries_the_free_out() {
+fn kept_by_a_declared_callback() {
     let report = judged(|audit| {
         let text = Bstr::from("Ready");
         put(audit, &text);
@@ -214,8 +238,23 @@ fn a_warning_carries_the_free_out() {
             .calls_back()
             .invoke(|| text = None);
     });
-    report.assert_kinds([Kind::InRetainedByCallee]);
+    assert_kept(&report);
     assert_eq!(report.counts().live, 0);
+}
+
+/// If it was the callee all the same, that is told when the owner frees.
+#[test]
+fn broken_behind_a_declared_callback() {
+    let report = judged(|audit| {
+        let text = Bstr::from("Ready");
+        let own = put(audit, &text);
+        audit
+            .call("IBrowser::Navigate")
+            .calls_back()
+            .invoke(|| free(own));
+        drop(text);
+    });
+    report.assert_kinds([Kind::DoubleFree]);
 }
 
 /// It was given back to the callee for good, as an [in,out] value that is replaced.

@@ -11,7 +11,7 @@ use super::{
     Books, Call, Crossing, Declared, Generation, Held, Kind, Name, Parameter, Standing, Watched,
     What, books, hash, hold, standing, unsound,
 };
-use crate::audit::ledger::Role;
+use crate::audit::ledger::{Callbacks, Role};
 use crate::audit::rules::Rule;
 
 /// An array whose elements are looked at.
@@ -195,7 +195,7 @@ impl Crossing {
             if parameter.what == What::Interface {
                 // Whoever has an interface of the caller's may call it.
                 if !value.is_null() {
-                    books.crossed.calls_back(self.id);
+                    books.crossed.calls_back(self.id, Callbacks::Possible);
                 }
                 continue;
             }

@@ -11,7 +11,7 @@ use core::ffi::c_void;
 
 use super::verdict::of_failure;
 use super::{Books, Crossing, CrossingId, Declared, Kind, Parameter, Watched, books};
-use crate::audit::ledger::{Deed, ObjectId, Party, Suspicion};
+use crate::audit::ledger::{Callbacks, Deed, ObjectId, Party, Suspicion};
 use crate::audit::site::Stack;
 use crate::com::{Guid, HResult, UnknownVtbl};
 
@@ -75,7 +75,7 @@ impl Crossing {
         let books = &mut *books;
         // Whoever has an interface of the caller's may call it.
         if !value.is_null() {
-            books.crossed.calls_back(self.id);
+            books.crossed.calls_back(self.id, Callbacks::Possible);
         }
         let object = books.objects.at(value.addr());
         let is_gone = object.is_some_and(|object| {

@@ -8,7 +8,7 @@ use super::{
     Watched, What, books, hash, of_call, sentinel, standing, unsound,
 };
 use crate::audit::current::thread;
-use crate::audit::ledger::{Detail, Record, Role, State};
+use crate::audit::ledger::{Callbacks, Detail, Record, Role, State};
 use crate::audit::rules::{Rule, Severity};
 use crate::audit::site::Stack;
 use crate::com::UnknownVtbl;
@@ -361,7 +361,7 @@ impl Crossing {
         let words = "the callee handed out {block} that it was lent as [in] in an earlier call";
         let mut record = of_call(Kind::InRetainedByCallee, Deed::End, words, call);
         let open = books.crossed.open(self.id);
-        if open.is_some_and(|open| books.crossed.may_call_back(open)) {
+        if open.is_some_and(|open| books.crossed.callbacks(open) != Callbacks::Unknown) {
             record.severity = Severity::Warning;
         }
         record

@@ -72,8 +72,18 @@ pub(crate) struct Open {
     pub(crate) party: Party,
     /// Where on its thread's stack it began.
     pub(crate) frame: usize,
-    /// Whether code of the caller's may run within it.
-    pub(crate) may_call_back: bool,
+    pub(crate) callbacks: Callbacks,
+}
+
+/// Whether code of the caller's runs within a call, by a function or an interface that the callee has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Callbacks {
+    /// Nothing is known of it.
+    Unknown,
+    /// It may: the callee was given an interface, in this call or an earlier one.
+    Possible,
+    /// It does: whoever makes the call says so.
+    Declared,
 }
 
 /// A block that an open call was given as \[in\] or \[in,out\].
@@ -262,20 +272,24 @@ impl Crossed {
     }
 
     /// Code of the caller's may run within any call of this object's from now on.
-    pub(crate) fn calls_back(&mut self, id: CrossingId) {
+    pub(crate) fn calls_back(&mut self, id: CrossingId, callbacks: Callbacks) {
         let Some(open) = self.open_mut(id) else {
             return;
         };
-        open.may_call_back = true;
+        open.callbacks = open.callbacks.max(callbacks);
         let known = (open.session, open.party);
         if !self.callers.contains(&known) && self.callers.try_reserve(1).is_ok() {
             self.callers.push(known);
         }
     }
 
-    /// Whether code of a caller's may run within a call.
-    pub(crate) fn may_call_back(&self, open: &Open) -> bool {
-        open.may_call_back || self.callers.contains(&(open.session, open.party))
+    /// What is known of code of a caller's within a call.
+    pub(crate) fn callbacks(&self, open: &Open) -> Callbacks {
+        if self.callers.contains(&(open.session, open.party)) {
+            open.callbacks.max(Callbacks::Possible)
+        } else {
+            open.callbacks
+        }
     }
 
     // ----------------------------------------------------------------------------------- blocks

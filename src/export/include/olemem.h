@@ -1795,7 +1795,7 @@ enum {
 enum {
     /* The method may fail and hand something out all the same. */
     OLEMEM_MAY_FAIL_WITH_OUTS = 1,
-    /* Code of the caller's may run within the call, and free what is the caller's. */
+    /* Code of the caller's runs within the call: what is freed there and is the caller's is no violation. */
     OLEMEM_CALLS_BACK = 2
 };
 

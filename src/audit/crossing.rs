@@ -29,8 +29,8 @@ use allocator_api2::vec::Vec;
 use super::current::{crossing, current, enter_crossing, expect_end, frame};
 use super::judge::of_call;
 use super::ledger::{
-    Books, Call, Callbacks, Claim, CrossingId, Deed, Facts, Generation, Lent, Name, Open, Party, Pending,
-    SessionId, books,
+    Books, Call, Callbacks, Claim, CrossingId, Deed, Facts, Generation, Lent, Name, Open, Party,
+    Pending, SessionId, books,
 };
 use super::rules::{Kind, Rule};
 use super::sentinel;

@@ -4,8 +4,8 @@
 use super::current::{crossing, current, enter_crossing, frame};
 use super::guard::Shape;
 use super::ledger::{
-    Books, Call, Callbacks, CrossingId, Deed, Detail, Entry, Facts, Place, Record, Role, SessionId, State,
-    held,
+    Books, Call, Callbacks, CrossingId, Deed, Detail, Entry, Facts, Place, Record, Role, SessionId,
+    State, held,
 };
 use super::rules::{Kind, Rule, Severity};
 use super::sentinel;

@@ -9,8 +9,8 @@ export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 
 root=$PWD
 logs=$root/target/ci
-# Wine: a C: drive of our own, no chatter.
-export WINEPREFIX=$root/target/wine-prefix WINEDEBUG=-all
+# Wine: a C: drive of our own, that of the tests, and no chatter.
+export WINEPREFIX=$root/target/tmp/wine WINEDEBUG=-all
 # The oldest Rust that must do, from the one place that says it.
 msrv=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 [[ $msrv == *.*.* ]] || msrv=$msrv.0
@@ -110,6 +110,21 @@ summary() {
 # Steps that have a build folder of their own: they run beside the others.
 aside='asan tsan models miri miri_targets miri_clients'
 
+# The build folders that no step needs after this one. The gate removes them: all of them together are more than many a
+# machine has room for.
+spent() {
+    local target
+    case $1 in
+    asan | tsan | models | peers | msrv | package) echo "target/$1" ;;
+    docs) echo target/doc target/private-docs ;;
+    macos) for target in $macs; do echo "target/$target"; done ;;
+    wine) echo "target/$windows" "target/$windows32" ;;
+    i686) echo "target/$i686" ;;
+    s390x) echo "target/$s390x" ;;
+    miri_targets) echo target/miri ;;
+    esac
+}
+
 # Runs a step in a shell of its own: `set -e` holds within it, and it can be stopped when it hangs. How long it took is
 # left in a file; and if it failed, its name and status.
 run_step() {
@@ -118,6 +133,8 @@ run_step() {
     wait $! || status=$?
     printf '%5ds  %5ds  %s\n' $((SECONDS - began)) "$(processor_time "$logs/$step.times")" "$step" >>"$logs/ran"
     [[ $status == 0 ]] || echo "$step $status" >>"$logs/failed"
+    # shellcheck disable=SC2046
+    [[ -z ${sparing:-} ]] || rm -rf $(spent "$step")
 }
 
 # The seconds that a shell's children used, from what `times` said at its end.

@@ -754,6 +754,7 @@ mod shown {
 
     /// `Display` with every kind of flag, against the standard library's for the same text.
     #[test]
+    #[cfg_attr(miri, ignore = "safe code, and much of it")]
     fn width_precision_fill_and_alignment() {
         macro_rules! alike {
             ($text:expr, $($format:literal)*) => {

@@ -10,7 +10,6 @@ mod sanitizer;
 #[path = "support/tools.rs"]
 mod tools;
 
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -105,8 +104,6 @@ fn clients_are_right_on_windows() {
         return;
     };
     let dir = tools::scratch("c-clients-windows");
-    let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-clients-wine");
-    fs::create_dir_all(&prefix).expect("the build folder can be written");
     let built = [(&gcc, C), (&gxx, Cxx)];
     let programs = built
         .into_iter()
@@ -125,8 +122,7 @@ fn clients_are_right_on_windows() {
         let output = tools::run_ok(
             Command::new(&wine)
                 .arg(&program)
-                .env("WINEDEBUG", "-all")
-                .env("WINEPREFIX", &prefix)
+                .envs(tools::under_wine())
                 // Every allocation reaches the spy: no cache of BSTRs.
                 .env("OANOCACHE", "1"),
         );
@@ -236,8 +232,6 @@ fn cache_is_right_on_windows() {
         return;
     };
     let dir = tools::scratch("c-cache-windows");
-    let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-clients-wine");
-    fs::create_dir_all(&prefix).expect("the build folder can be written");
     let program = dir.join("cache.exe");
     silent(
         Command::new(gcc)
@@ -260,10 +254,7 @@ fn cache_is_right_on_windows() {
         ("set-no-cache", &[]),
     ] {
         let mut command = Command::new(&wine);
-        command
-            .arg(&program)
-            .env("WINEDEBUG", "-all")
-            .env("WINEPREFIX", &prefix);
+        command.arg(&program).envs(tools::under_wine());
         let output = tools::run_ok(&mut cache_part(command, part, environment));
         let said = text(&output.stdout);
         assert!(said.contains("ok "), "{part}: {said}");

@@ -96,19 +96,12 @@ impl World {
                 .arg(source())
                 .args(["-loleaut32", "-lole32", "-luuid", "-lshlwapi"]),
         );
-        // Wine's picture of a C: drive: our own, and kept, because making one takes long.
-        let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wine");
+        // Every free and every allocation reaches the allocator.
+        let no_cache = ("OANOCACHE", "1".into());
         let world = Self {
             name: "Wine",
             words: vec![wine, program],
-            env: vec![
-                ("WINEPREFIX", prefix),
-                ("WINEDEBUG", "-all".into()),
-                // No debugger on a crash, and no offers to install components.
-                ("WINEDLLOVERRIDES", "winedbg.exe,mscoree,mshtml=d".into()),
-                // Every free and every allocation reaches the allocator.
-                ("OANOCACHE", "1".into()),
-            ],
+            env: tools::under_wine().into_iter().chain([no_cache]).collect(),
             scratch: scratch.to_owned(),
         };
         let first = world.run(&["1", "0"]);

@@ -13,7 +13,7 @@ use olemem::image::{Anatomy, PresentedBstr, Shape, Start, candidates};
 use olemem::layout::{ByteOrder, PointerWidth};
 use olemem::wire::{Syntax, TransmittedBstr, TransmittedBstrs, TransmittedVariant};
 
-const LEN: usize = if cfg!(miri) { 1 << 8 } else { 1 << 16 };
+const LEN: usize = if cfg!(miri) { 1 << 7 } else { 1 << 16 };
 
 const SHAPES: [Shape; 4] = {
     const fn shape(width: PointerWidth, order: ByteOrder) -> Shape {

@@ -33,6 +33,8 @@ fn names(nm: &Path, features: &str) -> (BTreeSet<String>, usize) {
             &format!("symbols-{features}"),
         )
         .current_dir(tools::root())
+        // Optimised, so that a question whose answer is known is none; but no more than that.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
         .args(["rustc", "--quiet", "--lib", "--release"])
         .args(["--features", features, "--crate-type", "lib"]),
     );

@@ -103,7 +103,7 @@ mod tests {
         let (mut order, mut model) = (Order::new(&BACKING), BTreeSet::new());
         let mut state = 1_u64;
         // Rows are looked through one by one, and under Miri there are many.
-        for step in 0..if cfg!(miri) { 600 } else { 200_000 } {
+        for step in 0..if cfg!(miri) { 150 } else { 200_000 } {
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);

@@ -272,8 +272,10 @@ fn have_budgets() {
         "{json}"
     );
     assert!(json.contains("\"complete\": true"), "{json}");
-    let sarif = report.to_sarif();
-    assert!(sarif.contains("\"Over budget: 3 allocations of"), "{sarif}");
+    if !cfg!(miri) {
+        let sarif = report.to_sarif();
+        assert!(sarif.contains("\"Over budget: 3 allocations of"), "{sarif}");
+    }
     assert_eq!(
         panic_of(|| report.assert_at_most(2, 100)),
         format!("3 allocations of {bytes} bytes together, where 2 of 100 are allowed")
@@ -282,6 +284,7 @@ fn have_budgets() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and much of it")]
 fn that_recorded_nothing_are_not_complete() {
     let report = Session::begin().finish();
     let json = report.to_json();

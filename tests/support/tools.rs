@@ -140,6 +140,18 @@ pub fn system_libraries() -> &'static [&'static str] {
     }
 }
 
+/// What a program is told that runs under Wine: Wine's picture of a C: drive is our own, one for all tests and kept, because
+/// making one takes long. No chatter, no debugger on a crash, and no offers to install components.
+pub fn under_wine() -> [(&'static str, PathBuf); 3] {
+    let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wine");
+    std::fs::create_dir_all(&prefix).expect("the build folder can be written");
+    [
+        ("WINEPREFIX", prefix),
+        ("WINEDEBUG", "-all".into()),
+        ("WINEDLLOVERRIDES", "winedbg.exe,mscoree,mshtml=d".into()),
+    ]
+}
+
 /// The folder of the forwarding headers: the one `-I` that C code needs.
 pub fn include() -> PathBuf {
     root().join("src/export/include/win32")

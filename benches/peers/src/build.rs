@@ -23,8 +23,8 @@ pub fn scratch() -> PathBuf {
     dir
 }
 
-/// olemem's C library, `export,audit`.
-pub fn library(kind: &str, name: &str) -> PathBuf {
+/// One of olemem's C libraries, `export,audit`. They are built at once: they are compiled once.
+pub fn library(name: &str) -> PathBuf {
     let target = scratch().join("c-library");
     run(
         Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -32,7 +32,8 @@ pub fn library(kind: &str, name: &str) -> PathBuf {
             .env("CARGO_TARGET_DIR", &target)
             .env_remove("RUSTFLAGS")
             .args(["rustc", "--quiet", "--release", "--lib"])
-            .args(["--features", "export,audit", "--crate-type", kind]),
+            .args(["--features", "export,audit"])
+            .args(["--crate-type", "staticlib,cdylib"]),
     );
     target.join("release").join(name)
 }

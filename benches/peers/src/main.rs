@@ -232,7 +232,7 @@ fn flatness(rows: &[Row]) -> Vec<Row> {
 }
 
 fn judge(options: &Options) -> ExitCode {
-    let library = build::library("cdylib", "libolemem.so");
+    let library = build::library("libolemem.so");
     let mut rows = Vec::new();
     for group in GROUPS {
         if options.only.as_deref().is_some_and(|only| only != group) {

@@ -80,7 +80,7 @@ pub(crate) fn holds_for_a_long_sequence<W: World>() {
         state ^= state >> 27;
         (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) as u32
     };
-    let count = if cfg!(miri) { 25 } else { 12_000 };
+    let count = if cfg!(miri) { 15 } else { 12_000 };
     let steps: Vec<_> = (0..count)
         .map(|_| Step::choose(&mut Choices(&mut next)))
         .collect();

@@ -493,7 +493,8 @@ mod margins {
     #[test]
     fn a_header_and_a_trailer_are_kept_and_checked() {
         let spying = Spying::new(Fences::default());
-        for size in 0..40 {
+        let sizes = (0..40).step_by(if cfg!(miri) { 7 } else { 1 });
+        for size in sizes.clone() {
             let block = alloc(size);
             assert!(block.addr().is_multiple_of(ALIGN));
             assert_eq!(extent(block), Some(size));
@@ -512,7 +513,7 @@ mod margins {
             }
             free(block);
         }
-        assert_eq!(spying.spy.looked.load(Ordering::Relaxed), 40 * 5);
+        assert_eq!(spying.spy.looked.load(Ordering::Relaxed), sizes.len() * 5);
         assert_eq!(spying.spy.broken(), 0);
         spying.end();
     }

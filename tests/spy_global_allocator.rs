@@ -81,7 +81,7 @@ impl Spy for Counts {
     }
 }
 
-const TEXTS: usize = if cfg!(miri) { 20 } else { 100 };
+const TEXTS: usize = if cfg!(miri) { 12 } else { 100 };
 
 fn work() {
     let mut map = BTreeMap::new();

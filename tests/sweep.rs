@@ -526,6 +526,7 @@ allocation  what                  the callee                          verdict
     /// The twin's mistakes by their names. What it does to the caller's string is told of the call; what it does to its own
     /// strings is told by the heap; and a success that hands out nothing breaks no rule (R19), so that the caller has to look.
     #[test]
+    #[cfg_attr(miri, ignore = "the same calls as above")]
     fn the_sloppy_twin_is_told_by_its_kinds() {
         const OK: &[Wrong] = &[];
         const LEAK: &[Wrong] = &[Wrong::Broke(Kind::Leak)];

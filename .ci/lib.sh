@@ -92,13 +92,6 @@ core_tests() {
         grep -zq '#!\[cfg([^]]*not(miri)' "$file" || echo "--test=$(basename "$file" .rs)"
     done
 }
-# Those of them that do not start themselves either, which an emulator may be unable to do.
-lonely_tests() {
-    local test
-    for test in $(core_tests); do
-        grep -q 'support/children.rs' "tests/${test#--test=}.rs" || echo "$test"
-    done
-}
 
 # Sums what the test harness said. Nextest tells of the same tests once more, in its own words.
 summary() {

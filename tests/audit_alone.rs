@@ -361,7 +361,7 @@ mod forks {
                     }
                 });
             }
-            for _ in 0..10 {
+            for _ in 0..3 {
                 let child = fork();
                 if child == 0 {
                     alarm(20);

@@ -112,6 +112,9 @@ fn targets_have_what_belongs_to_them() {
     assert_eq!(names(&package.join("fuzz_targets")), sources);
 }
 
+/// A few seconds of running are not worth a minute of optimising.
+const QUICKLY: (&str, &str) = ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+
 /// cargo-fuzz, and what it has built.
 struct Kit {
     package: PathBuf,
@@ -129,7 +132,7 @@ impl Kit {
         BUILT.get_or_init(|| {
             let mut build = clients::nightly_cargo(&package, &target);
             build.args(["fuzz", "build", "--target-dir"]).arg(&target);
-            tools::run_ok(&mut build);
+            tools::run_ok(build.env(QUICKLY.0, QUICKLY.1));
         });
         let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         let programs = target.join(host).join("release");
@@ -271,16 +274,16 @@ fn ownership_bugs_are_findings() {
 fn the_fuzzer_finds_ownership_bugs() {
     let Some(kit) = Kit::new() else { return };
     let dir = tools::scratch("fuzzing-owners-finds");
-    let run = |target: &str| {
+    let run = |target: &str, most: u32| {
         let mut run = kit.run(target, &dir);
         run.env(WATCHED.0, WATCHED.1)
-            .args(["-runs=20000", "-seed=1"]);
+            .args([&format!("-runs={most}"), "-seed=1"]);
         tools::run(run.args(options(&kit.package, "setting")))
     };
-    let kept = run("setting");
+    let kept = run("setting", 4000);
     assert!(kept.status.success(), "{}", said(&kept));
-    assert_eq!(runs(&said(&kept)), 20_000);
-    let broken = run("setting_with_a_bug");
+    assert_eq!(runs(&said(&kept)), 4000);
+    let broken = run("setting_with_a_bug", 20_000);
     let said = said(&broken);
     assert_eq!(broken.status.code(), Some(77), "{said}");
     tools::line_with(&said, "error[");
@@ -347,7 +350,10 @@ fn somebody(name: &str) -> Option<PathBuf> {
 fn by_the_page(dir: &Path, command: &str) -> Output {
     let target = clients::target("fuzz");
     let mut shell = clients::without_toolchain(Command::new("sh"), dir, &target);
-    shell.args(["-ec", command]).env_remove("OLEMEM");
+    shell
+        .args(["-ec", command])
+        .env(QUICKLY.0, QUICKLY.1)
+        .env_remove("OLEMEM");
     tools::run_ok(&mut shell)
 }
 

@@ -112,9 +112,6 @@ fn targets_have_what_belongs_to_them() {
     assert_eq!(names(&package.join("fuzz_targets")), sources);
 }
 
-/// A few seconds of running are not worth a minute of optimising.
-const QUICKLY: (&str, &str) = ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
-
 /// cargo-fuzz, and what it has built.
 struct Kit {
     package: PathBuf,
@@ -132,7 +129,7 @@ impl Kit {
         BUILT.get_or_init(|| {
             let mut build = clients::nightly_cargo(&package, &target);
             build.args(["fuzz", "build", "--target-dir"]).arg(&target);
-            tools::run_ok(build.env(QUICKLY.0, QUICKLY.1));
+            tools::run_ok(&mut build);
         });
         let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         let programs = target.join(host).join("release");
@@ -350,10 +347,7 @@ fn somebody(name: &str) -> Option<PathBuf> {
 fn by_the_page(dir: &Path, command: &str) -> Output {
     let target = clients::target("fuzz");
     let mut shell = clients::without_toolchain(Command::new("sh"), dir, &target);
-    shell
-        .args(["-ec", command])
-        .env(QUICKLY.0, QUICKLY.1)
-        .env_remove("OLEMEM");
+    shell.args(["-ec", command]).env_remove("OLEMEM");
     tools::run_ok(&mut shell)
 }
 

@@ -180,7 +180,7 @@ error[in-retained-by-callee]: the callee {how} a BSTR that it was lent as [in] i
     told("freed", free);
     told("used", |text| {
         // SAFETY: the audit knows that it was freed, and reads nothing.
-        assert_eq!(unsafe { olemem::raw::byte_len(text) }.get(), 0);
+        assert_eq!(unsafe { raw::byte_len(text) }.get(), 0);
     });
 }
 

@@ -93,6 +93,12 @@ core_tests() {
     done
 }
 
+# The tests of some names.
+only() { printf -- '--test=%s\n' "$@"; }
+
+# All features but the command's, which those do without: its dependencies are compiled for each machine and sanitizer.
+core='--features=export,audit,serde,allocator-api2-04,arbitrary'
+
 # Sums what the test harness said. Nextest tells of the same tests once more, in its own words.
 summary() {
     cat "$logs"/*.log | awk '/^test result: / {

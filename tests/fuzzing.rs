@@ -386,6 +386,10 @@ fn the_page_is_followed_to_a_run() {
     assert!(added.contains(version));
     let root = tools::root();
     let added = added.replace(version, &format!("path = {root:?}"));
+    // With the kit's features it is the kit's olemem, which is compiled already.
+    let features = "\"arbitrary\", \"audit\"";
+    assert!(added.contains(features));
+    let added = added.replace(features, &format!("{features}, \"export\""));
     let olemem = added.lines().last().expect("olemem's line");
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).expect("the manifest");
     let manifest = manifest.replace("[dependencies]\n", &format!("[dependencies]\n{olemem}\n"));

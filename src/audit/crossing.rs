@@ -48,7 +48,7 @@ use array::Elements;
 use buffer::Buffer;
 use interface::{DECOY, Direction};
 pub use parameter::{Parameter, What};
-use standing::{Held, Standing, hash, hold, standing, unsound};
+use standing::{Held, Standing, hash, hold, is_pinned, standing, unsound};
 
 /// A parameter, as the crossing has it.
 #[derive(Debug)]
@@ -321,8 +321,8 @@ impl Crossing {
     /// is freed then and is the caller's counts as freed by its own code. A block that the callee frees wrongly is told
     /// when its owner frees it once more, as a `double-free` that names both.
     ///
-    /// Without this, a callee that was given an interface, in this call or an earlier one, is told of with a warning: it
-    /// may not have been the one that freed. A callback that is an annotated call of its own needs neither.
+    /// Without this, a callee that was given an interface, in this call or an earlier one, or of whose earlier calls this was
+    /// said, is told of with a warning: it may not have been the one that freed. A callback that is an annotated call of its own needs neither.
     pub fn calls_back(&mut self) {
         books().crossed.calls_back(self.id, Callbacks::Declared);
     }
@@ -371,9 +371,12 @@ impl Crossing {
         let books = &mut *books;
         let standing = standing(books, value, parameter.what);
         let name = books.crossed.name(parameter.name);
-        // A string that is no BSTR may come from anywhere (R30).
         let is_sound = match standing {
             Standing::Null | Standing::Live(_) | Standing::Literal => true,
+            // Pins keep it, and it may be read.
+            Standing::Freed(key) if is_pinned(books, key) => true,
+            Standing::Freed(_) if parameter.is_member => false,
+            // A string that is no BSTR may come from anywhere (R30).
             _ => parameter.what != What::Bstr,
         };
         if !is_sound {

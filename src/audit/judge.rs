@@ -415,7 +415,8 @@ impl Books {
         if passage.owner == Some(party) {
             return None;
         }
-        let (kind, words) = if passage.role == Role::Out && passage.handed_by == Some(party) {
+        let is_out = passage.role != Role::In && passage.handed_by == Some(party);
+        let (kind, words) = if is_out {
             let words = match (deed, is_certain) {
                 (Deed::Free, true) => {
                     "the callee freed {block} that it had handed out in an earlier call"

@@ -396,7 +396,13 @@ impl Books {
     }
 
     /// A block that was in the cache is somebody's again.
-    pub(super) fn revive(&mut self, key: usize, session: SessionId, allocated_at: Site) {
+    pub(super) fn revive(
+        &mut self,
+        key: usize,
+        session: SessionId,
+        allocated_at: Site,
+        thread: u32,
+    ) {
         let Some(mut entry) = self.get(key) else {
             return;
         };
@@ -410,6 +416,7 @@ impl Books {
         entry.is_prefix_told = false;
         entry.was_unterminated = false;
         entry.allocated_at = allocated_at;
+        entry.thread = thread;
         if let Some(book) = self.session(session) {
             book.counts.comes(entry.size);
             entry.id = book.counts.allocated;

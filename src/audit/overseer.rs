@@ -204,7 +204,7 @@ impl Overseer for Audit {
                 let allocated_at = books.sites.keep(&at);
                 let session = books.effective(current());
                 let key = books.key_of(block_at(bstr));
-                books.revive(key, session, allocated_at);
+                books.revive(key, session, allocated_at, caller());
             }
             BstrEvent::Pinned {
                 bstr,
@@ -604,6 +604,11 @@ fn dress_new(books: &mut Books, size: usize, family: Family, session: SessionId)
     Some(shape)
 }
 
+/// This thread, if it is in an annotated call; 0 if not.
+fn caller() -> u32 {
+    if crossing() == 0 { 0 } else { thread() }
+}
+
 /// Enters a new block and gives it; null if there is none, or no memory for its entry.
 fn enter_dressed(
     books: &mut Books,
@@ -615,9 +620,7 @@ fn enter_dressed(
     if let Some(shape) = dressed {
         let allocated_at = books.sites.keep(at);
         let mut entry = Entry::new(&shape, family, allocated_at);
-        if crossing() != 0 {
-            entry.thread = thread();
-        }
+        entry.thread = caller();
         if books.enter(entry, session) {
             return shape.block();
         }

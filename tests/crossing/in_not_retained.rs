@@ -271,3 +271,95 @@ fn kept_by_a_string_that_was_given_away_later() {
         assert_eq!(text, "Old");
     }));
 }
+
+/// The object's own string comes back to it, by whomever it lent it to, or by itself. It was its own all the time.
+#[test]
+fn kept_by_an_object_that_is_lent_what_is_its_own() {
+    let (application, worker) = (0_u8, 0_u8);
+    for by_a_worker in [true, false] {
+        assert_kept(&judged(|audit| {
+            let on_text = |own: &Bstr| {
+                audit
+                    .call("ISink::OnText")
+                    .on(&raw const application)
+                    .in_bstr("text", own)
+                    .invoke(|text| assert!(!text.is_null()));
+            };
+            let mut own = None;
+            audit
+                .call("IApplication::Start")
+                .on(&raw const application)
+                .invoke(|| {
+                    let text = Bstr::from("own");
+                    if by_a_worker {
+                        audit
+                            .call("IWorker::Work")
+                            .on(&raw const worker)
+                            .in_bstr("text", &text)
+                            .invoke(|_| on_text(&text));
+                    } else {
+                        on_text(&text);
+                    }
+                    own = Some(text);
+                });
+            audit
+                .call("IApplication::Stop")
+                .on(&raw const application)
+                .invoke(|| own = None);
+            assert!(own.is_none());
+        }));
+    }
+}
+
+/// What is somebody else's it may not keep, though it is in a call of its own.
+#[test]
+fn broken_by_an_object_that_is_lent_what_is_anothers() {
+    let (application, worker) = (0_u8, 0_u8);
+    let report = judged(|audit| {
+        let mut own = std::ptr::null_mut();
+        let text = Bstr::from("the worker's");
+        audit
+            .call("IApplication::Start")
+            .on(&raw const application)
+            .invoke(|| {
+                audit
+                    .call("IWorker::Work")
+                    .on(&raw const worker)
+                    .invoke(|| {
+                        audit
+                            .call("ISink::OnText")
+                            .on(&raw const application)
+                            .in_bstr("text", &text)
+                            .invoke(|text| own = text);
+                    });
+            });
+        audit
+            .call("IApplication::Stop")
+            .on(&raw const application)
+            .invoke(|| free(own));
+    });
+    report.assert_kinds([Kind::InRetainedByCallee]);
+}
+
+/// A sink may be given by an [in,out] parameter as well.
+#[test]
+fn broken_where_a_sink_that_was_exchanged_could_be_to_blame() {
+    let report = judged(|audit| {
+        let sink = CountingObject::unknown();
+        let text = Bstr::from("Ready");
+        let own = put(audit, &text);
+        let mut given = lent(&sink);
+        // SAFETY: the variable is there until the call has returned.
+        let exchange = unsafe {
+            audit
+                .call("IBrowser::ExchangeSink")
+                .inout_raw(Parameter::interface("sink"), &raw mut given)
+        };
+        exchange.invoke(|_| ());
+        audit.call("IBrowser::Navigate").invoke(|| free(own));
+        // It is done.
+        std::mem::forget(text);
+    });
+    report.assert_kinds([Kind::InRetainedByCallee]);
+    report.assert_clean();
+}

@@ -1,9 +1,9 @@
 //! R8, R9: an [in,out] value is NULL or a live block; the callee frees what it replaces, and nothing else.
 
 use crate::support::{
-    OK, assert_kept, assert_told, free, free_task, judged, load, store, string, task,
+    FAIL, OK, assert_kept, assert_told, free, free_task, judged, load, store, string, task,
 };
-use olemem::audit::{Kind, Parameter};
+use olemem::audit::{Kind, Parameter, Session};
 use olemem::{Bstr, TaskStr, UnitLen, raw};
 
 #[test]
@@ -346,4 +346,39 @@ error[leak]: a BSTR was never freed
   help: whoever owns the block at the end frees it: SysFreeString for a BSTR, CoTaskMemFree for task memory",
     );
     free(lost.cast_mut());
+}
+
+/// What it was replaced by may have its address: without a quarantine, and with a cache, a block goes to the next that asks.
+#[test]
+fn kept_at_an_address_that_is_used_again() {
+    let session = Session::options().quarantine(0).begin();
+    let mut title = Bstr::from("old");
+    session
+        .call("IBrowser::Rename")
+        .inout_bstr("title", &mut title)
+        .invoke(|title| {
+            free(load(title));
+            store(title, string("new"));
+        });
+    assert_eq!(title, "new");
+    drop(title);
+    assert_kept(&session.finish());
+}
+
+/// After a failure it is not the old value, wherever it is.
+#[test]
+fn broken_after_a_failure_at_an_address_that_is_used_again() {
+    let session = Session::options().quarantine(0).begin();
+    let mut title = Bstr::from("old");
+    let failed = session
+        .call("IBrowser::Rename")
+        .inout_bstr("title", &mut title)
+        .invoke(|title| {
+            free(load(title));
+            store(title, string("new"));
+            FAIL
+        });
+    assert!(failed.is_err());
+    drop(title);
+    session.finish().assert_kinds([Kind::InoutChangedOnFailure]);
 }

@@ -172,3 +172,28 @@ fn broken_string_by_the_caller() {
     report.assert_kinds([Kind::FamilyMismatch]);
     free_task(lost);
 }
+
+/// R36: an [in] member leads to what was freed.
+#[test]
+fn broken_by_a_string_that_is_gone() {
+    let report = judged(|audit| {
+        let path = task(8);
+        free_task(path);
+        audit
+            .call("IBrowser::put_Page")
+            .with(|call| {
+                // SAFETY: of a member that is no block any address will do.
+                unsafe { call.input(Parameter::string("page.path").member(), path.cast()) };
+            })
+            .invoke(|| ());
+    });
+    assert_told(
+        &report,
+        "\
+error[member-uninitialised]: what is passed in a structure is task memory that was freed
+  call IBrowser::put_Page, parameter page.path
+  block 1: task memory, 8 bytes
+  rule: R36
+  help: set every pointer of a structure to NULL or to a block before it is passed",
+    );
+}

@@ -1,7 +1,9 @@
 //! R11: what was handed out is the caller's, and not the callee's to free.
 
 use crate::counted::lent;
-use crate::support::{assert_kept, assert_told, free, judged, store, string};
+use crate::support::{
+    assert_kept, assert_told, free, free_task, judged, load, store, string, task,
+};
 use olemem::Bstr;
 use olemem::audit::{CountingObject, Kind, Parameter};
 
@@ -191,4 +193,102 @@ fn broken_twice_where_a_callback_could_be_to_blame() {
             .invoke(|| free(own));
     });
     report.assert_kinds([Kind::DoubleFree]);
+}
+
+/// What was handed out came back by a call of another's, which passed it on, or by a method of no object. Whoever has it now
+/// was given it by its caller.
+#[test]
+fn kept_by_a_string_that_came_back_by_another() {
+    let (one, other) = (0_u8, 0_u8);
+    for passes_it_on in [true, false] {
+        assert_kept(&judged(|audit| {
+            let mut text = audit
+                .call("IBrowser::get_StatusText")
+                .on(&raw const one)
+                .out_bstr("text")
+                .invoke(|text| store(text, string("Ready")));
+            let mut own = std::ptr::null_mut();
+            let mut exchange = |text: *mut *mut u16| {
+                own = load(text);
+                store(text, string("new"));
+            };
+            audit
+                .call("IFrame::ExchangeStatusText")
+                .on(&raw const other)
+                .inout_bstr("text", &mut text)
+                .invoke(|text| {
+                    if passes_it_on {
+                        // SAFETY: the variable is there until the call has returned.
+                        let inner = unsafe {
+                            audit
+                                .call("IBrowser::ExchangeStatusText")
+                                .on(&raw const one)
+                                .inout_raw(Parameter::bstr("text"), text)
+                        };
+                        inner.invoke(exchange);
+                    } else {
+                        exchange(text);
+                    }
+                });
+            let again = audit
+                .call("IBrowser::get_StatusText")
+                .on(&raw const one)
+                .out_bstr("text")
+                .invoke(|text| store(text, own));
+            assert_eq!(
+                (&*text, &*again),
+                (&*Bstr::from("new"), &*Bstr::from("Ready"))
+            );
+        }));
+    }
+}
+
+/// What was handed out as an [in,out] value, or in an array, is its caller's as well.
+#[test]
+fn broken_however_it_was_handed_out() {
+    let report = judged(|audit| {
+        let mut own = std::ptr::null_mut();
+        let mut text = Bstr::new();
+        audit
+            .call("IBrowser::ExchangeStatusText")
+            .inout_bstr("text", &mut text)
+            .invoke(|text| {
+                own = string("Ready");
+                store(text, own);
+            });
+        audit.call("IBrowser::Quit").invoke(|| free(own));
+        assert_eq!(text, "Ready");
+    });
+    assert_told(
+        &report,
+        "\
+error[out-freed-by-callee]: the callee freed a BSTR that it had handed out in an earlier call
+  call IBrowser::ExchangeStatusText, parameter text
+  block 1: BSTR, 10 bytes, \"Ready\"
+  rule: R11
+  help: what was handed out is the caller's to free",
+    );
+    let report = judged(|audit| {
+        let mut own = std::ptr::null_mut();
+        let (mut titles, mut count) = (std::ptr::null_mut::<*mut u16>(), 0_u32);
+        let (slot, number) = (&raw mut titles, &raw mut count);
+        audit
+            .call("IBrowser::ListTitles")
+            .with(|call| {
+                let titles = Parameter::bstr("titles");
+                // SAFETY: variables of this frame's.
+                unsafe { call.output_array(titles, slot.cast(), number) };
+            })
+            .invoke(|| {
+                let array = task(size_of::<*mut u16>()).cast::<*mut u16>();
+                own = string("Ready");
+                store(array, own);
+                store(slot, array);
+                store(number, 1);
+            });
+        audit.call("IBrowser::Quit").invoke(|| free(own));
+        free(own);
+        free_task(load(slot).cast());
+    });
+    report.assert_kinds([Kind::OutFreedByCallee]);
 }

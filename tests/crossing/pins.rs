@@ -145,3 +145,23 @@ fn broken_by_a_free_after_the_last_pin() {
     });
     report.assert_kinds([Kind::InRetainedByCallee]);
 }
+
+/// A string that its caller has freed stays until the last pin goes, and may be lent on.
+#[test]
+fn kept_by_a_callee_that_lends_on_what_it_pinned() {
+    assert_kept(&judged(|audit| {
+        let text = string("Ready");
+        put(audit, text, pin);
+        free(text);
+        audit.call("IBrowser::Navigate").invoke(|| {
+            // SAFETY: the string is there while it is pinned.
+            let told = unsafe {
+                audit
+                    .call("IEvents::OnText")
+                    .in_raw(Parameter::bstr("text"), text)
+            };
+            told.invoke(|text| assert_eq!(byte_len(text), 10));
+        });
+        audit.call("IBrowser::Quit").invoke(|| unpin(text));
+    }));
+}

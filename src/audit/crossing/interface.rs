@@ -100,6 +100,10 @@ impl Crossing {
         slot: *mut *mut c_void,
         before: *mut c_void,
     ) {
+        // Whoever has an interface of the caller's may call it.
+        if !before.is_null() {
+            books.crossed.calls_back(self.id, Callbacks::Possible);
+        }
         if let Some(object) = books.objects.at(before.addr()) {
             object.lends(self.calls(), self.caller, self.party);
         }

@@ -107,6 +107,13 @@ pub(super) fn standing(books: &mut Books, value: *const c_void, what: What) -> S
     }
 }
 
+/// Whether a string that was freed is there until the last of its pins goes.
+pub(super) fn is_pinned(books: &Books, key: usize) -> bool {
+    books
+        .get(key)
+        .is_some_and(|entry| entry.state == State::Deferred)
+}
+
 /// A live block, as it is now.
 ///
 /// # Safety

@@ -90,7 +90,9 @@ impl Crossing {
                 } => {
                     // SAFETY: the variable is there until the crossing has ended, by the promise of `in_out`.
                     let value = unsafe { slot.read() };
-                    let is_kept = if value == *before {
+                    let is_same = value == *before
+                        && !block.is_some_and(|held| is_anew(books, &held, declared.what));
+                    let is_kept = if is_same {
                         *is_told || self.judge_same(books, declared, block.as_ref(), failed)
                     } else {
                         self.judge_replaced(books, declared, block.as_ref(), value, failed)
@@ -181,6 +183,9 @@ impl Crossing {
             let freed_at = entry.map(|entry| books.sites.get(entry.freed_at));
             books.tell(self.session, record, &freed_at.unwrap_or_default());
             self.blame(books, entry.map(|_| key));
+            return;
+        }
+        if books.crossed.lent_on_by(self.id, self.party, generation) {
             return;
         }
         let (party, passage) = (self.party, books.crossed.passes(generation, call));
@@ -484,6 +489,8 @@ impl Crossing {
         let party = self.party;
         if let Some(passage) = books.crossed.passes(generation, call) {
             passage.owner = Some(party);
+            // By whatever ways it comes back to whom it was from, its caller has it no more.
+            passage.handed_by = None;
             passage.lent_to.clear();
         }
     }
@@ -547,6 +554,14 @@ enum Kept {
 }
 
 /// Whether a block is still live that was, and no other at its address.
+/// Whether a block was freed, and another one has its address and is as sound: the cache gives a string's block to the next.
+fn is_anew(books: &mut Books, held: &Held, what: What) -> bool {
+    held.known.is_some_and(|(key, generation)| {
+        !is_live(books, key, generation)
+            && standing(books, held.pointer, what) == Standing::Live(Some(key))
+    })
+}
+
 pub(super) fn is_live(books: &Books, key: usize, generation: Generation) -> bool {
     books
         .get(key)

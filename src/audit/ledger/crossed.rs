@@ -329,6 +329,22 @@ impl Crossed {
         self.lent.iter().find(is_it)
     }
 
+    /// Whether a block came to a call by others that it was lent to, and from the same party at last: it is lent what it
+    /// has anyway.
+    pub(crate) fn lent_on_by(&self, id: CrossingId, party: Party, generation: Generation) -> bool {
+        let mut call = self.open(id);
+        while let Some(outer) = call.and_then(|call| self.open(call.outer)) {
+            if outer.party == party {
+                return true;
+            }
+            if self.lent_to(outer.id, generation).is_none() {
+                return false;
+            }
+            call = Some(outer);
+        }
+        false
+    }
+
     /// A block may be freed by a call that it was lent to as well.
     pub(crate) fn take_back(&mut self, id: CrossingId, generation: Generation) {
         for lent in &mut self.lent {

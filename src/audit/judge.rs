@@ -415,40 +415,32 @@ impl Books {
         if passage.owner == Some(party) {
             return None;
         }
+        macro_rules! freed {
+            ($behind:literal) => {
+                match (deed, is_certain) {
+                    (Deed::Free, true) => Some(concat!("the callee freed {block} ", $behind)),
+                    (Deed::Realloc, true) => {
+                        Some(concat!("the callee reallocated {block} ", $behind))
+                    }
+                    (Deed::Free, false) => Some(concat!(
+                        "the callee, or code that it called back, freed {block} ",
+                        $behind
+                    )),
+                    (Deed::Realloc, false) => Some(concat!(
+                        "the callee, or code that it called back, reallocated {block} ",
+                        $behind
+                    )),
+                    _ => None,
+                }
+            };
+        }
         let is_out = passage.role != Role::In && passage.handed_by == Some(party);
         let (kind, words) = if is_out {
-            let words = match (deed, is_certain) {
-                (Deed::Free, true) => {
-                    "the callee freed {block} that it had handed out in an earlier call"
-                }
-                (Deed::Free, false) => {
-                    "the callee, or code that it called back, freed {block} that it had handed out in an earlier call"
-                }
-                (Deed::Realloc, true) => {
-                    "the callee reallocated {block} that it had handed out in an earlier call"
-                }
-                (Deed::Realloc, false) => {
-                    "the callee, or code that it called back, reallocated {block} that it had handed out in an earlier call"
-                }
-                _ => return None,
-            };
+            let words = freed!("that it had handed out in an earlier call")?;
             (Kind::OutFreedByCallee, words)
         } else if passage.lent_to.contains(&party) {
-            let words = match (deed, is_certain) {
-                (Deed::Free, true) => {
-                    "the callee freed {block} that it was lent as [in] in an earlier call"
-                }
-                (Deed::Free, false) => {
-                    "the callee, or code that it called back, freed {block} that it was lent as [in] in an earlier call"
-                }
-                (Deed::Realloc, true) => {
-                    "the callee reallocated {block} that it was lent as [in] in an earlier call"
-                }
-                (Deed::Realloc, false) => {
-                    "the callee, or code that it called back, reallocated {block} that it was lent as [in] in an earlier call"
-                }
-                _ => "the callee used {block} that it was lent as [in] in an earlier call",
-            };
+            let used = "the callee used {block} that it was lent as [in] in an earlier call";
+            let words = freed!("that it was lent as [in] in an earlier call").unwrap_or(used);
             (Kind::InRetainedByCallee, words)
         } else {
             return None;

@@ -128,7 +128,7 @@ spent() {
 # left in a file; and if it failed, its name and status.
 run_step() {
     local step=$1 began=$SECONDS status=0
-    timeout --kill-after=10 "${STEP_TIMEOUT:-1800}" bash .ci/run --step "$step" </dev/null &
+    timeout --kill-after=10 "${STEP_TIMEOUT:-2400}" bash .ci/run --step "$step" </dev/null &
     wait $! || status=$?
     printf '%5ds  %5ds  %s\n' $((SECONDS - began)) "$(processor_time "$logs/$step.times")" "$step" >>"$logs/ran"
     [[ $status == 0 ]] || echo "$step $status" >>"$logs/failed"

@@ -5,6 +5,7 @@ use olemem::audit::{Check, Kind};
 use olemem::sample::{Conduct, perform};
 
 #[test]
+#[cfg_attr(miri, ignore = "the calls of the other tests, once more")]
 fn each_mistake_is_told_as_itself() {
     let of_calls = Kind::ALL
         .iter()

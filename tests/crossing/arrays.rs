@@ -1308,3 +1308,116 @@ error[element-invalid]: the array is task memory that was freed
         ),
     );
 }
+
+/// Elements that stay the callee's: a constant and a string of its own, which it shows twice.
+#[test]
+fn kept_by_elements_that_stay_the_callees() {
+    static NAME: [u16; 2] = [0x61, 0];
+    assert_kept(&judged(|audit| {
+        let own = string("own");
+        let shown = [NAME.as_ptr().cast_mut(), own];
+        for _ in 0..2 {
+            for result in [OK, FAIL] {
+                let (mut titles, mut count) = ([std::ptr::null_mut::<u16>(); 2], 0_u32);
+                let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+                let _result = audit
+                    .call("IBrowser::Next")
+                    // SAFETY: variables of this frame's.
+                    .with(|call| unsafe {
+                        let titles = Parameter::bstr("titles").stays_callees();
+                        call.array(titles, start.cast(), 2, 0, number);
+                    })
+                    .invoke(|| {
+                        store(start.cast(), shown);
+                        store(number, 2);
+                        result
+                    });
+                assert_eq!((titles, count), (shown, 2), "untouched");
+            }
+        }
+        // Nothing of it became the caller's.
+        audit.call("IBrowser::Close").invoke(|| free(own));
+    }));
+}
+
+/// Of an array that the callee allocates only the block is handed out.
+#[test]
+fn kept_by_an_array_of_what_stays_the_callees() {
+    assert_kept(&judged(|audit| {
+        let own = string("own");
+        let (mut titles, mut count) = (std::ptr::null_mut::<Raw>(), 0_u32);
+        let (slot, number) = (&raw mut titles, &raw mut count);
+        audit
+            .call("IBrowser::ListTitles")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                let titles = Parameter::bstr("titles").stays_callees();
+                call.output_array(titles, slot.cast(), number);
+            })
+            .invoke(|| {
+                store(slot, handed_out(&[own, std::ptr::dangling_mut()], 2));
+                store(number, 2);
+            });
+        free_task(load(slot).cast());
+        audit.call("IBrowser::Close").invoke(|| free(own));
+    }));
+}
+
+/// What enters may be anything as well, and the callee may move it on: an array, and a variable.
+#[test]
+fn kept_by_what_enters_and_stays_the_callees() {
+    static TEXT: [u16; 3] = [0x61, 0x62, 0];
+    let start = TEXT.as_ptr().cast_mut();
+    for result in [OK, FAIL] {
+        assert_kept(&judged(|audit| {
+            free(string("something"));
+            let mut places = [start; 3];
+            let (array, mut count) = (places.as_mut_ptr(), 2_u32);
+            let (last, number) = (array.wrapping_add(2), &raw mut count);
+            let _result = audit
+                .call("IBrowser::Advance")
+                // SAFETY: variables of this frame's; two elements are initialised.
+                .with(|call| unsafe {
+                    let places = Parameter::bstr("places").stays_callees();
+                    call.array(places, array.cast(), 2, 2, number);
+                })
+                // SAFETY: a variable of this frame's.
+                .with(|call| unsafe {
+                    let place = Parameter::bstr("place").stays_callees();
+                    call.in_out(place, last.cast());
+                })
+                .invoke(|| {
+                    for at in 0..3 {
+                        let place = array.wrapping_add(at);
+                        store(place, load(place).wrapping_add(1));
+                    }
+                    result
+                });
+            assert_eq!(places, [start.wrapping_add(1); 3], "untouched");
+        }));
+    }
+}
+
+/// R53: that a count beyond the array's room is wrong holds of any elements.
+#[test]
+fn broken_by_a_count_of_what_stays_the_callees() {
+    assert_told(
+        &judged(|audit| {
+            let (mut titles, mut count) = ([std::ptr::null_mut::<u16>(); 1], 0_u32);
+            let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+            audit
+                .call("IBrowser::Next")
+                // SAFETY: variables of this frame's.
+                .with(|call| unsafe {
+                    let titles = Parameter::bstr("titles").stays_callees();
+                    call.array(titles, start.cast(), 1, 0, number);
+                })
+                .invoke(|| store(number, 2));
+        }),
+        "\
+error[element-invalid]: the count says more elements than the array has room for
+  call IBrowser::Next, parameter titles
+  rule: R32
+  help: fill every element up to the count with NULL or a block of the declared family",
+    );
+}

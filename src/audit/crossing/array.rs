@@ -163,8 +163,8 @@ impl Memory {
 }
 
 impl Crossing {
-    /// An \[out\] array that the callee allocates, of elements that it allocates (R32): `parameter` says what an
-    /// element is, `slot` is the variable for the array, `count` the one for the number of its elements. Elements that are
+    /// An \[out\] array that the callee allocates, of elements that it allocates (R32), unless they stay its own
+    /// ([`stays_callees`](Parameter::stays_callees)), which the array does not: `parameter` says what an element is, `slot` is the variable for the array, `count` the one for the number of its elements. Elements that are
     /// interface pointers are no blocks: the array is judged, and their references are not counted. So it is without a
     /// `count`.
     ///
@@ -196,7 +196,7 @@ impl Crossing {
     /// parameter's (R37), and a call that fails leaves it as it was, or NULL (R17). Elements that are no longer in the array
     /// have to be freed by then, or are handed out one day (R34). Those that are interface pointers are no blocks:
     /// their references are not counted. An array that is a block itself is lent as an \[in\] one is: the callee may not free
-    /// it (R1).
+    /// it (R1). Elements that stay the callee's may be anything, before the call and after it.
     ///
     /// A method whose caller may pass NULL for the count, as that of `IEnumString::Next` for one element, fills all that there
     /// is room for. So `count` may be null. The elements that do not enter then hold NULL when the callee is called, and
@@ -247,6 +247,9 @@ impl Crossing {
                     books.crossed.calls_back(self.id, Callbacks::Possible);
                 }
                 continue;
+            }
+            if parameter.stays_callees {
+                break;
             }
             if elements.entered.try_reserve(1).is_err() || elements.before.try_reserve(1).is_err() {
                 break;
@@ -413,7 +416,7 @@ impl Crossing {
             let call = self.call(Some(declared.name));
             self.tell(books, Kind::ElementInvalid, call, words, key);
         }
-        if declared.what == What::Interface {
+        if declared.what == What::Interface || declared.stays_callees {
             return;
         }
         let count = count.min(room);

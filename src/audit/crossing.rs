@@ -465,14 +465,16 @@ impl Crossing {
         self.declare(books, &parameter, watched);
     }
 
-    /// An \[in,out\] parameter: the variable whose address the callee is given.
+    /// An \[in,out\] parameter: the variable whose address the callee is given. A value that stays the callee's
+    /// ([`stays_callees`](Parameter::stays_callees)), a pointer into a text that is moved on for example, may be anything,
+    /// before the call and after it.
     ///
     /// # Safety
     ///
     /// * `slot` is null, or points to an initialised variable of a pointer's size that is there until the crossing has
     ///   ended, and that nobody but the callee uses meanwhile. What it holds is as for [`input`](Self::input).
     pub unsafe fn in_out(&mut self, parameter: Parameter<'_>, slot: *mut *mut c_void) {
-        if self.id == 0 || slot.is_null() {
+        if self.id == 0 || slot.is_null() || parameter.stays_callees {
             return;
         }
         let mut books = books();

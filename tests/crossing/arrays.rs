@@ -7,7 +7,7 @@ use crate::support::{
     FAIL, OK, Raw, assert_kept, assert_told, free, free_task, judged, load, store, string, task,
 };
 use olemem::HResult;
-use olemem::audit::{CountingObject, Crossing, Kind, Parameter, Report, Session};
+use olemem::audit::{Backtrace, CountingObject, Crossing, Guard, Kind, Parameter, Report, Session};
 
 /// An array that the callee allocates, of these strings.
 fn handed_out(texts: &[Raw], told: u32) -> *mut Raw {
@@ -1168,4 +1168,256 @@ fn broken_by_a_failure_that_leaves_an_element_to_nobody() {
     });
     report.assert_kinds([Kind::OutSetOnFailure]);
     free(lost);
+}
+
+/// A method that fills an array of the caller's with room for two, wherever that is.
+fn fills(audit: &Session, start: *mut Raw, callee: impl FnOnce(*mut Raw, *mut u32)) {
+    let mut count = 2_u32;
+    let number = &raw mut count;
+    audit
+        .call("IBrowser::Fill")
+        // SAFETY: the array and the variable are the test's; both elements are initialised.
+        .with(|call| unsafe {
+            call.array(Parameter::bstr("titles"), start.cast(), 2, 2, number);
+        })
+        .invoke(|| callee(start, number));
+}
+
+/// An array in a block, so many elements from its start; in all there is room for three.
+fn allocated(at: usize) -> (*mut Raw, *mut Raw) {
+    let block = task(3 * size_of::<Raw>()).cast::<Raw>();
+    let start = block.wrapping_add(at);
+    store(start, string("a"));
+    store(start.wrapping_add(1), std::ptr::null_mut());
+    (block, start)
+}
+
+#[test]
+fn kept_by_an_array_in_task_memory() {
+    for at in [0, 1] {
+        assert_kept(&judged(|audit| {
+            let (block, start) = allocated(at);
+            for _ in 0..2 {
+                fills(audit, start, |titles, _| {
+                    free(load(titles));
+                    store(titles, string("b"));
+                });
+            }
+            free(load(start));
+            free_task(block.cast());
+        }));
+    }
+}
+
+/// R1: the caller's array is the caller's to free. It stays, so what is in it is looked at as ever.
+#[test]
+fn broken_by_freeing_the_callers_array() {
+    assert_told(
+        &judged(|audit| {
+            let (block, start) = allocated(0);
+            fills(audit, start, |titles, _| free_task(titles.cast()));
+            free(load(start));
+            free_task(block.cast());
+        }),
+        &format!(
+            "\
+error[in-freed-by-callee]: the callee freed task memory that it was lent as [in]
+  call IBrowser::Fill, parameter titles
+  block 1: task memory, {} bytes
+  rule: R1
+  help: leave what is [in] to the caller; to keep or change a string, make a copy of one's own",
+            3 * size_of::<Raw>()
+        ),
+    );
+}
+
+/// A later call has no more right to it.
+#[test]
+fn broken_by_freeing_the_callers_array_later() {
+    let report = judged(|audit| {
+        let (block, start) = allocated(0);
+        fills(audit, start, |_, _| ());
+        audit
+            .call("IBrowser::Close")
+            .invoke(|| free_task(block.cast()));
+        free(load(start));
+        free_task(block.cast());
+    });
+    report.assert_kinds([Kind::InRetainedByCallee]);
+}
+
+/// Of an array within a block nothing is read when that is gone: whoever frees what.
+#[test]
+fn kept_by_an_array_whose_block_is_gone() {
+    for guard in [Guard::Bytes, Guard::Page] {
+        let options = Session::options().guard(guard);
+        let audit = options.backtrace(Backtrace::Off).begin();
+        let (block, start) = allocated(1);
+        fills(&audit, start, |titles, _| {
+            free(load(titles));
+            free_task(block.cast());
+        });
+        assert_kept(&audit.finish());
+    }
+}
+
+/// The callee of another parameter may free it: it is declared as \[in,out\].
+#[test]
+fn kept_by_a_callee_that_may_replace_the_array() {
+    assert_kept(&judged(|audit| {
+        let (mut block, start) = allocated(0);
+        let (slot, mut count) = (&raw mut block, 1_u32);
+        let number = &raw mut count;
+        audit
+            .call("IBrowser::Grow")
+            // SAFETY: a variable of this frame's.
+            .with(|call| unsafe { call.in_out(Parameter::block("titles"), slot.cast()) })
+            // SAFETY: an array that is there, whose first element is initialised.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("*titles"), start.cast(), 3, 1, number);
+            })
+            .invoke(|| {
+                let grown = task(4 * size_of::<Raw>()).cast::<Raw>();
+                store(grown, load(start));
+                free_task(start.cast());
+                store(slot, grown);
+            });
+        free(load(load(slot)));
+        free_task(load(slot).cast());
+    }));
+}
+
+/// What was freed before the call is not read either.
+#[test]
+fn broken_by_an_array_that_was_freed() {
+    assert_told(
+        &judged(|audit| {
+            let (block, start) = allocated(0);
+            free(load(start));
+            free_task(block.cast());
+            fills(audit, start, |_, _| ());
+        }),
+        &format!(
+            "\
+error[element-invalid]: the array is task memory that was freed
+  call IBrowser::Fill, parameter titles
+  block 1: task memory, {} bytes
+  rule: R32
+  help: fill every element up to the count with NULL or a block of the declared family",
+            3 * size_of::<Raw>()
+        ),
+    );
+}
+
+/// Elements that stay the callee's: a constant and a string of its own, which it shows twice.
+#[test]
+fn kept_by_elements_that_stay_the_callees() {
+    static NAME: [u16; 2] = [0x61, 0];
+    assert_kept(&judged(|audit| {
+        let own = string("own");
+        let shown = [NAME.as_ptr().cast_mut(), own];
+        for _ in 0..2 {
+            for result in [OK, FAIL] {
+                let (mut titles, mut count) = ([std::ptr::null_mut::<u16>(); 2], 0_u32);
+                let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+                let _result = audit
+                    .call("IBrowser::Next")
+                    // SAFETY: variables of this frame's.
+                    .with(|call| unsafe {
+                        let titles = Parameter::bstr("titles").stays_callees();
+                        call.array(titles, start.cast(), 2, 0, number);
+                    })
+                    .invoke(|| {
+                        store(start.cast(), shown);
+                        store(number, 2);
+                        result
+                    });
+                assert_eq!((titles, count), (shown, 2), "untouched");
+            }
+        }
+        // Nothing of it became the caller's.
+        audit.call("IBrowser::Close").invoke(|| free(own));
+    }));
+}
+
+/// Of an array that the callee allocates only the block is handed out.
+#[test]
+fn kept_by_an_array_of_what_stays_the_callees() {
+    assert_kept(&judged(|audit| {
+        let own = string("own");
+        let (mut titles, mut count) = (std::ptr::null_mut::<Raw>(), 0_u32);
+        let (slot, number) = (&raw mut titles, &raw mut count);
+        audit
+            .call("IBrowser::ListTitles")
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                let titles = Parameter::bstr("titles").stays_callees();
+                call.output_array(titles, slot.cast(), number);
+            })
+            .invoke(|| {
+                store(slot, handed_out(&[own, std::ptr::dangling_mut()], 2));
+                store(number, 2);
+            });
+        free_task(load(slot).cast());
+        audit.call("IBrowser::Close").invoke(|| free(own));
+    }));
+}
+
+/// What enters may be anything as well, and the callee may move it on: an array, and a variable.
+#[test]
+fn kept_by_what_enters_and_stays_the_callees() {
+    static TEXT: [u16; 3] = [0x61, 0x62, 0];
+    let start = TEXT.as_ptr().cast_mut();
+    for result in [OK, FAIL] {
+        assert_kept(&judged(|audit| {
+            free(string("something"));
+            let mut places = [start; 3];
+            let (array, mut count) = (places.as_mut_ptr(), 2_u32);
+            let (last, number) = (array.wrapping_add(2), &raw mut count);
+            let _result = audit
+                .call("IBrowser::Advance")
+                // SAFETY: variables of this frame's; two elements are initialised.
+                .with(|call| unsafe {
+                    let places = Parameter::bstr("places").stays_callees();
+                    call.array(places, array.cast(), 2, 2, number);
+                })
+                // SAFETY: a variable of this frame's.
+                .with(|call| unsafe {
+                    let place = Parameter::bstr("place").stays_callees();
+                    call.in_out(place, last.cast());
+                })
+                .invoke(|| {
+                    for at in 0..3 {
+                        let place = array.wrapping_add(at);
+                        store(place, load(place).wrapping_add(1));
+                    }
+                    result
+                });
+            assert_eq!(places, [start.wrapping_add(1); 3], "untouched");
+        }));
+    }
+}
+
+/// R53: that a count beyond the array's room is wrong holds of any elements.
+#[test]
+fn broken_by_a_count_of_what_stays_the_callees() {
+    assert_told(
+        &judged(|audit| {
+            let (mut titles, mut count) = ([std::ptr::null_mut::<u16>(); 1], 0_u32);
+            let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+            audit
+                .call("IBrowser::Next")
+                // SAFETY: variables of this frame's.
+                .with(|call| unsafe {
+                    let titles = Parameter::bstr("titles").stays_callees();
+                    call.array(titles, start.cast(), 1, 0, number);
+                })
+                .invoke(|| store(number, 2));
+        }),
+        "\
+error[element-invalid]: the count says more elements than the array has room for
+  call IBrowser::Next, parameter titles
+  rule: R32
+  help: fill every element up to the count with NULL or a block of the declared family",
+    );
 }

@@ -55,6 +55,11 @@ checked_interface! {
         fn Label() -> LPCWSTR;
         fn get_Label([out] label: *mut LPCWSTR) -> HRESULT;
         fn IsShown([in] of: ULONG, [out] shown: *mut VARIANT_BOOL) -> HRESULT;
+        fn NextLabels([in] room: u32, [out, size_is(room), length_is(*fetched)] labels: *mut LPCWSTR, [out] fetched: *mut u32) -> HRESULT;
+        fn get_LabelPair([out, size_is(2)] labels: *mut LPCWSTR) -> HRESULT;
+        fn get_Labels([out, size_is(, *count)] labels: *mut *mut LPCWSTR, [out] count: *mut u32) -> HRESULT;
+        fn AdvanceLabel([in, out] label: *mut LPCWSTR, [in, out, string] other: *mut LPCWSTR) -> HRESULT;
+        fn AdvanceLabels([in, out, size_is(*count), length_is(*count)] labels: *mut LPCWSTR, [in, out] count: *mut u32) -> HRESULT;
     }
     /// A newer one.
     pub(crate) interface IBrowser2("b5a3c8f0-1d51-4c3f-a3a0-0d6f3c0f2b03"): IBrowser {
@@ -442,6 +447,39 @@ browser_vtable! {
     };
     is_shown(of: u32, shown: *mut i16) -> HResult = |_, of, shown| {
         store(shown, if of == 0 { 0 } else { -1 });
+        OK
+    };
+    next_labels(room: u32, labels: *mut *const u16, fetched: *mut u32) -> HResult = |_, room, labels: *mut *const u16, fetched| {
+        for at in 0..room as usize {
+            store(labels.wrapping_add(at), LABEL.as_ptr());
+        }
+        store(fetched, room);
+        OK
+    };
+    get_label_pair(labels: *mut *const u16) -> HResult = |_, labels: *mut *const u16| {
+        for at in 0..2 {
+            store(labels.wrapping_add(at), LABEL.as_ptr());
+        }
+        OK
+    };
+    get_labels(labels: *mut *mut *const u16, count: *mut u32) -> HResult = |_, labels, count| {
+        let array = task(size_of::<Raw>()).cast::<*const u16>();
+        store(array, LABEL.as_ptr());
+        store(labels, array);
+        store(count, 1);
+        OK
+    };
+    advance_label(label: *mut *const u16, other: *mut *const u16) -> HResult = |_, label: *mut *const u16, other| {
+        for label in [label, other] {
+            store(label, load(label).wrapping_add(1));
+        }
+        OK
+    };
+    advance_labels(labels: *mut *const u16, count: *mut u32) -> HResult = |_, labels: *mut *const u16, count| {
+        for at in 0..load(count) as usize {
+            let label = labels.wrapping_add(at);
+            store(label, load(label).wrapping_add(1));
+        }
         OK
     };
     put_title(title: Raw) -> HResult = |this, title| methods(this).put_text(title);

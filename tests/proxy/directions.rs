@@ -400,6 +400,37 @@ fn broken_out_by_the_caller() {
     free(lost);
 }
 
+/// So are texts in arrays, and pointers into texts that are moved on.
+#[test]
+fn kept_what_is_constant_by_the_number() {
+    let label = LABEL.as_ptr();
+    assert_kept(&judged(|_| {
+        let browser = checked!(Good);
+        let (mut labels, mut count) = ([ptr::null(); 2], 0);
+        let start = labels.as_mut_ptr();
+        assert_eq!(call!(browser, NextLabels, 2, start, &raw mut count), OK);
+        assert_eq!((labels, count), ([label; 2], 2));
+        labels = [ptr::null(); 2];
+        assert_eq!(call!(browser, get_LabelPair, labels.as_mut_ptr()), OK);
+        assert_eq!(labels, [label; 2]);
+        let (start, number) = (labels.as_mut_ptr(), &raw mut count);
+        assert_eq!(call!(browser, AdvanceLabels, start, number), OK);
+        assert_eq!(labels, [label.wrapping_add(1); 2]);
+        // A text of the caller's own, which stays that.
+        let own = task(4);
+        let mut texts = [label, own.cast::<u16>().cast_const()];
+        let [one, other] = texts.each_mut().map(ptr::from_mut);
+        assert_eq!(call!(browser, AdvanceLabel, one, other), OK);
+        assert_eq!(texts[0], label.wrapping_add(1));
+        assert_eq!(texts[1].addr(), own.addr() + 2);
+        free_task(own);
+        let mut all = ptr::null_mut();
+        assert_eq!(call!(browser, get_Labels, &raw mut all, &raw mut count), OK);
+        assert_eq!((load(all), count), (label, 1));
+        free_task(all.cast());
+    }));
+}
+
 /// Text that nobody may change is only shown.
 #[test]
 fn kept_what_is_constant() {

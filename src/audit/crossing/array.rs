@@ -68,23 +68,28 @@ impl Elements {
     pub(super) fn handed(&self) -> Option<*mut *mut c_void> {
         match self.place {
             Storage::Handed(slot) => Some(slot),
-            Storage::Callers(..) => None,
+            Storage::Callers { .. } => None,
         }
     }
 
-    /// The caller's array, and how many elements it has now.
-    fn callers(&self) -> Option<(*mut *mut c_void, u32)> {
+    /// The caller's array, and how many elements it has now; `None` if it is gone.
+    fn callers(&self, books: &mut Books) -> Option<(*mut *mut c_void, u32)> {
         match self.place {
-            Storage::Callers(start, room) => {
-                Some((start, self.count().map_or(room, |count| count.min(room))))
+            Storage::Callers {
+                start,
+                room,
+                memory,
+            } => {
+                let count = self.count().map_or(room, |count| count.min(room));
+                memory.is_there(books, start).then_some((start, count))
             }
             Storage::Handed(_) => None,
         }
     }
 
     /// Whether a block that was in the caller's array when the call began is in it now.
-    pub(super) fn still_has(&self, is_it: impl Fn(&Held) -> bool) -> bool {
-        let Some((start, count)) = self.callers() else {
+    pub(super) fn still_has(&self, books: &mut Books, is_it: impl Fn(&Held) -> bool) -> bool {
+        let Some((start, count)) = self.callers(books) else {
             return false;
         };
         let has = |value: *mut c_void| {
@@ -119,12 +124,47 @@ enum Storage {
     /// The callee's, whose address is in this variable.
     Handed(*mut *mut c_void),
     /// The caller's, with room for so many.
-    Callers(*mut *mut c_void, u32),
+    Callers {
+        start: *mut *mut c_void,
+        room: u32,
+        memory: Memory,
+    },
+}
+
+/// What a caller's array lies in. The callee may have freed it, and then nobody may read the array.
+#[derive(Clone, Copy, Debug)]
+enum Memory {
+    /// An audited block, its start or not.
+    Block(usize, Generation),
+    /// One from before the session.
+    Plain,
+    /// Nothing of the heap's.
+    Elsewhere,
+}
+
+impl Memory {
+    fn of(books: &Books, standing: Standing) -> Self {
+        let is_block = !matches!(standing, Standing::Null | Standing::Foreign);
+        match standing.key().and_then(|key| Some((key, books.get(key)?))) {
+            Some((key, entry)) => Self::Block(key, entry.generation()),
+            None if is_block => Self::Plain,
+            None => Self::Elsewhere,
+        }
+    }
+
+    /// Whether an array in it can still be read.
+    fn is_there(self, books: &mut Books, start: *mut *mut c_void) -> bool {
+        match self {
+            Self::Block(key, generation) => is_live(books, key, generation),
+            Self::Plain => standing(books, start.cast(), What::Block) != Standing::Foreign,
+            Self::Elsewhere => true,
+        }
+    }
 }
 
 impl Crossing {
-    /// An \[out\] array that the callee allocates, of elements that it allocates (R32): `parameter` says what an
-    /// element is, `slot` is the variable for the array, `count` the one for the number of its elements. Elements that are
+    /// An \[out\] array that the callee allocates, of elements that it allocates (R32), unless they stay its own
+    /// ([`stays_callees`](Parameter::stays_callees)), which the array does not: `parameter` says what an element is, `slot` is the variable for the array, `count` the one for the number of its elements. Elements that are
     /// interface pointers are no blocks: the array is judged, and their references are not counted. So it is without a
     /// `count`.
     ///
@@ -155,7 +195,8 @@ impl Crossing {
     /// Each that enters is the callee's to free and to replace, as an [`in_out`](Self::in_out) value is: it is no other
     /// parameter's (R37), and a call that fails leaves it as it was, or NULL (R17). Elements that are no longer in the array
     /// have to be freed by then, or are handed out one day (R34). Those that are interface pointers are no blocks:
-    /// their references are not counted.
+    /// their references are not counted. An array that is a block itself is lent as an \[in\] one is: the callee may not free
+    /// it (R1). Elements that stay the callee's may be anything, before the call and after it.
     ///
     /// A method whose caller may pass NULL for the count, as that of `IEnumString::Next` for one element, fills all that there
     /// is room for. So `count` may be null. The elements that do not enter then hold NULL when the callee is called, and
@@ -179,16 +220,24 @@ impl Crossing {
             return;
         }
         let entering = entering.min(capacity);
+        let mut books = books();
+        let books = &mut *books;
+        let Some(memory) = self.lend_array(books, &parameter, start) else {
+            return;
+        };
         if count.is_null() {
             for index in entering..capacity {
                 // SAFETY: within the caller's array.
                 unsafe { start.wrapping_add(index as usize).write(ptr::null_mut()) };
             }
         }
-        let mut books = books();
-        let books = &mut *books;
         let name = books.crossed.name(parameter.name);
-        let mut elements = Elements::new(Storage::Callers(start, capacity), count);
+        let place = Storage::Callers {
+            start,
+            room: capacity,
+            memory,
+        };
+        let mut elements = Elements::new(place, count);
         for index in 0..entering {
             // SAFETY: within the caller's array, and initialised.
             let value = unsafe { element(start, index) };
@@ -198,6 +247,9 @@ impl Crossing {
                     books.crossed.calls_back(self.id, Callbacks::Possible);
                 }
                 continue;
+            }
+            if parameter.stays_callees {
+                break;
             }
             if elements.entered.try_reserve(1).is_err() || elements.before.try_reserve(1).is_err() {
                 break;
@@ -224,6 +276,49 @@ impl Crossing {
             .sort_unstable_by_key(|entered| (entered.held.pointer.addr(), entered.index));
         self.lend_elements(books, name, &elements);
         self.declare(books, &parameter, Watched::Elements(elements));
+    }
+
+    /// The memory of the caller's array is the caller's: lent, if it is a block. Gives what it lies in; `None` if that was freed, which
+    /// is told.
+    fn lend_array(
+        &mut self,
+        books: &mut Books,
+        parameter: &Parameter<'_>,
+        start: *mut *mut c_void,
+    ) -> Option<Memory> {
+        let standing = standing(books, start.cast(), What::Block);
+        let name = books.crossed.name(parameter.name);
+        if let Standing::Freed(key) = standing {
+            let words = "the array is {block} that was freed";
+            self.tell(
+                books,
+                Kind::ElementInvalid,
+                self.call(name),
+                words,
+                Some(key),
+            );
+            self.blame_if_gone(books, standing);
+            return None;
+        }
+        let memory = Memory::of(books, standing);
+        if let Standing::Live(key) = standing {
+            // SAFETY: live; the contents of a block are not looked at.
+            let held = unsafe { hold(books, key, start.cast(), What::Block) };
+            // Another parameter may say that the callee frees it.
+            let is_lent = held
+                .known
+                .is_some_and(|(_, known)| books.crossed.lent_to(self.id, known).is_some());
+            if !is_lent {
+                let block = Some(held);
+                self.declare(
+                    books,
+                    &Parameter::block(parameter.name),
+                    Watched::In { block },
+                );
+                self.lend(books, self.call(name), block, false);
+            }
+        }
+        Some(memory)
     }
 
     /// Each element is the callee's to free and to replace, as an \[in,out\] value is.
@@ -256,12 +351,12 @@ impl Crossing {
         declared: &Declared,
         elements: &Elements,
     ) {
-        let Some((start, count)) = elements.callers() else {
-            return;
-        };
         if elements.before.is_empty() {
             return;
         }
+        let Some((start, count)) = elements.callers(books) else {
+            return;
+        };
         // SAFETY: as many are initialised, by the promise of whoever declared it.
         let there = unsafe { values(start, count) };
         for Entered { held, .. } in &elements.before {
@@ -286,7 +381,17 @@ impl Crossing {
         failed: bool,
     ) {
         let (start, room, array) = match elements.place {
-            Storage::Callers(start, capacity) => (start, capacity, None),
+            Storage::Callers {
+                start,
+                room,
+                memory,
+            } => {
+                // That the callee freed it was told.
+                if !memory.is_there(books, start) {
+                    return;
+                }
+                (start, room, None)
+            }
             Storage::Handed(slot) => {
                 // SAFETY: the promise of whoever declared it.
                 let start = unsafe { slot.read() };
@@ -311,13 +416,13 @@ impl Crossing {
             let call = self.call(Some(declared.name));
             self.tell(books, Kind::ElementInvalid, call, words, key);
         }
-        if declared.what == What::Interface {
+        if declared.what == What::Interface || declared.stays_callees {
             return;
         }
         let count = count.min(room);
         if failed {
             return match elements.place {
-                Storage::Callers(..) => self.judge_left(books, declared, elements, start, count),
+                Storage::Callers { .. } => self.judge_left(books, declared, elements, start, count),
                 // Of a block that is not audited nobody knows what was written to it.
                 Storage::Handed(_) if array.is_none() => {}
                 Storage::Handed(_) => self.blame_elements(books, declared, start, count),

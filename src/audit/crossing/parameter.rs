@@ -95,7 +95,7 @@ impl<'a> Parameter<'a> {
     }
 
     /// What is handed out stays the callee's, as `[allocate(dont_free)]` says (R53): it may be anything, and may be
-    /// handed out again.
+    /// handed out again. Of an array that is said of the elements.
     #[must_use]
     pub const fn stays_callees(mut self) -> Self {
         self.stays_callees = true;

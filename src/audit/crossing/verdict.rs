@@ -309,7 +309,7 @@ impl Crossing {
         let told = if is_lent {
             let words = "{block} was handed out that this call was lent as [in]";
             Some(of_call(Kind::OutNotACopy, Deed::End, words, call))
-        } else if is_given && self.still_has(call, generation) {
+        } else if is_given && self.still_has(books, call, generation) {
             let words = "{block} was handed out that the [in,out] variable still has";
             Some(of_call(Kind::OutNotACopy, Deed::End, words, call))
         } else if is_own || is_given {
@@ -340,7 +340,7 @@ impl Crossing {
     }
 
     /// Whether another parameter was given a block as \[in,out\], and has it still.
-    fn still_has(&self, call: Call, generation: Generation) -> bool {
+    fn still_has(&self, books: &mut Books, call: Call, generation: Generation) -> bool {
         let is_it = |held: &Held| held.known.is_some_and(|(_, known)| known == generation);
         self.declared.iter().any(|declared| {
             Some(declared.name) != call.parameter
@@ -355,7 +355,7 @@ impl Crossing {
                             // SAFETY: the variable is there until the crossing has ended, by the promise of `in_out`.
                             && unsafe { slot.read() } == *before
                     }
-                    Watched::Elements(elements) => elements.still_has(is_it),
+                    Watched::Elements(elements) => elements.still_has(books, is_it),
                     _ => false,
                 }
         })

@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::ptr;
 
 use super::count::{Count, Counted};
-use super::judged::{Judged, of_pointer, parameter};
+use super::judged::{Judged, of_pointer, parameter, parameter_of};
 use super::types::{Pointer, Variable, Wire};
 use crate::audit::Parameter;
 
@@ -112,7 +112,7 @@ impl Judged {
             for index in 0..capacity {
                 let at = start.wrapping_add(index);
                 let name = format!("{name}[{index}]");
-                let parameter = parameter(what, &name);
+                let parameter = parameter_of::<T::Held>(what, &name);
                 match direction {
                     Extent::Out => {
                         // SAFETY: within the caller's elements.
@@ -135,7 +135,7 @@ impl Judged {
             Extent::Out => 0,
         };
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
-        let parameter = parameter(what, name);
+        let parameter = parameter_of::<T::Held>(what, name);
         if let Some(count) = self.counted(count, entering) {
             // SAFETY: the caller's promise; the number is ours.
             unsafe {
@@ -167,11 +167,9 @@ impl Judged {
         if let Some(what) = what
             && let Some(count) = self.counted(count, 0)
         {
+            let parameter = parameter_of::<<T::Held as Pointer>::Held>(what, name);
             // SAFETY: the caller's promise; the number is ours.
-            unsafe {
-                self.crossing
-                    .output_array(parameter(what, name), slot, count)
-            };
+            unsafe { self.crossing.output_array(parameter, slot, count) };
         } else {
             // SAFETY: the caller's promise.
             unsafe { self.crossing.output(Parameter::block(name), slot) };

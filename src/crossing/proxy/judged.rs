@@ -91,6 +91,16 @@ pub(super) fn parameter(what: What, name: &str) -> Parameter<'_> {
     }
 }
 
+/// The same, of a type: text that nobody may change stays whose it is.
+pub(super) fn parameter_of<T: Wire>(what: What, name: &str) -> Parameter<'_> {
+    let parameter = parameter(what, name);
+    if T::STAYS {
+        parameter.stays_callees()
+    } else {
+        parameter
+    }
+}
+
 impl Judged {
     /// Begins a call of an interface's method: `None` if the object is gone, which is told.
     ///
@@ -285,8 +295,8 @@ impl Judged {
         let Some(what) = T::Held::WHAT else {
             return value;
         };
-        let mut parameter = parameter(what, name);
-        if stays_callees || T::Held::STAYS {
+        let mut parameter = parameter_of::<T::Held>(what, name);
+        if stays_callees {
             parameter = parameter.stays_callees();
         }
         let described = T::Held::TARGET.map(|described| described());
@@ -307,8 +317,9 @@ impl Judged {
         T::Held: Text,
     {
         let slot = T::address(value).cast();
+        let parameter = parameter_of::<T::Held>(What::String, name);
         // SAFETY: the caller's promise.
-        unsafe { self.output_of(Parameter::string(name), slot, What::String, None) };
+        unsafe { self.output_of(parameter, slot, What::String, None) };
         value
     }
 
@@ -378,8 +389,9 @@ impl Judged {
         if let Some(what) = T::Held::WHAT {
             let described = T::Held::TARGET.map(|described| described());
             let slot = T::address(value).cast();
+            let parameter = parameter_of::<T::Held>(what, name);
             // SAFETY: the caller's promise.
-            unsafe { self.in_out_of(parameter(what, name), slot, what, described) };
+            unsafe { self.in_out_of(parameter, slot, what, described) };
         }
         value
     }
@@ -395,8 +407,9 @@ impl Judged {
         T::Held: Text,
     {
         let slot = T::address(value).cast();
+        let parameter = parameter_of::<T::Held>(What::String, name);
         // SAFETY: the caller's promise.
-        unsafe { self.in_out_of(Parameter::string(name), slot, What::String, None) };
+        unsafe { self.in_out_of(parameter, slot, What::String, None) };
         value
     }
 

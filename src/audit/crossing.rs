@@ -328,7 +328,7 @@ impl Crossing {
     }
 
     /// The method may fail and hand something out all the same (R14 does not hold for it): its \[out\] values are then
-    /// judged as those of a success.
+    /// judged as those of a success, and so are the elements of arrays, but for those that entered (R17).
     pub fn may_fail_with_outs(&mut self) {
         self.may_fail_with_outs = true;
     }

@@ -1421,3 +1421,190 @@ error[element-invalid]: the count says more elements than the array has room for
   help: fill every element up to the count with NULL or a block of the declared family",
     );
 }
+
+/// A method that may fail with data hands out an array of what is given, and fails; the caller may free it.
+fn parsed(elements: impl FnOnce() -> Vec<Raw>, caller: impl FnOnce(*mut Raw, u32)) -> Report {
+    judged(|audit| {
+        let (mut titles, mut count) = (std::ptr::null_mut::<Raw>(), 7_u32);
+        let (slot, number) = (&raw mut titles, &raw mut count);
+        let result = audit
+            .call("IParser::Parse")
+            .may_fail_with_outs()
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.output_array(Parameter::bstr("titles"), slot.cast(), number);
+            })
+            .invoke(|| {
+                let elements = elements();
+                let array = match u32::try_from(elements.len()) {
+                    Ok(0) => std::ptr::null_mut(),
+                    told => {
+                        store(number, told.expect("few"));
+                        handed_out(&elements, load(number))
+                    }
+                };
+                store(slot, array);
+                FAIL
+            });
+        assert_eq!(result, Err(FAIL));
+        caller(load(slot), load(number));
+    })
+}
+
+#[test]
+fn kept_by_an_array_of_a_failure_by_a_waiver() {
+    assert_kept(&parsed(
+        || vec![string("a"), std::ptr::null_mut()],
+        free_all,
+    ));
+    // It need not hand out any, and then the count means nothing.
+    let nothing = || {
+        drop(olemem::Bstr::from("something"));
+        Vec::new()
+    };
+    assert_kept(&parsed(nothing, |array, _| assert!(array.is_null())));
+}
+
+/// As after a success: the caller is told of what it loses.
+#[test]
+fn broken_by_the_caller_of_a_failure_by_a_waiver() {
+    let mut lost = std::ptr::null_mut();
+    let report = parsed(
+        || vec![string("a")],
+        |array, _| {
+            lost = load(array);
+            free_task(array.cast());
+        },
+    );
+    assert_told(
+        &report,
+        "\
+error[element-leaked]: the array was freed, and a BSTR that it held was not
+  call IParser::Parse, parameter titles[0]
+  block 1: BSTR, 2 bytes, \"a\"
+  rule: R32
+  help: free each element before the array, and those that a smaller count leaves behind",
+    );
+    free(lost);
+    let mut lost = std::ptr::null_mut();
+    let report = parsed(|| vec![string("a")], |array, _| lost = array);
+    report.assert_kinds([Kind::Leak; 2]);
+    free_all(lost, 1);
+}
+
+/// As after a success: what the callee made and lost is a leak.
+#[test]
+fn broken_by_a_failure_by_a_waiver_that_loses_a_block() {
+    let mut lost = std::ptr::null_mut();
+    let report = parsed(
+        || {
+            lost = string("lost");
+            vec![string("a")]
+        },
+        free_all,
+    );
+    report.assert_kinds([Kind::Leak]);
+    free(lost);
+}
+
+/// As after a success: the callee answers for each element.
+#[test]
+fn broken_by_an_element_of_a_failure_by_a_waiver() {
+    let told = |parameter: &str, block: u32| {
+        format!(
+            "\
+error[element-invalid]: an element is task memory, of the wrong family
+  call IParser::Parse, parameter {parameter}
+  block {block}: task memory, 6 bytes
+  rule: R32
+  help: fill every element up to the count with NULL or a block of the declared family"
+        )
+    };
+    let report = parsed(
+        || vec![string("a"), task(6).cast()],
+        |array, _| {
+            free_task(load(array.wrapping_add(1)).cast());
+            free_all(array, 1);
+        },
+    );
+    assert_told(&report, &told("titles[1]", 2));
+    let report = judged(|audit| {
+        let (mut titles, mut count) = ([string("old"), std::ptr::null_mut()], 1_u32);
+        let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+        let result = audit
+            .call("IParser::Parse")
+            .may_fail_with_outs()
+            // SAFETY: variables of this frame's; one element is initialised.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("titles"), start.cast(), 2, 1, number);
+            })
+            .invoke(|| {
+                store(start.wrapping_add(1), task(6).cast());
+                store(number, 2);
+                FAIL
+            });
+        assert_eq!(result, Err(FAIL));
+        free(load(start));
+        free_task(load(start.wrapping_add(1)).cast());
+    });
+    assert_told(&report, &told("titles[1]", 2));
+}
+
+/// R17 holds of what entered all the same.
+#[test]
+fn broken_by_replacing_an_element_and_failing_with_a_waiver() {
+    let report = judged(|audit| {
+        let (mut titles, mut count) = ([string("old")], 1_u32);
+        let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+        let result = audit
+            .call("IParser::Parse")
+            .may_fail_with_outs()
+            // SAFETY: variables of this frame's.
+            .with(|call| unsafe {
+                call.array(Parameter::bstr("titles"), start.cast(), 1, 1, number);
+            })
+            .invoke(|| {
+                free(load(start));
+                store(start, string("new"));
+                FAIL
+            });
+        assert_eq!(result, Err(FAIL));
+        free(load(start));
+    });
+    report.assert_kinds([Kind::InoutChangedOnFailure]);
+}
+
+/// What the callee hands out it has no more, and cannot hand out once more.
+#[test]
+fn broken_by_an_element_of_failures_that_is_handed_out_twice() {
+    let report = judged(|audit| {
+        let own = string("own");
+        for _ in 0..2 {
+            let (mut titles, mut count) = ([std::ptr::null_mut::<u16>(); 1], 0_u32);
+            let (start, number) = (titles.as_mut_ptr(), &raw mut count);
+            let result = audit
+                .call("IParser::Parse")
+                .may_fail_with_outs()
+                // SAFETY: variables of this frame's.
+                .with(|call| unsafe {
+                    call.array(Parameter::bstr("titles"), start.cast(), 1, 0, number);
+                })
+                .invoke(|| {
+                    store(start, own);
+                    store(number, 1);
+                    FAIL
+                });
+            assert_eq!(result, Err(FAIL));
+        }
+        free(own);
+    });
+    assert_told(
+        &report,
+        "\
+error[out-not-a-copy]: a BSTR was handed out that was handed out before and has an owner
+  call IParser::Parse, parameter titles[0]
+  block 1: BSTR, 6 bytes, \"own\"
+  rule: R13
+  help: hand out a copy of a stored string; or detach it, and keep no pointer to it",
+    );
+}

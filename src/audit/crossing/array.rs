@@ -172,7 +172,8 @@ impl Crossing {
     ///
     /// * `slot` is as for [`output`](Self::output).
     /// * `count` is null, or points to an initialised number that is there until the crossing has ended. On success it is no
-    ///   more than the elements that the array really has, all of them initialised.
+    ///   more than the elements that the array really has, all of them initialised; and so on failure, of a method that
+    ///   [may fail with outs](Self::may_fail_with_outs) and hands an array out.
     pub unsafe fn output_array(
         &mut self,
         parameter: Parameter<'_>,
@@ -409,6 +410,9 @@ impl Crossing {
                 (start.cast(), room, array)
             }
         };
+        // What the count says of no array means nothing after a failure.
+        let is_array_out = elements.handed().is_some() && !start.is_null();
+        let failed = failed && !(self.may_fail_with_outs && is_array_out);
         let count = elements.count().unwrap_or(room);
         if count > room && !failed {
             let words = "the count says more elements than the array has room for";
@@ -483,7 +487,7 @@ impl Crossing {
                 let is_in_place = before == Some(value);
                 self.judge_kept(books, declared, call, held, is_element, is_in_place);
             } else if before.is_none() {
-                self.judge_added(books, declared, call, value);
+                self.judge_added(books, declared, call, (value, index));
             } else if before != Some(value) && is_element && !value.is_null() {
                 self.judge_put(books, declared, call, value);
                 is_told = true;
@@ -553,9 +557,17 @@ impl Crossing {
     }
 
     /// Something was put behind the elements that entered, and is there after a failure.
-    fn judge_added(&self, books: &mut Books, declared: &Declared, call: Call, value: *mut c_void) {
+    fn judge_added(
+        &self,
+        books: &mut Books,
+        declared: &Declared,
+        call: Call,
+        (value, index): (*mut c_void, u32),
+    ) {
+        if self.may_fail_with_outs {
+            return self.judge_element(books, declared, (value, index), None, false);
+        }
         if let Standing::Live(Some(key)) = standing(books, value, declared.what)
-            && !self.may_fail_with_outs
             && books.get(key).is_some_and(|entry| entry.id > self.first)
         {
             let words = "the call failed, and {block} was left in the array";
@@ -573,9 +585,6 @@ impl Crossing {
         start: *mut *mut c_void,
         count: u32,
     ) {
-        if self.may_fail_with_outs {
-            return;
-        }
         for index in 0..count {
             // SAFETY: within the block, whose bytes the audit has filled.
             let value = unsafe { element(start, index) };

@@ -116,7 +116,7 @@ impl Crossing {
                 _ => {}
             }
         }
-        if failed && is_deep {
+        if failed && is_deep && !self.may_fail_with_outs {
             let last = books
                 .session(self.session)
                 .map_or(0, |book| book.counts.allocated);

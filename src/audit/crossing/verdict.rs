@@ -553,7 +553,6 @@ enum Kept {
     Before,
 }
 
-/// Whether a block is still live that was, and no other at its address.
 /// Whether a block was freed, and another one has its address and is as sound: the cache gives a string's block to the next.
 fn is_anew(books: &mut Books, held: &Held, what: What) -> bool {
     held.known.is_some_and(|(key, generation)| {
@@ -562,6 +561,7 @@ fn is_anew(books: &mut Books, held: &Held, what: What) -> bool {
     })
 }
 
+/// Whether a block is still live that was, and no other at its address.
 pub(super) fn is_live(books: &Books, key: usize, generation: Generation) -> bool {
     books
         .get(key)

@@ -39,13 +39,14 @@ use crate::task::mode;
 
 mod array;
 mod buffer;
+mod elements;
 mod interface;
 mod parameter;
 mod standing;
 mod verdict;
 
-use array::Elements;
 use buffer::Buffer;
+use elements::Elements;
 use interface::{DECOY, Direction};
 pub use parameter::{Parameter, What};
 use standing::{Held, Standing, hash, hold, is_pinned, standing, unsound};

@@ -1608,3 +1608,218 @@ error[out-not-a-copy]: a BSTR was handed out that was handed out before and has 
   help: hand out a copy of a stored string; or detach it, and keep no pointer to it",
     );
 }
+
+/// The addresses of two objects.
+static OBJECTS: [u8; 2] = [0; 2];
+
+/// An object takes from an enumerator, which fills an array of two, and does with it what is given.
+fn collected(
+    audit: &Session,
+    enumerator: impl FnOnce(*mut Pointer),
+    collector: impl FnOnce(*mut Pointer),
+) {
+    audit
+        .call("IApp::Collect")
+        .on(&raw const OBJECTS[0])
+        .invoke(|| {
+            let (mut items, mut count) = ([std::ptr::null_mut::<c_void>(); 2], 0_u32);
+            let (start, number) = (items.as_mut_ptr(), &raw mut count);
+            audit
+                .call("IEnumUnknown::Next")
+                .on(&raw const OBJECTS[1])
+                // SAFETY: variables of this frame's.
+                .with(|call| unsafe {
+                    call.array(Parameter::interface("items"), start, 2, 0, number);
+                })
+                .invoke(|| {
+                    enumerator(start.cast());
+                    store(number, 2);
+                });
+            collector(start.cast());
+        });
+}
+
+/// What stands in an array is the caller's, be it an object or the program, as what a variable holds is.
+#[test]
+fn kept_by_an_object_that_takes_interfaces() {
+    assert_kept(&judged(|audit| {
+        let item = CountingObject::unknown();
+        let fill = |items: *mut Pointer| {
+            store(items, add_ref(lent(&item)));
+            store(items.wrapping_add(1), add_ref(lent(&item)));
+        };
+        collected(audit, fill, |items| {
+            release(load(items));
+            release(load(items.wrapping_add(1)));
+        });
+        // It may keep one, and release it one day.
+        let mut kept = std::ptr::null_mut();
+        collected(audit, fill, |items| {
+            kept = load(items);
+            release(load(items.wrapping_add(1)));
+        });
+        audit
+            .call("IApp::Drop")
+            .on(&raw const OBJECTS[0])
+            .invoke(|| release(kept));
+    }));
+}
+
+#[test]
+fn kept_by_an_object_that_takes_an_array_of_interfaces() {
+    for result in [OK, FAIL] {
+        assert_kept(&judged(|audit| {
+            let item = CountingObject::unknown();
+            audit.call("IApp::Collect").invoke(|| {
+                let (mut array, mut count) = (std::ptr::null_mut::<c_void>(), 0_u32);
+                let (slot, number) = (&raw mut array, &raw mut count);
+                let _result = audit
+                    .call("IItems::All")
+                    .may_fail_with_outs()
+                    // SAFETY: variables of this frame's.
+                    .with(|call| unsafe {
+                        call.output_array(Parameter::interface("items"), slot, number);
+                    })
+                    .invoke(|| {
+                        let all = task(size_of::<Pointer>()).cast::<Pointer>();
+                        store(all, add_ref(lent(&item)));
+                        store(slot, all.cast());
+                        store(number, 1);
+                        result
+                    });
+                release(load(load(slot).cast::<Pointer>()));
+                free_task(load(slot).cast());
+            });
+        }));
+    }
+}
+
+/// A list of three items of an object's, which it has another object change.
+fn changed(callee: impl Fn(*mut Pointer, *mut u32) -> HResult) -> Report {
+    judged(|audit| {
+        let items = [(); 3].map(|()| CountingObject::unknown());
+        audit.call("IApp::Filter").invoke(|| {
+            let mut held = items.each_ref().map(|item| add_ref(lent(item)));
+            let (start, mut count) = (held.as_mut_ptr(), 3_u32);
+            let number = &raw mut count;
+            let _result = audit
+                .call("IFilter::Filter")
+                // SAFETY: variables of this frame's, all of which are initialised.
+                .with(|call| unsafe {
+                    let items = Parameter::interface("items");
+                    call.array(items, start.cast(), 3, 3, number);
+                })
+                .invoke(|| callee(start, number));
+            for at in 0..load(number) as usize {
+                release(load(start.wrapping_add(at)));
+            }
+        });
+    })
+}
+
+/// What enters is the callee's to release, to replace and to move, as an \[in,out\] value is.
+#[test]
+fn kept_by_an_array_of_interfaces_that_changes() {
+    let swap = |items: *mut Pointer| {
+        let first = load(items);
+        store(items, load(items.wrapping_add(1)));
+        store(items.wrapping_add(1), first);
+    };
+    for result in [OK, FAIL] {
+        assert_kept(&changed(|_, _| result));
+        assert_kept(&changed(|items, _| {
+            swap(items);
+            result
+        }));
+    }
+    assert_kept(&changed(|items, count| {
+        release(load(items));
+        store(items, load(items.wrapping_add(2)));
+        store(count, 2);
+        OK
+    }));
+    assert_kept(&changed(|items, _| {
+        release(load(items));
+        store(items, add_ref(load(items.wrapping_add(1))));
+        OK
+    }));
+    // It may keep what it took, until a later call or the end.
+    let kept = std::cell::Cell::new(std::ptr::null_mut());
+    let report = changed(|items, count| {
+        kept.set(load(items.wrapping_add(2)));
+        store(count, 2);
+        OK
+    });
+    report.assert_kinds([Kind::InterfaceLeaked]);
+    let call = report.violations()[0].call.as_ref().expect("a call");
+    assert_eq!(call.parameter.as_deref(), Some("items[2]"));
+}
+
+/// R45: a pointer in an array comes with a reference, too.
+#[test]
+fn broken_by_an_element_without_a_reference() {
+    let report = judged(|audit| {
+        let item = CountingObject::unknown();
+        let fill = |items: *mut Pointer| {
+            store(items, add_ref(lent(&item)));
+            store(items.wrapping_add(1), lent(&item));
+        };
+        collected(audit, fill, |items| {
+            release(load(items));
+            release(load(items.wrapping_add(1)));
+        });
+    });
+    assert_told(
+        &report,
+        "\
+error[interface-not-addrefed]: an interface pointer was handed out without a reference for the caller
+  call IEnumUnknown::Next, parameter items[1]
+  rule: R45, R47
+  help: call AddRef on a pointer before it is handed out",
+    );
+}
+
+/// R43: whoever was handed it releases it.
+#[test]
+fn broken_by_an_object_that_forgets_an_element() {
+    let report = judged(|audit| {
+        let item = CountingObject::unknown();
+        let fill = |items: *mut Pointer| {
+            store(items, add_ref(lent(&item)));
+            store(items.wrapping_add(1), std::ptr::null_mut());
+        };
+        collected(audit, fill, |_| ());
+    });
+    assert_told(
+        &report,
+        "\
+error[interface-leaked]: an object still has 1 reference, which was handed out to the caller
+  call IEnumUnknown::Next, parameter items[0]
+  rule: R45
+  help: release what came as [out] when it is used no more",
+    );
+}
+
+/// R44: what came by an array may be released once.
+#[test]
+fn broken_by_an_object_that_releases_an_element_twice() {
+    let report = judged(|audit| {
+        let item = CountingObject::unknown();
+        let fill = |items: *mut Pointer| {
+            store(items, add_ref(lent(&item)));
+            store(items.wrapping_add(1), std::ptr::null_mut());
+        };
+        collected(audit, fill, |items| {
+            release(load(items));
+            release(load(items));
+        });
+    });
+    assert_told(
+        &report,
+        "\
+error[interface-over-released]: the callee released an interface pointer without a reference of its own
+  call IApp::Collect
+  rule: R44
+  help: release in the callee only what it added: an [in] pointer is the caller's",
+    );
+}

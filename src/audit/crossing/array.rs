@@ -1,4 +1,4 @@
-//! Arrays of resources, and how many elements of them count.
+//! Arrays of resources: what is declared of them, and how their elements are judged.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -6,6 +6,8 @@ use core::ptr;
 use allocator_api2::alloc::System;
 use allocator_api2::vec::Vec;
 
+use super::elements::{Elements, Entered, Found, Memory, Storage, element, values};
+use super::interface::{Direction, Passed};
 use super::verdict::is_live;
 use super::{
     Books, Call, Crossing, Declared, Generation, Held, Kind, Name, Parameter, Standing, Watched,
@@ -14,159 +16,11 @@ use super::{
 use crate::audit::ledger::{Callbacks, Role};
 use crate::audit::rules::Rule;
 
-/// An array whose elements are looked at.
-#[derive(Debug)]
-pub(super) struct Elements {
-    place: Storage,
-    /// How many there are, when the call has returned; null if all that there is room for.
-    count: *const u32,
-    /// What was in them when it began.
-    entered: Vec<*mut c_void, System>,
-    /// The blocks among it, by address and number.
-    before: Vec<Entered, System>,
-}
-
-/// An element that was there when the call began, and its number.
-#[derive(Clone, Copy, Debug)]
-struct Entered {
-    held: Held,
-    index: u32,
-}
-
-impl Elements {
-    fn new(place: Storage, count: *const u32) -> Self {
-        Self {
-            place,
-            count,
-            entered: Vec::new_in(System),
-            before: Vec::new_in(System),
-        }
-    }
-
-    /// A block that was there when the call began, as the first element that had it.
-    fn first_before(&self, value: *mut c_void) -> Option<&Entered> {
-        let address = value.addr();
-        let at = self
-            .before
-            .partition_point(|entered| entered.held.pointer.addr() < address);
-        let found = self.before.get(at)?;
-        (found.held.pointer.addr() == address).then_some(found)
-    }
-
-    /// A block that was there when the call began.
-    pub(super) fn before(&self, value: *mut c_void) -> Option<&Held> {
-        self.first_before(value).map(|entered| &entered.held)
-    }
-
-    /// How many there are now; `None` if all that there is room for.
-    fn count(&self) -> Option<u32> {
-        // SAFETY: the promise of whoever declared it.
-        unsafe { self.count.as_ref() }.copied()
-    }
-
-    /// The variable for an array that the callee allocates.
-    pub(super) fn handed(&self) -> Option<*mut *mut c_void> {
-        match self.place {
-            Storage::Handed(slot) => Some(slot),
-            Storage::Callers { .. } => None,
-        }
-    }
-
-    /// The caller's array, and how many elements it has now; `None` if it is gone.
-    fn callers(&self, books: &mut Books) -> Option<(*mut *mut c_void, u32)> {
-        match self.place {
-            Storage::Callers {
-                start,
-                room,
-                memory,
-            } => {
-                let count = self.count().map_or(room, |count| count.min(room));
-                memory.is_there(books, start).then_some((start, count))
-            }
-            Storage::Handed(_) => None,
-        }
-    }
-
-    /// Whether a block that was in the caller's array when the call began is in it now.
-    pub(super) fn still_has(&self, books: &mut Books, is_it: impl Fn(&Held) -> bool) -> bool {
-        let Some((start, count)) = self.callers(books) else {
-            return false;
-        };
-        let has = |value: *mut c_void| {
-            // SAFETY: within the array, and initialised.
-            (0..count).any(|index| unsafe { element(start, index) } == value)
-        };
-        self.before
-            .iter()
-            .any(|entered| is_it(&entered.held) && has(entered.held.pointer))
-    }
-}
-
-/// The addresses in the first elements of an array, in order.
-///
-/// # Safety
-///
-/// * They are initialised.
-unsafe fn values(start: *mut *mut c_void, count: u32) -> Vec<usize, System> {
-    let mut values = Vec::new_in(System);
-    for index in 0..count {
-        if values.try_reserve(1).is_ok() {
-            // SAFETY: the caller's promise.
-            values.push(unsafe { element(start, index) }.addr());
-        }
-    }
-    values.sort_unstable();
-    values
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Storage {
-    /// The callee's, whose address is in this variable.
-    Handed(*mut *mut c_void),
-    /// The caller's, with room for so many.
-    Callers {
-        start: *mut *mut c_void,
-        room: u32,
-        memory: Memory,
-    },
-}
-
-/// What a caller's array lies in. The callee may have freed it, and then nobody may read the array.
-#[derive(Clone, Copy, Debug)]
-enum Memory {
-    /// An audited block, its start or not.
-    Block(usize, Generation),
-    /// One from before the session.
-    Plain,
-    /// Nothing of the heap's.
-    Elsewhere,
-}
-
-impl Memory {
-    fn of(books: &Books, standing: Standing) -> Self {
-        let is_block = !matches!(standing, Standing::Null | Standing::Foreign);
-        match standing.key().and_then(|key| Some((key, books.get(key)?))) {
-            Some((key, entry)) => Self::Block(key, entry.generation()),
-            None if is_block => Self::Plain,
-            None => Self::Elsewhere,
-        }
-    }
-
-    /// Whether an array in it can still be read.
-    fn is_there(self, books: &mut Books, start: *mut *mut c_void) -> bool {
-        match self {
-            Self::Block(key, generation) => is_live(books, key, generation),
-            Self::Plain => standing(books, start.cast(), What::Block) != Standing::Foreign,
-            Self::Elsewhere => true,
-        }
-    }
-}
-
 impl Crossing {
     /// An \[out\] array that the callee allocates, of elements that it allocates (R32), unless they stay its own
-    /// ([`stays_callees`](Parameter::stays_callees)), which the array does not: `parameter` says what an element is, `slot` is the variable for the array, `count` the one for the number of its elements. Elements that are
-    /// interface pointers are no blocks: the array is judged, and their references are not counted. So it is without a
-    /// `count`.
+    /// ([`stays_callees`](Parameter::stays_callees)), which the array does not: `parameter` says what an element is,
+    /// `slot` is the variable for the array, `count` the one for the number of its elements. Elements that are interface
+    /// pointers are no blocks: of them the references are counted. Without a `count` the array alone is judged.
     ///
     /// # Safety
     ///
@@ -196,8 +50,8 @@ impl Crossing {
     /// Each that enters is the callee's to free and to replace, as an [`in_out`](Self::in_out) value is: it is no other
     /// parameter's (R37), and a call that fails leaves it as it was, or NULL (R17). Elements that are no longer in the array
     /// have to be freed by then, or are handed out one day (R34). Those that are interface pointers are no blocks:
-    /// their references are not counted. An array that is a block itself is lent as an \[in\] one is: the callee may not free
-    /// it (R1). Elements that stay the callee's may be anything, before the call and after it.
+    /// of them the references are counted, and nothing else is judged. An array that is a block itself is lent as an \[in\] one
+    /// is: the callee may not free it (R1). Elements that stay the callee's may be anything, before the call and after it.
     ///
     /// A method whose caller may pass NULL for the count, as that of `IEnumString::Next` for one element, fills all that there
     /// is room for. So `count` may be null. The elements that do not enter then hold NULL when the callee is called, and
@@ -242,20 +96,21 @@ impl Crossing {
         for index in 0..entering {
             // SAFETY: within the caller's array, and initialised.
             let value = unsafe { element(start, index) };
-            if parameter.what == What::Interface {
-                // Whoever has an interface of the caller's may call it.
-                if !value.is_null() {
-                    books.crossed.calls_back(self.id, Callbacks::Possible);
-                }
-                continue;
+            // Whoever has an interface of the caller's may call it.
+            if parameter.what == What::Interface && !value.is_null() {
+                books.crossed.calls_back(self.id, Callbacks::Possible);
             }
             if parameter.stays_callees {
-                break;
+                continue;
             }
             if elements.entered.try_reserve(1).is_err() || elements.before.try_reserve(1).is_err() {
                 break;
             }
             elements.entered.push(value);
+            if parameter.what == What::Interface {
+                self.lend_reference(books, value);
+                continue;
+            }
             match standing(books, value, parameter.what) {
                 Standing::Null => {}
                 Standing::Live(key) => {
@@ -373,6 +228,54 @@ impl Crossing {
         }
     }
 
+    /// Whether an array is judged as on success, whatever the call returned: it was handed out, as it may be.
+    fn is_waived(&self, elements: &Elements, found: Found) -> bool {
+        self.may_fail_with_outs && elements.handed().is_some() && !found.start.is_null()
+    }
+
+    /// The elements of an array of interface pointers, each as a parameter: one that entered is \[in,out\], any other \[out\].
+    pub(super) fn interface_elements<'a>(
+        &self,
+        books: &mut Books,
+        (declared, elements): (&'a Declared, &'a Elements),
+        failed: bool,
+        mut each: impl FnMut(Passed<'a>),
+    ) {
+        let found = elements.find(books);
+        let is_out = !failed
+            || found.is_some_and(|found| match elements.place {
+                Storage::Callers { .. } => self.may_fail_with_outs,
+                // That it was handed out was told, and nothing is told of what is in it.
+                Storage::Handed(_) => self.is_waived(elements, found) || found.array.is_some(),
+            });
+        let count = found.map_or(0, |found| {
+            elements.count().unwrap_or(found.room).min(found.room)
+        });
+        let entered = u32::try_from(elements.entered.len()).unwrap_or(u32::MAX);
+        for index in 0..count.max(entered) {
+            let place = found.map(|found| found.start.wrapping_add(index as usize));
+            let direction = match (elements.entered.get(index as usize), place) {
+                // After a failure the count means nothing.
+                (Some(before), Some(slot)) if failed || index < count => Direction::InOut {
+                    slot,
+                    before: *before,
+                },
+                (Some(before), _) => Direction::InOut {
+                    slot: (&raw const elements.nothing).cast_mut(),
+                    before: *before,
+                },
+                (None, Some(slot)) if is_out => Direction::Out {
+                    slot,
+                    before: ptr::null_mut(),
+                    planted: None,
+                },
+                _ => continue,
+            };
+            let call = self.call_of_element(Some(declared.name), index);
+            each((declared, call, direction));
+        }
+    }
+
     /// Looks at the elements of an array when the call has returned.
     pub(super) fn judge_elements(
         &self,
@@ -381,42 +284,16 @@ impl Crossing {
         elements: &Elements,
         failed: bool,
     ) {
-        let (start, room, array) = match elements.place {
-            Storage::Callers {
-                start,
-                room,
-                memory,
-            } => {
-                // That the callee freed it was told.
-                if !memory.is_there(books, start) {
-                    return;
-                }
-                (start, room, None)
-            }
-            Storage::Handed(slot) => {
-                // SAFETY: the promise of whoever declared it.
-                let start = unsafe { slot.read() };
-                let standing = standing(books, start, What::Block);
-                let entry = standing.key().and_then(|key| books.get(key));
-                let room = match standing {
-                    Standing::Live(_) => entry.map_or(u32::MAX, |entry| {
-                        u32::try_from(entry.size / size_of::<*mut c_void>()).unwrap_or(u32::MAX)
-                    }),
-                    Standing::Null => 0,
-                    // That was told.
-                    _ => return,
-                };
-                let array = entry.map(|entry| (standing.key(), entry.generation()));
-                (start.cast(), room, array)
-            }
+        let Some(found) = elements.find(books) else {
+            return;
         };
+        let Found { start, room, array } = found;
         // What the count says of no array means nothing after a failure.
-        let is_array_out = elements.handed().is_some() && !start.is_null();
-        let failed = failed && !(self.may_fail_with_outs && is_array_out);
+        let failed = failed && !self.is_waived(elements, found);
         let count = elements.count().unwrap_or(room);
         if count > room && !failed {
             let words = "the count says more elements than the array has room for";
-            let key = array.and_then(|(key, _)| key);
+            let key = array.map(|(key, _)| key);
             let call = self.call(Some(declared.name));
             self.tell(books, Kind::ElementInvalid, call, words, key);
         }
@@ -632,15 +509,4 @@ impl Crossing {
 fn is_blamed(books: &Books, key: Option<usize>) -> bool {
     key.and_then(|key| books.get(key))
         .is_some_and(|entry| entry.is_blamed)
-}
-
-/// The element of that number.
-///
-/// # Safety
-///
-/// * The array has it, initialised.
-unsafe fn element(start: *mut *mut c_void, index: u32) -> *mut c_void {
-    let at = start.wrapping_add(index as usize);
-    // SAFETY: the caller's promise.
-    unsafe { at.read() }
 }

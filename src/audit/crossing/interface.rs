@@ -9,8 +9,11 @@
 
 use core::ffi::c_void;
 
+use allocator_api2::alloc::System;
+use allocator_api2::vec::Vec;
+
 use super::verdict::of_failure;
-use super::{Books, Crossing, CrossingId, Declared, Kind, Parameter, Watched, books};
+use super::{Books, Call, Crossing, CrossingId, Declared, Kind, Parameter, Watched, What, books};
 use crate::audit::ledger::{Callbacks, Deed, ObjectId, Party, Suspicion};
 use crate::audit::site::Stack;
 use crate::com::{Guid, HResult, UnknownVtbl};
@@ -32,6 +35,9 @@ pub(super) enum Direction {
         before: *mut c_void,
     },
 }
+
+/// A parameter or an element that is an interface pointer, what it is called in stories, and its direction.
+pub(super) type Passed<'a> = (&'a Declared, Call, Direction);
 
 /// What stands in an \[out\] variable for an interface: an object that tells if it is called.
 pub(super) static DECOY: UnknownVtbl = UnknownVtbl {
@@ -104,11 +110,16 @@ impl Crossing {
         if !before.is_null() {
             books.crossed.calls_back(self.id, Callbacks::Possible);
         }
-        if let Some(object) = books.objects.at(before.addr()) {
-            object.lends(self.calls(), self.caller, self.party);
-        }
+        self.lend_reference(books, before);
         let direction = Direction::InOut { slot, before };
         self.declare(books, parameter, Watched::Interface(direction));
+    }
+
+    /// The caller's reference is the callee's now.
+    pub(super) fn lend_reference(&self, books: &mut Books, value: *mut c_void) {
+        if let Some(object) = books.objects.at(value.addr()) {
+            object.lends(self.calls(), self.caller, self.party);
+        }
     }
 
     /// The call that this one was made in, and this one.
@@ -117,10 +128,14 @@ impl Crossing {
     }
 
     /// Has references change hands, as the parameters of a call that has returned say.
-    pub(super) fn settle_interfaces(&self, books: &mut Books, failed: bool) {
+    pub(super) fn settle_interfaces(
+        &self,
+        books: &mut Books,
+        interfaces: &[Passed<'_>],
+        failed: bool,
+    ) {
         let (caller, party) = (self.caller, self.party);
-        for (declared, direction) in self.interfaces() {
-            let call = self.call(Some(declared.name));
+        for (declared, call, direction) in interfaces.iter().copied() {
             match direction {
                 Direction::In { value, .. } => {
                     if let Some(object) = books.objects.at(value.addr()) {
@@ -158,14 +173,26 @@ impl Crossing {
         }
     }
 
-    /// The parameters that are interface pointers.
-    fn interfaces(&self) -> impl DoubleEndedIterator<Item = (&Declared, Direction)> {
-        self.declared
-            .iter()
-            .filter_map(|declared| match declared.watched {
-                Watched::Interface(direction) => Some((declared, direction)),
-                _ => None,
-            })
+    /// The parameters that are interface pointers, and the elements of arrays that are.
+    pub(super) fn interfaces(&self, books: &mut Books, failed: bool) -> Vec<Passed<'_>, System> {
+        let mut interfaces = Vec::new_in(System);
+        let mut push = |passed| {
+            if interfaces.try_reserve(1).is_ok() {
+                interfaces.push(passed);
+            }
+        };
+        for declared in &self.declared {
+            match &declared.watched {
+                Watched::Interface(direction) => {
+                    push((declared, self.call(Some(declared.name)), *direction));
+                }
+                Watched::Elements(elements) if declared.what == What::Interface => {
+                    self.interface_elements(books, (declared, elements), failed, &mut push);
+                }
+                _ => {}
+            }
+        }
+        interfaces
     }
 
     /// Judges an interface pointer when the call has returned: what can be seen from its variable.
@@ -217,14 +244,14 @@ impl Crossing {
     }
 
     /// Nobody has released, or handed out, more references than it had (R44 to R47). Before the variables are changed.
-    pub(super) fn judge_references(&self, books: &mut Books) {
-        for (declared, direction) in self.interfaces() {
+    pub(super) fn judge_references(&self, books: &mut Books, interfaces: &[Passed<'_>]) {
+        for (_, call, direction) in interfaces.iter().copied() {
             let Some(object) = books.objects.at(handed_out(direction).addr()) else {
                 continue;
             };
             if object.raised_in(self.id) < 0 && object.owed_at(self.party).is_none() {
                 // It held one already, which it may have given up or not: what comes will tell.
-                let (id, call) = (object.id, self.call(Some(declared.name)));
+                let id = object.id;
                 let at = books.sites.keep(&Stack::here());
                 if let Some(object) = books.objects.get(id) {
                     object.suspicion = Some(Suspicion::not_added(self.party, call, at));
@@ -232,21 +259,20 @@ impl Crossing {
             }
         }
         while let Some(id) = books.objects.next_owed(self.id, self.party) {
-            self.judge_debt(books, id);
+            self.judge_debt(books, interfaces, id);
         }
     }
 
     /// The callee released, or handed out, more references to an object than it had: that is told, unless they may have been
     /// its own.
-    fn judge_debt(&self, books: &mut Books, id: ObjectId) {
+    fn judge_debt(&self, books: &mut Books, interfaces: &[Passed<'_>], id: ObjectId) {
         let is_it = |books: &mut Books, value: *mut c_void| {
             let object = books.objects.at(value.addr());
             object.is_some_and(|object| object.id == id)
         };
         let (mut given, mut handed) = (None, None);
         let (mut is_in, mut is_owned, mut of_others) = (false, false, 0);
-        for (declared, direction) in self.interfaces() {
-            let call = self.call(Some(declared.name));
+        for (_, call, direction) in interfaces.iter().copied() {
             if is_it(books, handed_out(direction)) {
                 of_others += 1;
                 handed = Some(call);

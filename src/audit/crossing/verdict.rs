@@ -53,8 +53,9 @@ impl Crossing {
                 _ => {}
             }
         }
-        self.settle_interfaces(books, failed);
-        self.judge_references(books);
+        let interfaces = self.interfaces(books, failed);
+        self.settle_interfaces(books, &interfaces, failed);
+        self.judge_references(books, &interfaces);
         let mut is_deep = false;
         // The last \[out\] variable that holds nothing of the callee's.
         let mut empty = None;

@@ -1822,8 +1822,8 @@ EXTERN_C void *olemem_call_buffer(olemem_call *call, const char *name, void *sta
 /*
  * An [out] array that the callee allocates, and whose elements it allocates: `what` is an element's.
  * *count is initialised, and says when the call has returned how many there are. Elements that are
- * interfaces are no blocks: the array is judged, and their references are not counted. Nor are
- * elements looked at if `count` is NULL.
+ * interfaces are no blocks: the array is judged, and their references are counted. No elements are
+ * looked at if `count` is NULL. OLEMEM_STAYS_CALLEES is said of the elements, not of the array.
  */
 EXTERN_C void *olemem_call_out_array(olemem_call *call, UINT what, const char *name, void *variable,
                                      const ULONG *count);
@@ -1832,7 +1832,8 @@ EXTERN_C void *olemem_call_out_array(olemem_call *call, UINT what, const char *n
  * An array of the caller's with room for `capacity` elements. `entering` are initialised when the
  * call begins, and *count when it has returned. Each is the callee's to free and to replace, as an
  * [in, out] value is. Elements that are not in the array any more have to be freed by then, or are
- * handed out one day. Those that are interfaces are no blocks: their references are not counted.
+ * handed out one day. Of those that are interfaces the references are counted. The array itself, if
+ * it is a block, is the caller's to free.
  * `count` may be NULL, as for a Next(1, &item, NULL): the elements that do not enter are set to NULL
  * before the call, and all that there is room for are looked at when it has returned.
  */

@@ -98,6 +98,7 @@ impl Elements {
             .iter()
             .any(|entered| is_it(&entered.held) && has(entered.held.pointer))
     }
+
     /// Where the elements are when the call has returned; `None` if they are nowhere, which was told.
     pub(super) fn find(&self, books: &mut Books) -> Option<Found> {
         match self.place {

@@ -322,8 +322,8 @@ impl Crossing {
     /// is freed then and is the caller's counts as freed by its own code. A block that the callee frees wrongly is told
     /// when its owner frees it once more, as a `double-free` that names both.
     ///
-    /// Without this, a callee that was given an interface, in this call or an earlier one, or of whose earlier calls this was
-    /// said, is told of with a warning: it may not have been the one that freed. A callback that is an annotated call of its own needs neither.
+    /// Without this, a callee that was given an interface, or of whose earlier calls this was said, is told of with a
+    /// warning: it may not have been the one that freed. A callback that is an annotated call of its own needs neither.
     pub fn calls_back(&mut self) {
         books().crossed.calls_back(self.id, Callbacks::Declared);
     }

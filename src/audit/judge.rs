@@ -406,15 +406,15 @@ impl Books {
         let open = self.crossed.open(within)?;
         let passage = self.crossed.passage(entry.generation())?;
         let party = open.party;
+        if passage.owner == Some(party) {
+            return None;
+        }
         // What the caller's own code frees, where it is called back, is the caller's.
         let is_certain = match self.crossed.callbacks(open) {
             Callbacks::Unknown => true,
             Callbacks::Possible => false,
             Callbacks::Declared => return None,
         };
-        if passage.owner == Some(party) {
-            return None;
-        }
         macro_rules! freed {
             ($behind:literal) => {
                 match (deed, is_certain) {

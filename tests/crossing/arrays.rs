@@ -19,26 +19,32 @@ fn handed_out(texts: &[Raw], told: u32) -> *mut Raw {
     array
 }
 
-/// A method that hands out such an array, and a caller.
+/// A method that hands out such an array.
+fn list(audit: &Session, callee: impl FnOnce() -> (*mut Raw, u32)) -> (*mut Raw, u32) {
+    let (mut titles, mut count) = (std::ptr::null_mut::<Raw>(), 0_u32);
+    let (slot, number) = (&raw mut titles, &raw mut count);
+    audit
+        .call("IBrowser::ListTitles")
+        .with(|call| {
+            let titles = Parameter::bstr("titles");
+            // SAFETY: variables of this frame's.
+            unsafe { call.output_array(titles, slot.cast(), number) };
+        })
+        .invoke(|| {
+            let (array, told) = callee();
+            store(slot, array);
+            store(number, told);
+            OK
+        })
+        .expect("it succeeds");
+    (load(slot), load(number))
+}
+
+/// The same, and a caller.
 fn listed(callee: impl FnOnce() -> (*mut Raw, u32), caller: impl FnOnce(*mut Raw, u32)) -> Report {
     judged(|audit| {
-        let (mut titles, mut count) = (std::ptr::null_mut::<Raw>(), 0_u32);
-        let (slot, number) = (&raw mut titles, &raw mut count);
-        audit
-            .call("IBrowser::ListTitles")
-            .with(|call| {
-                let titles = Parameter::bstr("titles");
-                // SAFETY: variables of this frame's.
-                unsafe { call.output_array(titles, slot.cast(), number) };
-            })
-            .invoke(|| {
-                let (array, told) = callee();
-                store(slot, array);
-                store(number, told);
-                OK
-            })
-            .expect("it succeeds");
-        caller(load(slot), load(number));
+        let (array, count) = list(audit, callee);
+        caller(array, count);
     })
 }
 
@@ -96,6 +102,18 @@ error[element-leaked]: the array was freed, and a BSTR that it held was not
         &[story("titles[0]", 1, "a"), story("titles[1]", 2, "b")].join("\n"),
     );
     lost.into_iter().for_each(free);
+}
+
+/// R11: an element is the caller's, and not the callee's to free in a later call.
+#[test]
+fn broken_by_a_callee_that_frees_an_element_later() {
+    let report = judged(|audit| {
+        let own = string("Ready");
+        let (array, count) = list(audit, || (handed_out(&[own], 1), 1));
+        audit.call("IBrowser::Quit").invoke(|| free(own));
+        free_all(array, count);
+    });
+    report.assert_kinds([Kind::OutFreedByCallee]);
 }
 
 /// All of it lost: leaks as any other.

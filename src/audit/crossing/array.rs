@@ -134,8 +134,8 @@ impl Crossing {
         self.declare(books, &parameter, Watched::Elements(elements));
     }
 
-    /// The memory of the caller's array is the caller's: lent, if it is a block. Gives what it lies in; `None` if that was freed, which
-    /// is told.
+    /// The memory of the caller's array is the caller's: lent, if it is a block. Gives what it lies in; `None` if that was
+    /// freed, which is told.
     fn lend_array(
         &mut self,
         books: &mut Books,
@@ -248,9 +248,7 @@ impl Crossing {
                 // That it was handed out was told, and nothing is told of what is in it.
                 Storage::Handed(_) => self.is_waived(elements, found) || found.array.is_some(),
             });
-        let count = found.map_or(0, |found| {
-            elements.count().unwrap_or(found.room).min(found.room)
-        });
+        let count = found.map_or(0, |found| elements.count_within(found.room));
         let entered = u32::try_from(elements.entered.len()).unwrap_or(u32::MAX);
         for index in 0..count.max(entered) {
             let place = found.map(|found| found.start.wrapping_add(index as usize));
@@ -290,8 +288,7 @@ impl Crossing {
         let Found { start, room, array } = found;
         // What the count says of no array means nothing after a failure.
         let failed = failed && !self.is_waived(elements, found);
-        let count = elements.count().unwrap_or(room);
-        if count > room && !failed {
+        if !failed && elements.count().is_some_and(|count| count > room) {
             let words = "the count says more elements than the array has room for";
             let key = array.map(|(key, _)| key);
             let call = self.call(Some(declared.name));
@@ -300,7 +297,7 @@ impl Crossing {
         if declared.what == What::Interface || declared.stays_callees {
             return;
         }
-        let count = count.min(room);
+        let count = elements.count_within(room);
         if failed {
             return match elements.place {
                 Storage::Callers { .. } => self.judge_left(books, declared, elements, start, count),

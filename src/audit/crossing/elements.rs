@@ -62,6 +62,11 @@ impl Elements {
         unsafe { self.count.as_ref() }.copied()
     }
 
+    /// How many of them there is room for.
+    pub(super) fn count_within(&self, room: u32) -> u32 {
+        self.count().map_or(room, |count| count.min(room))
+    }
+
     /// The variable for an array that the callee allocates.
     pub(super) fn handed(&self) -> Option<*mut *mut c_void> {
         match self.place {
@@ -72,17 +77,11 @@ impl Elements {
 
     /// The caller's array, and how many elements it has now; `None` if it is gone.
     pub(super) fn callers(&self, books: &mut Books) -> Option<(*mut *mut c_void, u32)> {
-        match self.place {
-            Storage::Callers {
-                start,
-                room,
-                memory,
-            } => {
-                let count = self.count().map_or(room, |count| count.min(room));
-                memory.is_there(books, start).then_some((start, count))
-            }
-            Storage::Handed(_) => None,
+        if self.handed().is_some() {
+            return None;
         }
+        let Found { start, room, .. } = self.find(books)?;
+        Some((start, self.count_within(room)))
     }
 
     /// Whether a block that was in the caller's array when the call began is in it now.

@@ -152,7 +152,8 @@ impl fmt::Display for TooLong {
 
 impl fmt::Display for OutOfMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no memory for a block of {} bytes", self.requested)
+        let bytes = Counted(self.requested as u64, "byte");
+        write!(f, "no memory for a block of {bytes}")
     }
 }
 
@@ -205,7 +206,8 @@ impl fmt::Display for InvalidUtf16 {
 
 impl fmt::Display for OddBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes are no whole number of code units", self.bytes)
+        let bytes = Counted(self.bytes.into(), "byte");
+        write!(f, "a length of {bytes} is no whole number of code units")
     }
 }
 
@@ -360,5 +362,28 @@ impl From<StrError> for HResult {
 impl From<DecodeError> for HResult {
     fn from(_: DecodeError) -> Self {
         Self::E_INVALIDARG
+    }
+}
+
+/// A number of things, as a message has it.
+pub(crate) struct Counted<'a>(pub(crate) u64, pub(crate) &'a str);
+
+impl fmt::Display for Counted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, thing) = self;
+        let plural = if *count == 1 { "" } else { "s" };
+        write!(f, "{count} {thing}{plural}")
+    }
+}
+
+/// How many of some things are there.
+pub(crate) struct There(pub(crate) usize);
+
+impl fmt::Display for There {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 is there"),
+            count => write!(f, "{count} are there"),
+        }
     }
 }

@@ -28,6 +28,8 @@
 use bytemuck::{Pod, Zeroable};
 use static_assertions::{const_assert, const_assert_eq};
 
+use core::num::NonZero;
+
 use crate::units::{ByteLen, UNIT_BYTES, UnitLen};
 
 /// Bytes of the length prefix.
@@ -83,6 +85,17 @@ impl PointerWidth {
     #[must_use]
     pub const fn padding(self) -> usize {
         self.header() - PREFIX
+    }
+
+    /// Bytes to which the task allocator aligns blocks.
+    #[must_use]
+    pub const fn block_align(self) -> NonZero<usize> {
+        const W32: NonZero<usize> = NonZero::new(8).unwrap();
+        const W64: NonZero<usize> = NonZero::new(16).unwrap();
+        match self {
+            Self::W32 => W32,
+            Self::W64 => W64,
+        }
     }
 
     /// The longest payload: the rounded block must fit 32 bits.

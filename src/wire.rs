@@ -350,6 +350,14 @@ impl<'a> Reader<'a> {
         self.number().map(u64::from_le_bytes)
     }
 
+    /// An array's count.
+    fn count(&mut self, syntax: Syntax) -> Result<u64, WireError> {
+        match syntax {
+            Syntax::Ndr => self.u32().map(u64::from),
+            Syntax::Ndr64 => self.u64(),
+        }
+    }
+
     /// The numbers before the data: how many bytes that has, or `None` for the null BSTR.
     fn header(&mut self, syntax: Syntax) -> Result<Option<ByteLen>, WireError> {
         self.align(syntax.align())?;
@@ -357,10 +365,7 @@ impl<'a> Reader<'a> {
         if self.left() < syntax.header() {
             return Err(self.error(Malformed::HeaderTruncated));
         }
-        let max_count = match syntax {
-            Syntax::Ndr => self.u32()?.into(),
-            Syntax::Ndr64 => self.u64()?,
-        };
+        let max_count = self.count(syntax)?;
         let bytes = self.u32()?;
         let units = self.u32()?;
         if max_count != u64::from(units) {

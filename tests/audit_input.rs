@@ -10,6 +10,11 @@ use std::process::Output;
 use olemem::audit::{self, Backtrace, Kind, Session};
 use olemem::{Bstr, raw};
 
+unsafe extern "C" {
+    safe fn fork() -> i32;
+    fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32;
+}
+
 /// Says how far the child has come.
 fn reached(place: &str) {
     println!("reached {place}");
@@ -82,6 +87,16 @@ fn child() {
             unsafe { raw::free(text) };
             reached("the end of the input");
             olemem::export::olemem_input_end(number);
+        }
+        "forks" => {
+            let pid = fork();
+            if pid == 0 {
+                std::process::exit(0);
+            }
+            let mut status = -1;
+            // SAFETY: an int is what is written.
+            let ended = unsafe { waitpid(pid, &raw mut status, 0) };
+            assert_eq!((ended, status), (pid, 0));
         }
         "keeps" => audit::input(|| {
             assert!(audit::ignore(Bstr::from("for ever").into_raw()));
@@ -209,6 +224,9 @@ fn what_is_done_to_an_older_block_is_a_finding_of_the_input() {
     assert_eq!(said.matches("error[double-free]").count(), 1, "{said}");
 }
 
+/// Of a string that was made and freed in an input, and one that was made before.
+const NUMBERS: &str = "olemem: 0 errors, 0 warnings; 4 operations (2 allocated, 2 freed, 0 live, at most 32 bytes at a time)\n";
+
 #[test]
 fn inputs_that_keep_the_rules_say_nothing() {
     let says_nothing = |keys: &str, deed: &str| {
@@ -220,6 +238,17 @@ fn inputs_that_keep_the_rules_say_nothing() {
     for deed in ["nothing", "keeps"] {
         says_nothing("check,halt=first", deed);
     }
+    // What inputs did is in the numbers at the end, all of it.
+    let output = run(Some("check"), "nothing");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        NUMBERS,
+        "{}",
+        children::all_of(&output)
+    );
+    // A child that did nothing has none: they are its parent's.
+    let output = run(Some("check"), "forks");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), NUMBERS);
     // What a session of the program's own finds is in its report, unless the first violation is to end the process.
     says_nothing("check", "has a session");
     let output = run(Some("check,halt=first,backtrace=off"), "has a session");

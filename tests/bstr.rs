@@ -392,7 +392,7 @@ mod odd_bytes {
         assert_eq!(String::try_from(&text).ok().as_deref(), Some("a"));
         assert_eq!(
             DecodeError::from(OddBytes { bytes: 7 }).to_string(),
-            "7 bytes are no whole number of code units"
+            "a length of 7 bytes is no whole number of code units"
         );
     }
 
@@ -1462,7 +1462,10 @@ mod serde {
         let lone = to_string(&Bstr::from_wide(&[0x61, 0xD800])).expect_err("no text");
         assert_eq!(lone.to_string(), "lone surrogate 0xd800 at unit 1");
         let odd = to_string(&Bstr::from_bytes(b"abc")).expect_err("no text");
-        assert_eq!(odd.to_string(), "3 bytes are no whole number of code units");
+        assert_eq!(
+            odd.to_string(),
+            "a length of 3 bytes is no whole number of code units"
+        );
     }
 
     #[test]

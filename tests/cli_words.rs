@@ -530,11 +530,26 @@ Not well formed.
         assert_eq!(output.status.code(), Some(0), "{shown}");
         tools::line_with(
             &shown,
-            "+1032 (64512 bytes)                                   not drawn",
+            "+1032  (64512 bytes)                                   not drawn",
         );
         assert_eq!(shown.lines().count(), 1 + 1 + 2 + 64 + 1 + 1 + 1 + 1);
         let all = text(&fed(&["inspect", "--all"], &bytes).stdout);
         assert_eq!(all.lines().count(), 1 + 1 + 2 + 4096 + 1 + 1 + 1);
+    }
+
+    /// Between an offset and what is there is a space, however many digits it has.
+    #[test]
+    fn the_longest_offset_is_told_from_the_bytes() {
+        for (len, digits) in [(980, 3), (990, 4), (9600, 4), (10_000, 5)] {
+            let mut bytes = vec![0; 4];
+            bytes.extend(u32::to_le_bytes(len));
+            bytes.resize(8 + len as usize + 2, b'x');
+            bytes[8 + len as usize..].fill(0);
+            let shown = text(&fed(&["inspect", "--all"], &bytes).stdout);
+            let last = format!("+{:<digits$} 00 00   ", 8 + len);
+            tools::line_with(&shown, &last);
+            tools::line_with(&shown, &format!("+{:<digits$} 78 78 78", 24));
+        }
     }
 
     /// A dump with two strings in it, and much that is none.
@@ -571,6 +586,8 @@ Not well formed.
         // Refused before anything is read.
         let output = fed(&["inspect", "--scan", "--text"], &[]);
         assert_eq!(output.status.code(), Some(2));
+        let upper = fed(&["inspect", "--scan", "--offset", "0X2000"], &dump);
+        assert_eq!(text(&upper.stdout), text(&behind.stdout));
         for arguments in [["--min-units", "3"], ["--align", "4"]] {
             let output = fed(&[&["inspect"][..], &arguments].concat(), &[]);
             assert_eq!(output.status.code(), Some(2));

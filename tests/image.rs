@@ -117,7 +117,7 @@ fn each_flaw_is_told_with_its_place() {
         one(
             4,
             Broken,
-            "truncated: the prefix says 2 bytes, and 1 are there"
+            "truncated: the prefix says 2 bytes, and 1 is there"
         )
     );
     assert_eq!(
@@ -373,6 +373,62 @@ mod scanning {
                 }
             }
         }
+    }
+
+    /// As a linker packs literals: padding is whatever stands before a prefix, or is not there at all.
+    #[test]
+    fn strings_that_are_packed_are_found_each() {
+        for order in [ByteOrder::Little, ByteOrder::Big] {
+            let mut dump = Vec::new();
+            let mut expected = Vec::new();
+            for text in ["alpha", "beta!", "charlie", "delta"] {
+                let text = bytes(text, order);
+                expected.push((dump.len() + 4, text.clone()));
+                dump.extend(block(
+                    &text,
+                    Any(
+                        Shape {
+                            width: PointerWidth::W32,
+                            order,
+                        },
+                        Start::Prefix,
+                    ),
+                ));
+                dump.resize(dump.len().next_multiple_of(4), 0);
+            }
+            for width in [PointerWidth::W32, PointerWidth::W64] {
+                for align in [1, 2, 4] {
+                    let align = NonZero::new(align).expect("none is 0");
+                    let least = UnitLen::new(4);
+                    let found = candidates(&dump, Shape { width, order }, least).aligned_to(align);
+                    let found: Vec<_> = found
+                        .map(|found| (found.offset, found.bstr.as_bytes().to_vec()))
+                        .collect();
+                    assert_eq!(found, expected, "{width:?}, {order:?}, {align}");
+                }
+            }
+        }
+    }
+
+    /// A string within the text of another, and with its end.
+    #[test]
+    #[cfg_attr(
+        miri,
+        ignore = "a length that is text is one of more than half a megabyte"
+    )]
+    fn what_lies_within_a_candidate_is_not_told_again() {
+        let Any(shape, _) = LITTLE_32;
+        let (outer, inner) = (0x0009_0030_u32, 0x0009_0020_u32);
+        let mut dump = block(&b"a\0".repeat(outer as usize / 2), LITTLE_32);
+        dump[16..20].copy_from_slice(&inner.to_le_bytes());
+        let places = |dump: &[u8]| -> Vec<usize> {
+            let found = found(dump, shape, 4);
+            found.into_iter().map(|(offset, _)| offset).collect()
+        };
+        assert_eq!(places(&dump), [4]);
+        // It looks like one by itself.
+        dump[..4].fill(0);
+        assert_eq!(places(&dump), [20]);
     }
 
     /// One whose units lie across those that were read before it, of a prefix that promises more than there is.

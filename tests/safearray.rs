@@ -346,6 +346,8 @@ fn v225_elements_must_be_somewhere() {
 /// R41: the strings in an array are its own.
 #[test]
 fn v226_strings_go_with_their_array() {
+    #[cfg(all(feature = "audit", any(not(windows), miri)))]
+    let session = olemem::audit::Session::begin();
     for array in [
         array::create(VarType::BSTR, &[bound(&(2, 0)), bound(&(2, 0))]),
         array::create_vector(VarType::BSTR, 0, 4),
@@ -359,6 +361,37 @@ fn v226_strings_go_with_their_array() {
             unsafe { place.write(Bstr::from(text).into_raw()) };
         }
     }
+    #[cfg(all(feature = "audit", any(not(windows), miri)))]
+    {
+        // Descriptor, data and strings; the vector's data is in its descriptor's block.
+        let report = session.finish();
+        report.assert_clean();
+        assert_eq!((report.counts().allocated, report.counts().freed), (9, 9));
+    }
+}
+
+/// Without elements in one dimension there are none, however many the others promise.
+#[test]
+fn nothing_times_more_than_an_address_is_nothing() {
+    const MOST: u32 = u32::MAX;
+    let shapes = [
+        [0, MOST, MOST, MOST],
+        [MOST, MOST, MOST, 0],
+        [MOST, 0, MOST, MOST],
+        [0, 0x1_0000, 0x1_0000, 1],
+    ];
+    for counts in shapes {
+        let bounds = counts.map(|count| (count, 0));
+        for element in [VarType::BSTR, VarType::UI1] {
+            let array = Held::create(element, &bounds);
+            assert_eq!(
+                array.bounds(4),
+                [Ok(0), Ok(counts[3].wrapping_sub(1).cast_signed())]
+            );
+        }
+    }
+    let bounds = [MOST, MOST, MOST, 1].map(|count| bound(&(count, 0)));
+    assert!(array::create(VarType::UI1, &bounds).is_null());
 }
 
 /// Data that is not the array's stays, and the strings in it go.

@@ -141,11 +141,13 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
         live.live += 1;
         live.live_bytes += entry.size as u64;
     });
+    let seen = books.seen;
     let Some(book) = books.session(session) else {
         // The report was in the making.
         return out.write_str("busy\n");
     };
-    let counts = book.counts.since(book.inherited);
+    let mut counts = book.counts.since(book.inherited);
+    counts.add(seen);
     writeln!(
         out,
         "counts {} {} {} {} {} {} {} {}",

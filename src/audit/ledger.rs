@@ -127,8 +127,8 @@ pub(super) struct Books {
     pub(super) sessions: Vec<SessionBook, System>,
     pub(super) sites: Sites,
     last_session: SessionId,
-    /// Operations that sessions saw which are over.
-    pub(super) seen: u64,
+    /// What sessions counted which are over.
+    pub(super) seen: Counts,
     /// Violations that they found.
     pub(super) found: u64,
     /// The seat, while there is anything to oversee.
@@ -177,7 +177,7 @@ impl Books {
             sessions: Vec::new_in(System),
             sites: Sites::new(),
             last_session: 0,
-            seen: 0,
+            seen: Counts::NONE,
             found: 0,
             listening: None,
             teller: None,
@@ -253,7 +253,7 @@ impl Books {
         }
         let index = self.sessions.iter().position(|book| book.id == id)?;
         let book = self.sessions.remove(index);
-        self.seen += book.counts.operations;
+        self.seen.add(book.counts);
         self.found += book.records.len() as u64 + book.dropped;
         for other in &mut self.sessions {
             if other.outer == id {

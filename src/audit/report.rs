@@ -10,6 +10,7 @@ use super::rules::{Kind, Rule, Severity};
 #[cfg(all(unix, not(miri)))]
 use super::site;
 use super::site::Stack;
+use crate::error::Counted;
 use crate::task::block::Family;
 use crate::task::fault::Planner;
 use crate::task::hook::Part;
@@ -265,15 +266,7 @@ impl Report {
     pub(super) fn merged(reports: impl IntoIterator<Item = Self>) -> Self {
         let mut whole = Self::of_nothing();
         for report in reports {
-            let (all, one) = (&mut whole.counts, report.counts);
-            all.operations += one.operations;
-            all.allocated += one.allocated;
-            all.freed += one.freed;
-            all.failed += one.failed;
-            all.live += one.live;
-            all.live_bytes += one.live_bytes;
-            all.total_bytes += one.total_bytes;
-            all.peak_bytes = all.peak_bytes.max(one.peak_bytes);
+            whole.counts.add(report.counts);
             whole.violations.extend(report.violations);
             whole.dropped += report.dropped;
         }
@@ -625,9 +618,5 @@ impl Report {
 
 /// A number of things.
 pub(super) fn plural(count: u64, thing: &str) -> String {
-    if count == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{count} {thing}s")
-    }
+    Counted(count, thing).to_string()
 }

@@ -346,7 +346,7 @@ pub(super) fn end_of_process(id: SessionId, most: fn(usize) -> usize) -> Option<
     let seen = books().seen;
     let mut closed = close_keeping(id, most)?;
     let mut counts = closed.book.counts.since(closed.book.inherited);
-    counts.operations += seen;
+    counts.add(seen);
     closed.book.counts = super::ledger::Counts {
         live,
         live_bytes,

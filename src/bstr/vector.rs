@@ -25,11 +25,18 @@ const fn descriptor_size(dims: usize) -> usize {
     SafeArray::HIDDEN + core::mem::offset_of!(SafeArray, bounds) + dims * size_of::<ArrayBound>()
 }
 
+/// How many elements there are, if a number holds so many: none if a dimension has none, however large the others are.
+fn element_count(counts: impl Iterator<Item = u32> + Clone) -> Option<usize> {
+    if counts.clone().any(|count| count == 0) {
+        return Some(0);
+    }
+    let mut counts = counts.map(|count| count as usize);
+    counts.try_fold(1, usize::checked_mul)
+}
+
 /// Bytes of all elements, if a number holds so many.
 fn data_size(element_size: u32, bounds: &[ArrayBound]) -> Option<usize> {
-    let counts = bounds.iter().map(|bound| bound.count as usize);
-    let mut sizes = counts.chain([element_size as usize]);
-    sizes.try_fold(1, usize::checked_mul)
+    element_count(bounds.iter().map(|bound| bound.count))?.checked_mul(element_size as usize)
 }
 
 /// A new array of zeros, with a bound for each dimension, the leftmost first. Null if there is no memory, and for what no

@@ -4,6 +4,8 @@ use std::fmt;
 
 use olemem::image::{Anatomy, Part, Shape};
 
+use crate::output::counted;
+
 /// Payload bytes a line.
 const LINE: usize = 16;
 
@@ -37,7 +39,7 @@ impl fmt::Display for Picture<'_> {
             ..
         } = self.anatomy;
         let mut rows = Rows {
-            digits: self.anatomy.end().to_string().len().max(4),
+            digits: self.anatomy.end().to_string().len().max(3),
             f,
         };
         rows.bytes(
@@ -65,8 +67,8 @@ impl Picture<'_> {
         let Some(length) = self.anatomy.length else {
             return "prefix, cut short".to_owned();
         };
-        let units = counted(self.anatomy.unit_len().as_usize(), "unit");
-        format!("prefix: {}, {units}", counted(length.as_usize(), "byte"))
+        let units = counted(self.anatomy.unit_len().get().into(), "unit");
+        format!("prefix: {}, {units}", counted(length.get().into(), "byte"))
     }
 
     fn payload(&self, rows: &mut Rows<'_, '_>) -> fmt::Result {
@@ -106,12 +108,16 @@ impl Rows<'_, '_> {
         if bytes == 0 {
             return Ok(());
         }
-        self.row(offset, &format!("({})", counted(bytes, "byte")), note)
+        self.row(
+            offset,
+            &format!("({})", counted(bytes as u64, "byte")),
+            note,
+        )
     }
 
     fn row(&mut self, offset: usize, middle: &str, note: impl fmt::Display) -> fmt::Result {
         let digits = self.digits;
-        writeln!(self.f, "    +{offset:<digits$}{middle:<HEX$}{note}")
+        writeln!(self.f, "    +{offset:<digits$} {middle:<HEX$}{note}")
     }
 }
 
@@ -122,12 +128,6 @@ fn cut_short(name: &str, part: Part<'_>, size: usize) -> String {
     } else {
         name.to_owned()
     }
-}
-
-/// A number of things.
-pub(crate) fn counted(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }
 
 /// The units of a line as text, a dot for what does not print.

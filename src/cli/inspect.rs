@@ -13,8 +13,8 @@ use clap::ValueEnum;
 use olemem::image::{self, Anatomy, Finding, Flaw, Shape, Weight};
 use olemem::layout::{ByteOrder, PointerWidth};
 
-use crate::draw::{Picture, counted};
-use crate::output;
+use crate::draw::Picture;
+use crate::output::{self, counted};
 use input::Input;
 
 /// Lines of payload that are drawn unless all are asked for.
@@ -146,7 +146,7 @@ enum Width {
 }
 
 fn offset(text: &str) -> Result<u64, std::num::ParseIntError> {
-    match text.strip_prefix("0x") {
+    match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),
     }
@@ -207,7 +207,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     };
     let anatomy = Anatomy::of(&input.bytes, arguments.shape(), start);
     if let Some(needed) = beyond(&input, &anatomy) {
-        let said = format!("the prefix says {}", counted(needed, "byte"));
+        let said = format!("the prefix says {}", counted(needed as u64, "byte"));
         return output::unusable(
             said,
             format!("no more than {} bytes are read", input::LIMIT),
@@ -279,8 +279,8 @@ fn conclusion(anatomy: &Anatomy<'_>, good: bool) -> String {
     match size {
         Some((length, block)) if good => format!(
             "Well formed: {}, {}, in a block of {block}.",
-            counted(length.as_usize(), "byte"),
-            counted(anatomy.unit_len().as_usize(), "unit"),
+            counted(length.get().into(), "byte"),
+            counted(anatomy.unit_len().get().into(), "unit"),
         ),
         _ => "Not well formed.".to_owned(),
     }

@@ -38,6 +38,12 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
+/// A number of things.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::escaped;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use olemem::audit::{Run, Severity, Wrong};
 
+use crate::output::counted;
 use crate::watching::{
     Colour, Environment, UNCOVERED, UNWRITABLE, create, ended_by, suppressions,
     tell_what_is_not_followed,
@@ -208,8 +209,8 @@ impl Arguments {
     fn notes(&self, ended: &Ended) -> Vec<String> {
         let mut notes = Vec::new();
         if ended.suppressed > 0 {
-            let plural = if ended.suppressed == 1 { "" } else { "s" };
-            notes.push(format!("{} violation{plural} suppressed", ended.suppressed));
+            let suppressed = counted(ended.suppressed as u64, "violation");
+            notes.push(format!("{suppressed} suppressed"));
         }
         let runs = ended.sweep.runs();
         let is_any = |wrong| runs.iter().any(|run| run.wrongs().contains(&wrong));

@@ -4,6 +4,7 @@
 use core::fmt;
 
 use super::Anatomy;
+use crate::error::{Counted, There};
 use crate::units::ByteLen;
 
 /// How much a finding matters.
@@ -247,25 +248,15 @@ fn not_zero(bytes: &[u8]) -> bool {
     bytes.iter().any(|byte| *byte != 0)
 }
 
-/// A number of things.
-struct Counted(usize, &'static str);
-
-impl fmt::Display for Counted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.0 == 1 { "" } else { "s" };
-        write!(f, "{} {}{plural}", self.0, self.1)
-    }
-}
-
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = self.offset;
         let units = |f: &mut fmt::Formatter<'_>, count, thing, unit| {
             let first = if count == 1 { "" } else { "the first " };
-            let things = Counted(count, thing);
+            let things = Counted(count as u64, thing);
             write!(f, "{things}, {first}at unit {unit} (+{place})")
         };
-        let bytes = |len: ByteLen| Counted(len.as_usize(), "byte");
+        let bytes = |len: ByteLen| Counted(len.get().into(), "byte");
         match self.flaw {
             Flaw::PrefixTruncated { end, needed } => {
                 write!(
@@ -281,8 +272,9 @@ impl fmt::Display for Finding {
             ),
             Flaw::PayloadTruncated { len, there } => write!(
                 f,
-                "truncated: the prefix says {}, and {there} are there",
-                bytes(len)
+                "truncated: the prefix says {}, and {}",
+                bytes(len),
+                There(there)
             ),
             Flaw::OddLength => {
                 f.write_str("an odd length: binary data, or a length in the wrong unit")
@@ -305,7 +297,7 @@ impl fmt::Display for Finding {
                 "the byte at +{place}, behind the odd one, is not zero, which is legal"
             ),
             Flaw::Rest { bytes } => {
-                let bytes = Counted(bytes, "byte");
+                let bytes = Counted(bytes as u64, "byte");
                 write!(f, "{bytes} behind the block, from +{place} on")
             }
         }

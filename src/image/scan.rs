@@ -5,7 +5,7 @@ use core::iter::FusedIterator;
 use core::num::NonZero;
 
 use super::{PresentedBstr, Shape, Start};
-use crate::layout::PREFIX;
+use crate::layout::{PREFIX, terminator_bytes};
 use crate::units::UnitLen;
 
 /// What may be a BSTR.
@@ -19,13 +19,14 @@ pub struct Candidate<'a> {
 
 /// Looks for BSTRs that are text, of so many units at least, and of one in any case.
 ///
-/// Where a block may begin there has to be a prefix of an even number, as many bytes of UTF-16 without control characters
+/// Where a block may have its prefix there has to be one of an even number, as many bytes of UTF-16 without control characters
 /// other than tab, line feed and carriage return, and a zero unit. What looks so by chance is told too, mostly where few units are
 /// asked for; binary strings, and text with nuls, are not found.
 ///
 /// Blocks are looked for where the task allocator puts them if the dump begins as pages and sections do: at multiples of 16 from
 /// its start, of 8 where pointers have 32 bits. [`Candidates::aligned_to`] looks at others. The dump is read once, or twice where
-/// units may begin at odd places, however many candidates overlap; what lies within a candidate is not told again.
+/// units may begin at odd places, however many candidates overlap; what lies within a candidate, from its prefix to its terminator,
+/// is not told again. The padding that is before a prefix may be anything, the end of another string too.
 ///
 /// # Examples
 ///
@@ -48,15 +49,16 @@ pub struct Candidate<'a> {
 /// ```
 #[must_use]
 pub fn candidates(dump: &[u8], shape: Shape, least: UnitLen) -> Candidates<'_> {
-    Candidates {
+    let any = Candidates {
         dump,
         shape,
         // An empty string is zeros, as most of memory is.
         least: least.max(UnitLen::new(1)),
-        step: shape.width.header().saturating_mul(2),
+        step: NonZero::<usize>::MIN,
         at: 0,
         text_ends: [0; 2],
-    }
+    };
+    any.aligned_to(shape.width.block_align())
 }
 
 /// See [`candidates`].
@@ -66,8 +68,8 @@ pub struct Candidates<'a> {
     shape: Shape,
     least: UnitLen,
     /// Bytes from one place where a block may begin to the next.
-    step: usize,
-    /// Where the next block may begin.
+    step: NonZero<usize>,
+    /// Where the next prefix may be. Its block begins before it, and may begin before the dump.
     at: usize,
     /// Where the text ends that was read last: what is there is no character of text. One for the units at even places, one for
     /// those at odd ones.
@@ -98,12 +100,24 @@ impl<'a> Candidates<'a> {
     /// ```
     #[must_use]
     pub fn aligned_to(self, bytes: NonZero<usize>) -> Self {
-        let step = bytes.get();
-        Self {
-            step,
-            at: self.at.checked_next_multiple_of(step).unwrap_or(usize::MAX),
+        let at = self.at;
+        let mut aligned = Self {
+            step: bytes,
             ..self
-        }
+        };
+        aligned.go_on_at(at);
+        aligned
+    }
+
+    /// Goes on with the first prefix that may be at a place or behind it.
+    fn go_on_at(&mut self, place: usize) {
+        // As far behind a multiple as the padding before it is long.
+        let first = self.shape.width.padding() % self.step;
+        let at = place
+            .saturating_sub(first)
+            .checked_next_multiple_of(self.step.get())
+            .and_then(|at| at.checked_add(first));
+        self.at = at.unwrap_or(usize::MAX);
     }
 
     fn unit(&self, at: usize) -> Option<u16> {
@@ -142,9 +156,9 @@ impl<'a> Candidates<'a> {
     }
 
     /// Most places are none, and most of these by their prefix: it is looked at before all else.
-    fn candidate(&mut self, block: usize) -> Option<Candidate<'a>> {
-        let offset = block.checked_add(self.shape.width.header())?;
-        let bytes = self.dump.get(offset.checked_sub(PREFIX)?..)?;
+    fn candidate(&mut self, prefix: usize) -> Option<Candidate<'a>> {
+        let offset = prefix.checked_add(PREFIX)?;
+        let bytes = self.dump.get(prefix..)?;
         let len = self.shape.order.length(*bytes.first_chunk()?);
         let end = offset.checked_add(len.as_usize())?;
         let is_possible = len.units() >= self.least && !len.is_odd() && end < self.dump.len();
@@ -170,13 +184,12 @@ impl<'a> Iterator for Candidates<'a> {
 
     fn next(&mut self) -> Option<Candidate<'a>> {
         while self.at < self.dump.len() {
-            let block = self.at;
-            self.at = block.saturating_add(self.step);
-            if let Some(found) = self.candidate(block) {
-                let end = found.offset.saturating_add(found.bstr.as_bytes().len());
-                self.at = end
-                    .checked_next_multiple_of(self.step)
-                    .unwrap_or(usize::MAX);
+            let prefix = self.at;
+            self.at = prefix.saturating_add(self.step.get());
+            if let Some(found) = self.candidate(prefix) {
+                let text = found.bstr.as_bytes().len();
+                let end = found.offset.saturating_add(text);
+                self.go_on_at(end.saturating_add(terminator_bytes(found.bstr.byte_len())));
                 return Some(found);
             }
         }

@@ -11,7 +11,7 @@ use super::{Malformed, Reader, Syntax, TransmittedBstr, WireError};
 #[derive(Clone, Debug)]
 pub struct TransmittedBstrs<'a> {
     reader: Reader<'a>,
-    left: u32,
+    left: usize,
     syntax: Syntax,
 }
 
@@ -27,17 +27,23 @@ impl<'a> TransmittedBstrs<'a> {
         count: u32,
         syntax: Syntax,
     ) -> Result<Self, WireError> {
-        let reader = Reader::new(buffer, start);
+        Self::of(Reader::new(buffer, start), count.into(), syntax)
+    }
+
+    fn of(reader: Reader<'a>, count: u64, syntax: Syntax) -> Result<Self, WireError> {
         let left = reader.left();
-        let least = (count as usize).checked_mul(syntax.header());
-        if least.is_none_or(|least| least > left) {
-            return Err(reader.error(Malformed::ArrayTruncated { count, left }));
+        let possible = usize::try_from(count).ok().filter(|count| {
+            let least = count.checked_mul(syntax.header());
+            least.is_some_and(|least| least <= left)
+        });
+        match possible {
+            Some(count) => Ok(Self {
+                reader,
+                left: count,
+                syntax,
+            }),
+            None => Err(reader.error(Malformed::ArrayTruncated { count, left })),
         }
-        Ok(Self {
-            reader,
-            left: count,
-            syntax,
-        })
     }
 
     /// A count at an offset, and so many BSTRs: the strings of a SAFEARRAY as Wine's `LPSAFEARRAY_UserMarshal` writes
@@ -51,7 +57,7 @@ impl<'a> TransmittedBstrs<'a> {
     ///  └────────┴───────────────────┴──────────────────────────┴─────────┴────────────────────────────
     /// ```
     ///
-    /// The count is what NDR puts before an array (its conformance). `Size` says the same once more; neither it nor
+    /// The count is what NDR puts before an array (its conformance); in NDR64 it has 64 bits and is aligned to 8. `Size` says the same once more; neither it nor
     /// anything else before the count is read.
     ///
     /// **Not verified** against bytes from Windows: `SAFEARR_BSTR` (MS-OAUT 2.2.30.2) is declared as an array of pointers,
@@ -63,9 +69,9 @@ impl<'a> TransmittedBstrs<'a> {
     /// [`WireError`] if the count is not there, or there cannot be so many.
     pub fn counted(buffer: &'a [u8], start: usize, syntax: Syntax) -> Result<Self, WireError> {
         let mut reader = Reader::new(buffer, start);
-        reader.align(size_of::<u32>())?;
-        let count = reader.u32()?;
-        Self::new(buffer, reader.at, count, syntax)
+        reader.align(syntax.align())?;
+        let count = reader.count(syntax)?;
+        Self::of(reader, count, syntax)
     }
 
     /// Where the last BSTR ends that was read.
@@ -88,8 +94,7 @@ impl<'a> Iterator for TransmittedBstrs<'a> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.left as usize;
-        (left.min(1), Some(left))
+        (self.left.min(1), Some(self.left))
     }
 }
 

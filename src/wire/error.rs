@@ -4,7 +4,7 @@
 use core::fmt;
 
 use crate::com::HResult;
-use crate::error::TooLong;
+use crate::error::{Counted, There, TooLong};
 use crate::units::ByteLen;
 
 /// Bytes that no BSTR was marshalled as.
@@ -53,7 +53,7 @@ pub enum Malformed {
     /// There cannot be so many BSTRs in so few bytes.
     ArrayTruncated {
         /// How many are said to be there.
-        count: u32,
+        count: u64,
         /// Bytes that are left.
         left: usize,
     },
@@ -103,29 +103,35 @@ impl fmt::Display for Malformed {
         match self {
             Self::HeaderTruncated => f.write_str("the bytes end within the header"),
             Self::CountMismatch { max_count, units } => {
-                write!(f, "the array counts {max_count} units, the BSTR {units}")
+                let counted = Counted(*max_count, "unit");
+                write!(f, "the array counts {counted}, the BSTR {units}")
             }
             Self::NullWithData { units } => {
-                write!(f, "the null BSTR is said to have {units} units")
+                let units = Counted((*units).into(), "unit");
+                write!(f, "the null BSTR is said to have {units}")
             }
             Self::LengthMismatch { bytes, units } => {
-                write!(f, "{bytes} bytes do not take {units} units")
+                let bytes = Counted((*bytes).into(), "byte");
+                let units = Counted((*units).into(), "unit");
+                write!(f, "a BSTR of {bytes} does not take {units}")
             }
             Self::DataTruncated { len, left } if len.is_odd() => {
                 let padded = u64::from(len.get()).next_multiple_of(2);
+                let there = There(*left);
                 write!(
                     f,
-                    "the BSTR takes {padded} bytes with its padding, of which {left} are there"
+                    "the BSTR takes {padded} bytes with its padding, of which {there}"
                 )
             }
-            Self::DataTruncated { len, left } => write!(
-                f,
-                "the BSTR has {} bytes, of which {left} are there",
-                len.get()
-            ),
+            Self::DataTruncated { len, left } => {
+                let (len, there) = (len.get(), There(*left));
+                write!(f, "the BSTR has {len} bytes, of which {there}")
+            }
             Self::TooLong(error) => error.fmt(f),
             Self::ArrayTruncated { count, left } => {
-                write!(f, "{count} BSTRs are not in {left} bytes")
+                let bstrs = Counted(*count, "BSTR");
+                let bytes = Counted(*left as u64, "byte");
+                write!(f, "{bstrs} cannot be in {bytes}")
             }
             Self::NotABstr { vt } => write!(f, "a VARIANT of type {vt:#06x} holds no BSTR"),
             Self::TypeMismatch { vt, discriminator } => write!(
@@ -133,7 +139,8 @@ impl fmt::Display for Malformed {
                 "a VARIANT of type {vt:#06x} is said to hold one of {discriminator:#06x}"
             ),
             Self::PointerSize { said } => {
-                write!(f, "a pointer is said to have {said} bytes, not 4")
+                let bytes = Counted((*said).into(), "byte");
+                write!(f, "a pointer is said to have {bytes}, not 4")
             }
             Self::NullReferent => f.write_str("nothing is pointed at"),
             Self::VariantSize { said, bytes } => write!(

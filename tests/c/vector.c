@@ -241,6 +241,23 @@ static void strings(void) {
     CHECK(SafeArrayDestroy(array) == S_OK);
 }
 
+/* Without elements in one dimension there are none, whatever the others promise. */
+static void nothing(void) {
+    SAFEARRAYBOUND bounds[4];
+    int empty;
+
+    for (empty = 0; empty < 4; empty++) {
+        SAFEARRAY *array;
+        int at;
+
+        for (at = 0; at < 4; at++)
+            bounds[at] = bound(at == empty ? 0 : 0xFFFFFFFF, 0);
+        array = SafeArrayCreate(VT_BSTR, 4, bounds);
+        CHECK(array != NULL && SafeArrayGetDim(array) == 4);
+        CHECK(SafeArrayDestroy(array) == S_OK);
+    }
+}
+
 int main(void) {
     CHECK(CoGetMalloc(MEMCTX_TASK, &task) == S_OK);
     shape();
@@ -249,6 +266,7 @@ int main(void) {
     round_trip();
     refused();
     strings();
+    nothing();
     TASK_RELEASE();
     return checks_finish();
 }

@@ -33,7 +33,8 @@ pub(super) struct Array {
     locks: u32,
 }
 
-/// What is made of a few numbers: bytes or strings, as a vector or with one dimension or two.
+/// What is made of a few numbers: bytes or strings, as a vector or with one dimension or two; or nothing, of four dimensions that
+/// all have as many elements as they can but for one.
 pub(super) fn create(
     which: u16,
     other: u16,
@@ -51,22 +52,29 @@ pub(super) fn create(
         count: u32::from(if is_of_strings { count % 4 } else { count }),
         lower: i32::from(other) - 300,
     };
-    let shape = usize::from(which / 2 % 3);
+    let shape = usize::from(which / 2 % 4);
     let bounds = match shape {
         2 => vec![bound(len), bound(which % 3)],
+        3 => {
+            let count = u32::MAX;
+            let mut bounds = vec![ArrayBound { count, ..bound(0) }; 4];
+            bounds[usize::from(other % 4)] = bound(0);
+            bounds
+        }
         _ => vec![bound(len)],
     };
     let failing = fails.then(|| fail_nth(1));
     let array = if shape == 0 {
         SafeArrayCreateVector(element.as_raw(), bounds[0].lower, bounds[0].count)
     } else {
-        let dims = u32::try_from(bounds.len()).expect("two at most");
+        let dims = u32::try_from(bounds.len()).expect("four at most");
         // SAFETY: so many bounds are there.
         unsafe { SafeArrayCreate(element.as_raw(), dims, bounds.as_ptr()) }
     };
     let failed = failing.is_some_and(|failing| failing.has_failed());
     told(!array.is_null(), failed)?;
-    let count = bounds.iter().map(|bound| bound.count as usize).product();
+    let count: u128 = bounds.iter().map(|bound| u128::from(bound.count)).product();
+    let count = usize::try_from(count).expect("few, or none");
     let elements = if is_of_strings {
         Elements::Strings((0..count).map(|_| Variable::null()).collect())
     } else {
@@ -232,7 +240,8 @@ impl Array {
             )?;
             // SAFETY: as above.
             let code = unsafe { SafeArrayGetUBound(self.array, dim, &raw mut upper) };
-            let last = bound.lower + i32::try_from(bound.count).expect("few") - 1;
+            // Indices go round.
+            let last = bound.lower.wrapping_add_unsigned(bound.count) - 1;
             same("an upper bound", &(code, upper), &(HResult::S_OK, last))?;
         }
         let mut bound = 0;

@@ -282,17 +282,16 @@ pub(crate) fn of_dump(
     let header = header(shape, Start::Block);
     let step = align.map_or(2 * header, NonZero::get);
     let mut expected = Vec::new();
-    let mut at = 0;
-    while at < dump.len() {
-        let text =
-            payload(&dump[at..], shape, Start::Block).filter(|text| is_text(text, shape, least));
-        at = match text {
-            Some(text) => {
-                expected.push((at + header, text));
-                (at + header + text.len()).next_multiple_of(step)
-            }
-            None => at + step,
-        };
+    // Blocks begin at multiples, and have their prefix behind padding.
+    let is_place = |prefix: &usize| prefix % step == (header - 4) % step;
+    let mut end = 0;
+    for prefix in (0..dump.len()).filter(is_place) {
+        let text = payload(&dump[prefix..], shape, Start::Prefix)
+            .filter(|text| prefix >= end && is_text(text, shape, least));
+        if let Some(text) = text {
+            expected.push((prefix + 4, text));
+            end = prefix + 4 + text.len() + 2;
+        }
     }
     same("candidates", &found, &expected)
 }

@@ -68,6 +68,14 @@ fn number(buffer: &[u8], at: usize) -> Option<u32> {
 /// The contents of a BSTR, or null, and where it ends.
 type Read<'a> = (Option<&'a [u8]>, usize);
 
+/// So many things, in words.
+fn several(count: impl Into<u64>, thing: &str) -> String {
+    match count.into() {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}
+
 /// Why nothing is read: where, in which words, and by which code.
 type Refused = (usize, String, HResult);
 
@@ -82,11 +90,14 @@ fn no_header(at: usize) -> Refused {
 
 /// The data of a string of that length is not all there.
 fn no_data(buffer: &[u8], at: usize, said: u32) -> Refused {
-    let left = buffer.len() - at;
+    let there = match buffer.len() - at {
+        1 => "1 is there".to_owned(),
+        left => format!("{left} are there"),
+    };
     let told = match said % 2 {
-        0 => format!("the BSTR has {said} bytes, of which {left} are there"),
+        0 => format!("the BSTR has {said} bytes, of which {there}"),
         _ => format!(
-            "the BSTR takes {} bytes with its padding, of which {left} are there",
+            "the BSTR takes {} bytes with its padding, of which {there}",
             u64::from(said) + 1
         ),
     };
@@ -109,7 +120,10 @@ fn header(buffer: &[u8], start: usize, syntax: Syntax) -> Result<(usize, Option<
     };
     let [said, units] = [counted, counted + 4].map(|at| number(header, at).unwrap_or(0));
     if count != u64::from(units) {
-        let told = format!("the array counts {count} units, the BSTR {units}");
+        let told = format!(
+            "the array counts {}, the BSTR {units}",
+            several(count, "unit")
+        );
         return Err(bad(at, told));
     }
     let data = at + counted + 8;
@@ -118,12 +132,13 @@ fn header(buffer: &[u8], start: usize, syntax: Syntax) -> Result<(usize, Option<
             0 => Ok((data, None)),
             _ => Err(bad(
                 at,
-                format!("the null BSTR is said to have {units} units"),
+                format!("the null BSTR is said to have {}", several(units, "unit")),
             )),
         };
     }
     if u64::from(said) + u64::from(said % 2) != 2 * u64::from(units) {
-        return Err(bad(at, format!("{said} bytes do not take {units} units")));
+        let (said, units) = (several(said, "byte"), several(units, "unit"));
+        return Err(bad(at, format!("a BSTR of {said} does not take {units}")));
     }
     if said > PointerWidth::NATIVE.max_bytes().get() {
         let told = format!("{said} bytes are more than a BSTR holds");
@@ -205,19 +220,29 @@ pub(crate) fn of_bytes(buffer: &[u8], start: usize, syntax: Syntax) -> Result<()
 }
 
 /// Where the first string may begin of an array, and how many there are, if there can be so many.
-fn array_header(buffer: &[u8], start: usize, syntax: Syntax) -> Result<(usize, u32), Refused> {
-    let at = start.checked_next_multiple_of(4);
-    let at = at.ok_or_else(|| no_header(start))?;
-    let count = number(buffer, at).ok_or_else(|| no_header(at))?;
-    let (first, least) = match syntax {
-        Syntax::Ndr => (at + 4, 12),
-        Syntax::Ndr64 => (at + 4, 16),
+fn array_header(buffer: &[u8], start: usize, syntax: Syntax) -> Result<(usize, usize), Refused> {
+    let (align, least) = match syntax {
+        Syntax::Ndr => (4, 12),
+        Syntax::Ndr64 => (8, 16),
     };
+    let at = start.checked_next_multiple_of(align);
+    let at = at.ok_or_else(|| no_header(start))?;
+    let count = match syntax {
+        Syntax::Ndr => number(buffer, at).map(u64::from),
+        Syntax::Ndr64 => bytes(buffer, at).map(u64::from_le_bytes),
+    };
+    let count = count.ok_or_else(|| no_header(at))?;
+    let first = at + align;
     let left = buffer.len() - first;
-    if u64::from(count) * least > left as u64 {
-        return Err(bad(first, format!("{count} BSTRs are not in {left} bytes")));
+    if u128::from(count) * least > left as u128 {
+        let told = format!(
+            "{} cannot be in {}",
+            several(count, "BSTR"),
+            several(left as u64, "byte")
+        );
+        return Err(bad(first, told));
     }
-    Ok((first, count))
+    Ok((first, usize::try_from(count).expect("no more than bytes")))
 }
 
 /// Any bytes are an array, as far as the naive reader reads it one by one, or refused.
@@ -240,7 +265,7 @@ pub(crate) fn of_array(buffer: &[u8], start: usize, syntax: Syntax) -> Result<()
         };
         at = strings.end();
         same("a string", &Ok((contents(bstr), at)), &expected)?;
-        let hint = (usize::from(left > 0), Some(left as usize));
+        let hint = (usize::from(left > 0), Some(left));
         same("how many are left", &strings.size_hint(), &hint)?;
     }
     same("one too many", &strings.next(), &None)
@@ -275,7 +300,7 @@ fn read_variant(buffer: &[u8], start: usize) -> Result<(Read<'_>, bool), Refused
         there(20, 4)?;
         let said = number(rest, 20).unwrap_or(0);
         if said != 4 {
-            let told = format!("a pointer is said to have {said} bytes, not 4");
+            let told = format!("a pointer is said to have {}, not 4", several(said, "byte"));
             return Err(bad(at, told));
         }
     }
@@ -414,9 +439,16 @@ pub(crate) fn of_strings(
     let array = TransmittedBstrs::new(&buffer, start, count, syntax);
     let read: Result<Vec<_>, _> = array.and_then(Iterator::collect);
     same("an array", &read, &Ok(sent.clone()))?;
-    let mut counted = count.to_le_bytes().to_vec();
-    counted.extend(&written(&sent, 4, syntax)?[4..]);
-    let array = TransmittedBstrs::counted(&counted, 0, syntax);
+    let count = match syntax {
+        Syntax::Ndr => count.to_le_bytes().to_vec(),
+        Syntax::Ndr64 => u64::from(count).to_le_bytes().to_vec(),
+    };
+    // Where it begins, NDR64 goes on to a multiple of 8.
+    let mut counted = vec![0xEE; syntax.align()];
+    counted.extend(count);
+    let first = counted.len();
+    counted.extend(&written(&sent, first, syntax)?[first..]);
+    let array = TransmittedBstrs::counted(&counted, 4, syntax);
     let read: Result<Vec<_>, _> = array.and_then(Iterator::collect);
     same("a counted array", &read, &Ok(sent))
 }

@@ -60,6 +60,7 @@ fn v205_two_counts() {
 fn v206_and_data_that_ends_early() {
     for (len, left, told) in [
         (4, 3, "has 4 bytes"),
+        (4, 1, "has 4 bytes"),
         (4, 0, "has 4 bytes"),
         (5, 4, "takes 6 bytes with its padding"),
         // The byte that pads it is part of the block.
@@ -68,10 +69,11 @@ fn v206_and_data_that_ends_early() {
     ] {
         let data = &b"abcdef"[..left];
         let units = u32::div_ceil(len, 2);
+        let are = if left == 1 { "is" } else { "are" };
         let cause = refused(
             &block(units, len, units, data),
             12,
-            &format!("the BSTR {told}, of which {left} are there"),
+            &format!("the BSTR {told}, of which {left} {are} there"),
         );
         let len = ByteLen::new(len);
         assert_eq!(cause, Malformed::DataTruncated { len, left });
@@ -87,11 +89,17 @@ fn v207_an_odd_length_is_none() {
 
 #[test]
 fn v208_bytes_that_are_other_units() {
-    for (bytes, units) in [(5, 2), (4, 3), (0, 1), (1, 0), (u32::MAX - 1, 0)] {
+    for (bytes, units, told) in [
+        (5, 2, "5 bytes does not take 2 units"),
+        (4, 3, "4 bytes does not take 3 units"),
+        (0, 1, "0 bytes does not take 1 unit"),
+        (1, 0, "1 byte does not take 0 units"),
+        (u32::MAX - 1, 0, "4294967294 bytes does not take 0 units"),
+    ] {
         refused(
             &block(units, bytes, units, &[0; 8]),
             0,
-            &format!("{bytes} bytes do not take {units} units"),
+            &format!("a BSTR of {told}"),
         );
     }
 }
@@ -101,7 +109,7 @@ fn v209_null_with_data() {
     refused(
         &block(1, u32::MAX, 1, b"ab"),
         0,
-        "the null BSTR is said to have 1 units",
+        "the null BSTR is said to have 1 unit",
     );
 }
 

@@ -28,8 +28,41 @@ fn a_count_that_the_bytes_do_not_hold_is_refused_at_once() {
     let error = TransmittedBstrs::counted(&bytes, 0, Syntax::Ndr).expect_err("too many");
     assert_eq!(
         error.to_string(),
-        "at byte 4: 4294967295 BSTRs are not in 996 bytes"
+        "at byte 4: 4294967295 BSTRs cannot be in 996 bytes"
     );
+}
+
+/// The count of any array has 64 bits there, and begins where such a number may.
+#[test]
+fn ndr64_counts_an_array_in_64_bits() {
+    let text = TransmittedBstr::from_bytes(b"a\0").expect("short");
+    let mut bytes = vec![0xEE; 16];
+    bytes[8..].copy_from_slice(&2_u64.to_le_bytes());
+    for _ in 0..2 {
+        let start = bytes.len();
+        let end = text.end(start, Syntax::Ndr64).expect("short");
+        bytes.resize(end, 0);
+        assert_eq!(text.encode(&mut bytes, start, Syntax::Ndr64), Ok(end));
+    }
+    for start in [1, 4, 8] {
+        let strings = TransmittedBstrs::counted(&bytes, start, Syntax::Ndr64).expect("an array");
+        assert_eq!(strings.collect::<Vec<_>>(), [Ok(text); 2]);
+    }
+    // No bit of it is left out.
+    bytes[13] = 1;
+    let error = TransmittedBstrs::counted(&bytes, 4, Syntax::Ndr64).expect_err("too many");
+    assert_eq!(
+        error.to_string(),
+        "at byte 16: 1099511627778 BSTRs cannot be in 42 bytes"
+    );
+    let error = TransmittedBstrs::counted(&bytes[..15], 4, Syntax::Ndr64).expect_err("no count");
+    assert_eq!(
+        error.to_string(),
+        "at byte 8: the bytes end within the header"
+    );
+    // By itself 1 is one.
+    let error = TransmittedBstrs::new(&bytes[..1], 0, 1, Syntax::Ndr).expect_err("no room");
+    assert_eq!(error.to_string(), "at byte 0: 1 BSTR cannot be in 1 byte");
 }
 
 #[test]

@@ -23,6 +23,18 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Nothing was seen.
+    pub(super) const NONE: Self = Self {
+        operations: 0,
+        allocated: 0,
+        freed: 0,
+        failed: 0,
+        live: 0,
+        live_bytes: 0,
+        peak_bytes: 0,
+        total_bytes: 0,
+    };
+
     /// What was counted since; what is live is as it is.
     #[cfg(all(unix, not(miri)))]
     pub(crate) fn since(self, before: Self) -> Self {
@@ -34,6 +46,18 @@ impl Counts {
             total_bytes: self.total_bytes - before.total_bytes,
             ..self
         }
+    }
+
+    /// Those of another session or process as well. The most bytes at a time are those of one.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.operations += other.operations;
+        self.allocated += other.allocated;
+        self.freed += other.freed;
+        self.failed += other.failed;
+        self.live += other.live;
+        self.live_bytes += other.live_bytes;
+        self.total_bytes += other.total_bytes;
+        self.peak_bytes = self.peak_bytes.max(other.peak_bytes);
     }
 
     pub(super) fn comes(&mut self, size: usize) {

@@ -1,11 +1,12 @@
 //! What is a process's own in the books, and what it inherited in a fork.
 
-use super::{Books, Entry, SessionId, State};
+use super::{Books, Counts, Entry, SessionId, State};
 
 impl Books {
     /// In the child of a fork: what there is belongs to the parent.
     pub(crate) fn inherit(&mut self) {
         self.found = 0;
+        self.seen = Counts::NONE;
         for book in &mut self.sessions {
             book.inherited = book.counts;
             book.records.clear();

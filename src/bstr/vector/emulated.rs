@@ -11,7 +11,7 @@ use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::{data_size, descriptor_size};
+use super::{data_size, descriptor_size, element_count};
 use crate::bstr::raw;
 use crate::com::{ArrayBound, SafeArray, VarType};
 use crate::error::ArrayError;
@@ -225,15 +225,16 @@ pub(super) unsafe fn destroy(array: *mut SafeArray) -> Result<(), ArrayError> {
 ///
 /// * `array` is an array, whose elements at `strings` are null or live BSTRs that nothing uses any more.
 unsafe fn free_strings(array: *const SafeArray, strings: *mut *mut u16) {
-    let mut count = 1;
     // SAFETY: the caller promises an array.
-    for dim in 0..unsafe { (*array).dims } {
+    let dims = unsafe { (*array).dims };
+    let counts = (0..dims).map(|dim| {
         // SAFETY: it has so many bounds.
         let bound = unsafe { bound_at(array, dim.into()) };
         // SAFETY: as above.
-        count *= unsafe { bound.read() }.count as usize;
-    }
-    for index in 0..count {
+        unsafe { bound.read() }.count
+    });
+    // More than a number holds are nowhere.
+    for index in 0..element_count(counts).unwrap_or(0) {
         // SAFETY: the array has so many elements.
         let element = unsafe { strings.add(index) };
         // SAFETY: as above.

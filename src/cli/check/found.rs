@@ -9,6 +9,7 @@ use olemem::audit::records::{self, Beside, Ending, Process, Signalled};
 use olemem::audit::{Frame, Report, Severity, Suppressions};
 
 use super::{Arguments, Deny, Format};
+use crate::output::counted;
 use crate::watching::UNCOVERED;
 
 /// What there is to tell of a run.
@@ -95,7 +96,7 @@ impl Found {
                     };
                     let known = match report.violations().len() {
                         0 => String::new(),
-                        found => format!(", but for {}", plural(found as u64, "violation")),
+                        found => format!(", but for {}", counted(found as u64, "violation")),
                     };
                     notes.push(Note::Gap(format!(
                         "process {id} ({program}) {how}{known}; what it held is not known"
@@ -135,7 +136,7 @@ impl Found {
         let idle = known.unmatched(self.report.violations());
         let suppressed = self.report.suppress(known);
         if suppressed > 0 {
-            let count = plural(suppressed as u64, "violation");
+            let count = counted(suppressed as u64, "violation");
             self.notes.push(Note::Plain(format!("{count} suppressed")));
         }
         let idle = idle.iter();
@@ -202,19 +203,10 @@ impl Found {
 fn numbers(id: u32, program: &str, report: &Report) -> String {
     format!(
         "process {id} ({program}): {}, {}, {}",
-        plural(report.count(Severity::Error) as u64, "error"),
-        plural(report.count(Severity::Warning) as u64, "warning"),
-        plural(report.counts().operations, "operation")
+        counted(report.count(Severity::Error) as u64, "error"),
+        counted(report.count(Severity::Warning) as u64, "warning"),
+        counted(report.counts().operations, "operation")
     )
-}
-
-/// A number of things.
-fn plural(count: u64, thing: &str) -> String {
-    if count == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{count} {thing}s")
-    }
 }
 
 /// What a process that was killed held, by the sites of its blocks.
@@ -237,8 +229,8 @@ fn story(signalled: &Signalled, report: &Report) -> String {
     let counts = report.counts();
     story += &format!(
         "; live then: {}, {}",
-        plural(counts.live, "block"),
-        plural(counts.live_bytes, "byte")
+        counted(counts.live, "block"),
+        counted(counts.live_bytes, "byte")
     );
     let mut told: Vec<&[Frame]> = Vec::new();
     for live in all_live {

@@ -6,12 +6,10 @@ use std::process::ExitCode;
 
 use olemem::UnitLen;
 use olemem::image::{Candidate, Candidates, candidates};
-use olemem::layout::PointerWidth;
 
+use super::Arguments;
 use super::input::Input;
-use super::{Align, Arguments};
-use crate::draw::counted;
-use crate::output;
+use crate::output::{self, counted};
 
 /// Characters of a text that are shown.
 const SHOWN: usize = 60;
@@ -21,12 +19,13 @@ pub(super) fn run(input: &Input, arguments: &Arguments) -> ExitCode {
         let searched = input.bytes.len();
         eprintln!("olemem: {searched} bytes are searched; --offset goes on behind them");
     }
-    let align = align(arguments);
-    let any = candidates(
-        &input.bytes,
-        arguments.shape(),
-        UnitLen::new(arguments.min_units),
-    );
+    let shape = arguments.shape();
+    // Where the task allocator puts blocks, unless it is said.
+    let align = match arguments.align {
+        None => shape.width.block_align(),
+        Some(align) => NonZero::new(align as usize).expect("none is 0"),
+    };
+    let any = candidates(&input.bytes, shape, UnitLen::new(arguments.min_units));
     let mut found = any.clone().aligned_to(align).peekable();
     let is_found = found.peek().is_some();
     let status = if is_found {
@@ -44,16 +43,6 @@ pub(super) fn run(input: &Input, arguments: &Arguments) -> ExitCode {
             elsewhere(&mut out, any)
         });
     output::ended(written.and_then(|()| out.flush()), status)
-}
-
-/// What the places where blocks are looked for are multiples of: what the task allocator aligns them to, unless it is said.
-fn align(arguments: &Arguments) -> NonZero<usize> {
-    let align = match (arguments.align, arguments.shape().width) {
-        (Some(align), _) => align,
-        (None, PointerWidth::W32) => Align::By8,
-        (None, PointerWidth::W64) => Align::By16,
-    };
-    NonZero::new(align as usize).expect("none is 0")
 }
 
 fn searched(align: NonZero<usize>, before: u64) -> String {
@@ -84,7 +73,7 @@ fn print<'a>(
         writeln!(
             out,
             "{place:#012x} {:>8}  {}",
-            counted(len.units().as_usize(), "unit"),
+            counted(len.units().get().into(), "unit"),
             text(&candidate)
         )?;
         count += 1;

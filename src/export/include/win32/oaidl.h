@@ -1,2 +1,2 @@
-/* Automation's interfaces; of them olemem has none, of their types BSTR and VARIANT_BOOL. */
+/* Automation's interfaces, of which olemem has none, and its types: of those BSTR, VARIANT_BOOL and SAFEARRAY. */
 #include "../olemem.h"

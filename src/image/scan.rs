@@ -19,7 +19,7 @@ pub struct Candidate<'a> {
 
 /// Looks for BSTRs that are text, of so many units at least, and of one in any case.
 ///
-/// Where a block may have its prefix there has to be one of an even number, as many bytes of UTF-16 without control characters
+/// Where a block may have its prefix there has to be one that says an even number, as many bytes of UTF-16 without control characters
 /// other than tab, line feed and carriage return, and a zero unit. What looks so by chance is told too, mostly where few units are
 /// asked for; binary strings, and text with nuls, are not found.
 ///
@@ -55,7 +55,8 @@ pub fn candidates(dump: &[u8], shape: Shape, least: UnitLen) -> Candidates<'_> {
         // An empty string is zeros, as most of memory is.
         least: least.max(UnitLen::new(1)),
         step: NonZero::<usize>::MIN,
-        at: 0,
+        searched: 0,
+        next: 0,
         text_ends: [0; 2],
     };
     any.aligned_to(shape.width.block_align())
@@ -69,8 +70,10 @@ pub struct Candidates<'a> {
     least: UnitLen,
     /// Bytes from one place where a block may begin to the next.
     step: NonZero<usize>,
+    /// No prefix before this place is looked for any more.
+    searched: usize,
     /// Where the next prefix may be. Its block begins before it, and may begin before the dump.
-    at: usize,
+    next: usize,
     /// Where the text ends that was read last: what is there is no character of text. One for the units at even places, one for
     /// those at odd ones.
     text_ends: [usize; 2],
@@ -100,12 +103,12 @@ impl<'a> Candidates<'a> {
     /// ```
     #[must_use]
     pub fn aligned_to(self, bytes: NonZero<usize>) -> Self {
-        let at = self.at;
+        let searched = self.searched;
         let mut aligned = Self {
             step: bytes,
             ..self
         };
-        aligned.go_on_at(at);
+        aligned.go_on_at(searched);
         aligned
     }
 
@@ -113,11 +116,12 @@ impl<'a> Candidates<'a> {
     fn go_on_at(&mut self, place: usize) {
         // As far behind a multiple as the padding before it is long.
         let first = self.shape.width.padding() % self.step;
-        let at = place
+        let next = place
             .saturating_sub(first)
             .checked_next_multiple_of(self.step.get())
-            .and_then(|at| at.checked_add(first));
-        self.at = at.unwrap_or(usize::MAX);
+            .and_then(|multiple| multiple.checked_add(first));
+        self.searched = place;
+        self.next = next.unwrap_or(usize::MAX);
     }
 
     fn unit(&self, at: usize) -> Option<u16> {
@@ -183,9 +187,10 @@ impl<'a> Iterator for Candidates<'a> {
     type Item = Candidate<'a>;
 
     fn next(&mut self) -> Option<Candidate<'a>> {
-        while self.at < self.dump.len() {
-            let prefix = self.at;
-            self.at = prefix.saturating_add(self.step.get());
+        while self.next < self.dump.len() {
+            let prefix = self.next;
+            self.searched = prefix.saturating_add(1);
+            self.next = prefix.saturating_add(self.step.get());
             if let Some(found) = self.candidate(prefix) {
                 let text = found.bstr.as_bytes().len();
                 let end = found.offset.saturating_add(text);

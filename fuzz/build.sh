@@ -3,6 +3,7 @@
 # and its seeds. To be run anywhere; the toolchain is the one that cargo is, which has to be a nightly one.
 set -euo pipefail
 : "${OUT:?names the folder for what is built}"
+OUT=$(realpath "$OUT")
 cd "$(dirname "$0")"
 
 cargo fuzz build

@@ -19,11 +19,12 @@ use crate::com::HResult;
 /// A length beyond what a BSTR can have on this target.
 ///
 /// The limit is `0xFFFF_FFFF` minus the header, the terminator and the rounding of the block:
-/// `semantics.md` 1.5 calls it the PAL limit.
+/// `semantics.md` 1.5 calls it the PAL limit. An array of bytes is too long if 32 bits do not count it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong {
     requested: usize,
     of: &'static str,
+    holder: &'static str,
 }
 
 /// The allocator had no memory for a block.
@@ -123,6 +124,7 @@ impl TooLong {
         Self {
             requested,
             of: "code units",
+            holder: "a BSTR",
         }
     }
 
@@ -130,6 +132,16 @@ impl TooLong {
         Self {
             requested,
             of: "bytes",
+            holder: "a BSTR",
+        }
+    }
+
+    /// Of an array's.
+    pub(crate) const fn elements(requested: usize) -> Self {
+        Self {
+            requested,
+            of: "elements",
+            holder: "an array",
         }
     }
 
@@ -142,11 +154,12 @@ impl TooLong {
 
 impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} are more than a BSTR holds",
-            self.requested, self.of
-        )
+        let Self {
+            requested,
+            of,
+            holder,
+        } = self;
+        write!(f, "{requested} {of} are more than {holder} holds")
     }
 }
 

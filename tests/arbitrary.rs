@@ -134,6 +134,13 @@ fn documented_inputs_are_what_they_are_said_to_be() {
     );
     let changed: Image = whole(b"\x00\x08\0\xFFt\0");
     assert_eq!(changed.bytes[4..], *b"\x02\0\0\0\x8B\0\0\0");
+    // A place goes round, and what comes before a prefix is no zeros.
+    for at in [0, 1, 12, 13, 0x1234_u16] {
+        let data = [&[0][..], &at.to_le_bytes(), &[0xFF], b"t\0"].concat();
+        let mut expected = *b"\xCC\xCC\xCC\xCC\x02\0\0\0t\0\0\0";
+        expected[usize::from(at) % 12] ^= 0xFF;
+        assert_eq!(whole::<Image>(&data).bytes, expected, "{at}");
+    }
     let cut: Image = whole(b"\x08\x11\0t\0");
     assert_eq!(cut.bytes[4..], *b"\x02\0\0\0t\0");
     let raw: Image = whole(b"\x90t");
@@ -151,6 +158,7 @@ fn strings_on_the_wire_are_as_they_were_given() {
     for (choice, syntax, start) in [(0x10, Syntax::Ndr, 0), (0x17, Syntax::Ndr64, 3)] {
         let wire: WireBytes = whole(&[&[choice], &b"\x02ab\xFF\x03odd\x00\x09less"[..]].concat());
         assert_eq!((wire.syntax, wire.start), (syntax, start));
+        assert_eq!(wire.bytes[..start], [0; 3][..start]);
         let strings = TransmittedBstrs::new(&wire.bytes, start, 5, syntax).expect("so many");
         let strings: Vec<_> = strings
             .map(|bstr| bstr.map(|bstr| (!bstr.is_null()).then(|| bstr.as_bytes())))
@@ -208,7 +216,9 @@ fn setting_input(data: &[u8]) -> Result<(), String> {
 fn inputs_of_the_page_are_kept_and_keep_the_law() {
     #[cfg(all(feature = "audit", any(not(windows), miri)))]
     let session = olemem::audit::Session::begin();
-    seeds::replay("setting", setting_input);
+    for target in ["setting", "setting_watched"] {
+        seeds::replay(target, setting_input);
+    }
     #[cfg(all(feature = "audit", any(not(windows), miri)))]
     session.finish().assert_clean();
 }

@@ -5,6 +5,7 @@
 mod children;
 
 use std::os::unix::process::ExitStatusExt;
+use std::panic::{catch_unwind, resume_unwind};
 use std::process::Output;
 
 use olemem::audit::{self, Backtrace, Kind, Session};
@@ -49,6 +50,20 @@ fn child() {
     match &*deed {
         "nothing" => audit::input(|| {}),
         "leaks" => audit::input(leak),
+        "leaks and unwinds" => audit::input(|| {
+            leak();
+            resume_unwind(Box::new(()));
+        }),
+        "unwinds" => {
+            let result = catch_unwind(|| {
+                audit::input(|| {
+                    let _freed = Bstr::from("freed on the way");
+                    resume_unwind(Box::new("why"));
+                });
+            });
+            let why = result.expect_err("it unwound");
+            assert_eq!(why.downcast_ref(), Some(&"why"));
+        }
         "frees twice" => audit::input(|| {
             free_twice();
             reached("the end of the input");
@@ -183,6 +198,8 @@ error[double-free]: a BSTR that was freed before is freed again
 fn an_input_that_leaks_ends_the_process() {
     for keys in ["check,backtrace=off", "check,halt=first,backtrace=off"] {
         is_aborted(&run(Some(keys), "leaks"), &["the input"], LEAKS);
+        let unwinds = run(Some(keys), "leaks and unwinds");
+        is_aborted(&unwinds, &["the input"], LEAKS);
         #[cfg(feature = "export")]
         is_aborted(&run(Some(keys), "leaks in C"), &["the input"], LEAKS);
     }
@@ -235,7 +252,7 @@ fn inputs_that_keep_the_rules_say_nothing() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("error["), "{deed}: {said}");
     };
-    for deed in ["nothing", "keeps"] {
+    for deed in ["nothing", "keeps", "unwinds"] {
         says_nothing("check,halt=first", deed);
     }
     // What inputs did is in the numbers at the end, all of it.

@@ -265,6 +265,24 @@ fn ownership_bugs_are_findings() {
     }
 }
 
+/// A target that sets the environment is watched by itself.
+#[test]
+#[ignore = "builds with libFuzzer: two minutes"]
+fn a_target_may_watch_itself() {
+    let Some(kit) = Kit::new() else { return };
+    let dir = tools::scratch("fuzzing-watched");
+    for (target, is_watched) in [("setting", false), ("setting_watched", true)] {
+        let said = said(&tools::run_ok(
+            kit.run(target, &dir).args(["-runs=50", "-seed=1"]),
+        ));
+        assert_eq!(
+            said.contains("olemem: 0 errors, 0 warnings; "),
+            is_watched,
+            "{said}"
+        );
+    }
+}
+
 /// The fuzzer finds such inputs by itself, and of the twin none.
 #[test]
 #[ignore = "builds with libFuzzer: two minutes"]
@@ -318,6 +336,9 @@ fn the_target_of_the_page_is_the_one_that_runs() {
     assert_eq!(code, block(mark));
     let is_code = |line: &&str| !line.is_empty() && !line.trim_start().starts_with("//");
     assert!(code.lines().filter(is_code).count() <= 10);
+    let watched = package.join("fuzz_targets/setting_watched.rs");
+    let watched = fs::read_to_string(watched).expect("the target");
+    assert!(watched.ends_with(block("fuzz/fuzz_targets/setting_watched.rs")));
 }
 
 /// A package of somebody's, with the function of the page, made ready for fuzzing by the page's command.

@@ -410,6 +410,21 @@ mod scanning {
         }
     }
 
+    /// The terminator is the first string's, and no part of a prefix.
+    #[test]
+    fn the_end_of_a_string_is_not_the_start_of_another() {
+        let order = ByteOrder::Big;
+        let width = PointerWidth::W32;
+        let dump = b"\0\0\0\x02\0A\0\0\0\x02\0B\0\0";
+        let found = candidates(dump, Shape { width, order }, UnitLen::new(1));
+        let found = found.aligned_to(NonZero::new(2).expect("it is 2"));
+        let found: Vec<_> = found.map(|found| found.offset).collect();
+        assert_eq!(found, [4]);
+        // Without the first it looks like one.
+        let found = candidates(&dump[6..], Shape { width, order }, UnitLen::new(1)).next();
+        assert_eq!(found.map(|found| found.offset), Some(4));
+    }
+
     /// A string within the text of another, and with its end.
     #[test]
     #[cfg_attr(

@@ -330,6 +330,10 @@ fn v224_other_shapes_are_refused() {
         let array = Held::create(element, &[(3, 0)]);
         assert_eq!(bstr_of(&array), wrong);
     }
+    let none = Held::create(VarType::UI1, &[(3, 0)]);
+    // SAFETY: live, and nobody else's.
+    unsafe { (*none.0).element_size = 0 };
+    assert_eq!(bstr_of(&none), wrong);
 }
 
 #[test]
@@ -339,6 +343,10 @@ fn v225_elements_must_be_somewhere() {
     // SAFETY: live, and nobody else's.
     unsafe { (*array.0).data = ptr::null_mut() };
     assert_eq!(bstr_of(&array), Err(ArrayError::Missing));
+    // Of none there need be none.
+    // SAFETY: as above.
+    unsafe { (*array.0).bounds[0].count = 0 };
+    assert_eq!(bstr_of(&array), Ok(Bstr::empty()));
     // SAFETY: as above.
     unsafe { (*array.0).data = data };
 }
@@ -415,8 +423,23 @@ fn v227_data_elsewhere_stays() {
     assert_eq!(place, [ptr::null(); 2]);
 }
 
+/// Found before there is any memory.
+#[test]
+#[cfg(all(target_pointer_width = "64", not(miri)))]
+fn more_than_32_bits_count_is_too_long() {
+    let bytes = vec![0; (1 << 32) + 1];
+    let refused = ByteVector::try_from_bytes(&bytes).expect_err("too long");
+    assert_eq!(
+        refused.to_string(),
+        "4294967297 elements are more than an array holds"
+    );
+    assert_eq!(HResult::from(refused), HResult::E_OUTOFMEMORY);
+}
+
 #[test]
 fn each_allocation_may_fail() {
+    #[cfg(all(feature = "audit", any(not(windows), miri)))]
+    let session = olemem::audit::Session::begin();
     let text = Bstr::from_bytes(b"odd");
     for nth in 1..=2 {
         let failing = fail_nth(nth);
@@ -436,6 +459,10 @@ fn each_allocation_may_fail() {
     assert_eq!(HResult::from(refused), HResult::E_OUTOFMEMORY);
     drop(failing);
     assert_eq!(bstr_of(&array), Ok(text));
+    drop(array);
+    // What was there before the failure is not left behind.
+    #[cfg(all(feature = "audit", any(not(windows), miri)))]
+    session.finish().assert_clean();
 }
 
 #[test]

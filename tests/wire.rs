@@ -95,6 +95,19 @@ fn v197_to_v199_an_odd_length_survives() {
     assert_eq!(bstr.byte_len().get(), 3);
 }
 
+/// By what they hold, not by where it lies.
+#[test]
+fn contents_are_compared() {
+    let of = |bytes| TransmittedBstr::from_bytes(bytes).expect("short");
+    let empty = of(&[]);
+    assert_eq!(TransmittedBstr::NULL, TransmittedBstr::NULL);
+    assert_ne!(TransmittedBstr::NULL, empty);
+    assert_eq!(of(b"abc"), of(&[0x61, 0x62, 0x63]));
+    for other in [&b"abd"[..], b"ab", b"abcd", b"axc", b""] {
+        assert_ne!(of(b"abc"), of(other));
+    }
+}
+
 #[test]
 fn v200_empty_stays_empty() {
     let empty = Bstr::empty();

@@ -53,7 +53,7 @@ impl ByteVector {
     /// [`CreateError`] if there is no memory, or more bytes than 32 bits count.
     #[track_caller]
     pub fn try_from_bytes(bytes: &[u8]) -> Result<Self, CreateError> {
-        let count = u32::try_from(bytes.len()).map_err(|_| TooLong::bytes(bytes.len()))?;
+        let count = u32::try_from(bytes.len()).map_err(|_| TooLong::elements(bytes.len()))?;
         let array = vector::create(VarType::UI1, &[ArrayBound { count, lower: 0 }]);
         let mut vector = Self::made(array, bytes.len())?;
         vector.as_mut_bytes().copy_from_slice(bytes);

@@ -19,6 +19,8 @@ const SIZE_UNIT: usize = 8;
 ///    │ u32   │ u32      │ u16│ u16 u16 u16│ u32            │ u32              │ u32, not 0 │ …
 ///    └───────┴──────────┴────┴────────────┴────────────────┴──────────────────┴────────────┴──────────
 /// ```
+///
+/// The reserved numbers may be anything: whoever sends zeros there, and a receiver is to ignore them (MS-OAUT 2.2.29.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransmittedVariant<'a> {
     /// The BSTR that it holds, or leads to.
@@ -33,7 +35,7 @@ impl<'a> TransmittedVariant<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireError`] for a VARIANT that holds no BSTR, and for whatever `VARIANT_UserMarshal` would not have written.
+    /// [`WireError`] for a VARIANT that holds no BSTR, and for whatever `VARIANT_UserMarshal` would not have written, reserved numbers apart.
     pub fn decode(buffer: &'a [u8], start: usize) -> Result<(Self, usize), WireError> {
         let mut reader = Reader::new(buffer, start);
         reader.align(SIZE_UNIT)?;

@@ -71,6 +71,7 @@ mod tests {
     const ELSEWHERE: &[&str] = &[
         "audit",
         "setting",
+        "setting_watched",
         #[cfg(not(all(feature = "export", any(not(windows), miri))))]
         "c_abi",
     ];

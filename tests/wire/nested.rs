@@ -112,8 +112,29 @@ fn variants_that_hold_no_string_are_refused() {
         "at byte 8: a VARIANT of type 0x4003 holds no BSTR",
     );
     assert_eq!(error.cause, Malformed::NotABstr { vt: 0x4003 });
+    // A BSTR's type, and a bit that means nothing; and a vector of them, and an array.
+    for (high, told) in [
+        (0xC0, "0xc008"),
+        (0x80, "0x8008"),
+        (0x50, "0x5008"),
+        (0x60, "0x6008"),
+    ] {
+        let told = format!("at byte 8: a VARIANT of type {told} holds no BSTR");
+        refused(|bytes| (bytes[9], bytes[17]) = (high, high), &told);
+    }
     // Nothing is wrong with it but that.
     assert_eq!(HResult::from(error), HResult::DISP_E_TYPEMISMATCH);
+}
+
+/// A receiver ignores them (MS-OAUT 2.2.29.1).
+#[test]
+fn reserved_numbers_of_a_variant_are_not_looked_at() {
+    let text = TransmittedBstr::from_bytes(b"a\0").expect("short");
+    let mut bytes = wire_law::variant(text, false);
+    bytes[4..8].fill(0x77);
+    bytes[10..16].fill(0x77);
+    let (variant, _) = TransmittedVariant::decode(&bytes, 0).expect("a VARIANT");
+    assert_eq!((variant.bstr, variant.is_by_ref), (text, false));
 }
 
 #[test]

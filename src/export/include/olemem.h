@@ -1618,8 +1618,9 @@ EXTERN_C int olemem_session_check(olemem_session session);
  * What is done with one input of a fuzzer's goes between these two, on one thread. Where the process
  * is watched (OLEMEM=check in the environment) the input then answers for itself: if it breaks a rule,
  * or leaves a block that it allocated, the report is written and the process aborts, which is a
- * finding. With OLEMEM=check,halt=first the first bad call aborts there and then. Where the process is
- * not watched nothing happens, and the number is 0, as it is when there is no memory for a session.
+ * finding. With OLEMEM=check,halt=first the first bad call aborts there and then. What is done
+ * meanwhile to blocks from before it is the input's, by whichever thread. Where the process is not
+ * watched nothing happens, and the number is 0, as it is when there is no memory for a session.
  */
 EXTERN_C olemem_session olemem_input_begin(void);
 EXTERN_C void olemem_input_end(olemem_session input);

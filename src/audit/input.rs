@@ -27,7 +27,7 @@ use super::process::{end_input, input_options};
 /// What the input keeps on purpose, as a cache of the program's own does, is for [`ignore`](super::ignore). Threads that
 /// it starts are in the process's session, where leaks are told when the process ends.
 ///
-/// At its end each live block of the process is looked at, which costs an input about a quarter of a microsecond for each.
+/// At its end each live block of the process is looked at, which costs an input a few tenths of a microsecond for each.
 ///
 /// # Panics
 ///

@@ -137,6 +137,7 @@ impl TooLong {
     }
 
     /// Of an array's.
+    #[cfg(feature = "std")]
     pub(crate) const fn elements(requested: usize) -> Self {
         Self {
             requested,

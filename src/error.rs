@@ -1,6 +1,6 @@
 //! One small error per failure.
 //!
-//! * [`TooLong`]: a length that no BSTR can have. Found before any memory is touched.
+//! * [`TooLong`]: a length that no BSTR can have, or no array. Found before any memory is touched.
 //! * [`OutOfMemory`]: the allocator said no, or a test told it to ([`crate::fault`]).
 //! * [`CreateError`]: either of them, from whatever makes or grows an object.
 //! * [`Refused`]: a `CreateError` that gives the value back which could not be stored.
@@ -16,10 +16,10 @@ use core::fmt;
 
 use crate::com::HResult;
 
-/// A length beyond what a BSTR can have on this target.
+/// A length beyond what a BSTR can have on this target, or an array of bytes.
 ///
 /// The limit is `0xFFFF_FFFF` minus the header, the terminator and the rounding of the block:
-/// `semantics.md` 1.5 calls it the PAL limit. An array of bytes is too long if 32 bits do not count it.
+/// `semantics.md` 1.5 calls it the PAL limit. An array has as many elements as 32 bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong {
     requested: usize,
@@ -309,7 +309,7 @@ impl<T> From<Refused<T>> for CreateError {
     }
 }
 
-/// A length no BSTR can have is `E_OUTOFMEMORY`: Windows has no other word for it (`semantics.md`
+/// A length that nothing can have is `E_OUTOFMEMORY`: Windows has no other word for it (`semantics.md`
 /// 1.5, 2.10).
 impl From<TooLong> for HResult {
     fn from(_: TooLong) -> Self {

@@ -21,6 +21,18 @@ fn reached(place: &str) {
     println!("reached {place}");
 }
 
+/// Has a child that does nothing.
+fn fork_and_wait() {
+    let pid = fork();
+    if pid == 0 {
+        std::process::exit(0);
+    }
+    let mut status = -1;
+    // SAFETY: an int is what is written.
+    let ended = unsafe { waitpid(pid, &raw mut status, 0) };
+    assert_eq!((ended, status), (pid, 0));
+}
+
 /// Two strings to be freed, and never are.
 fn leak() {
     let _ = [
@@ -103,16 +115,11 @@ fn child() {
             reached("the end of the input");
             olemem::export::olemem_input_end(number);
         }
-        "forks" => {
-            let pid = fork();
-            if pid == 0 {
-                std::process::exit(0);
-            }
-            let mut status = -1;
-            // SAFETY: an int is what is written.
-            let ended = unsafe { waitpid(pid, &raw mut status, 0) };
-            assert_eq!((ended, status), (pid, 0));
-        }
+        "forks" => fork_and_wait(),
+        "forks in an input" => audit::input(|| {
+            let _text = Bstr::from("theirs");
+            fork_and_wait();
+        }),
         "keeps" => audit::input(|| {
             assert!(audit::ignore(Bstr::from("for ever").into_raw()));
         }),
@@ -266,6 +273,12 @@ fn inputs_that_keep_the_rules_say_nothing() {
     // A child that did nothing has none: they are its parent's.
     let output = run(Some("check"), "forks");
     assert_eq!(String::from_utf8_lossy(&output.stderr), NUMBERS);
+    let output = run(Some("check"), "forks in an input");
+    let one_more = NUMBERS.replace(
+        "4 operations (2 allocated, 2 freed",
+        "6 operations (3 allocated, 3 freed",
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stderr), one_more);
     // What a session of the program's own finds is in its report, unless the first violation is to end the process.
     says_nothing("check", "has a session");
     let output = run(Some("check,halt=first,backtrace=off"), "has a session");

@@ -124,6 +124,16 @@ fn what_leaves_without_destructors_is_not_covered() {
     }
 }
 
+/// What an input did that was under way counts, as what those before it did.
+#[test]
+fn a_fatal_signal_in_an_input_loses_no_numbers() {
+    let Some((told, status)) = said(&["segv-in-input"]) else {
+        return;
+    };
+    assert_eq!(status, Some(128 + 11));
+    tools::line_with(&told, "3 operations (2 allocated, 1 freed, ");
+}
+
 #[test]
 fn a_fatal_signal_is_reported_with_what_was_live() {
     let Some((told, status)) = said(&["segv"]) else {

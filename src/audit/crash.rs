@@ -141,13 +141,14 @@ fn write_books(out: &mut Output, books: &mut Books, session: SessionId) -> fmt::
         live.live += 1;
         live.live_bytes += entry.size as u64;
     });
-    let seen = books.seen;
-    let Some(book) = books.session(session) else {
+    if books.session(session).is_none() {
         // The report was in the making.
         return out.write_str("busy\n");
-    };
-    let mut counts = book.counts.since(book.inherited);
-    counts.add(seen);
+    }
+    let mut counts = books.seen;
+    for book in &books.sessions {
+        counts.add(book.counts.since(book.inherited));
+    }
     writeln!(
         out,
         "counts {} {} {} {} {} {} {} {}",

@@ -253,7 +253,7 @@ impl Books {
         }
         let index = self.sessions.iter().position(|book| book.id == id)?;
         let book = self.sessions.remove(index);
-        self.seen.add(book.counts);
+        self.seen.add(book.counts.since(book.inherited));
         self.found += book.records.len() as u64 + book.dropped;
         for other in &mut self.sessions {
             if other.outer == id {

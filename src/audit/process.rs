@@ -402,10 +402,8 @@ impl Watched {
             self.say(&text);
         }
         if suppressed > 0 {
-            let plural = if suppressed == 1 { "" } else { "s" };
-            self.say(&format!(
-                "olemem: {suppressed} violation{plural} suppressed\n"
-            ));
+            let suppressed = plural(suppressed as u64, "violation");
+            self.say(&format!("olemem: {suppressed} suppressed\n"));
         }
         report.count(Severity::Error)
     }

@@ -80,7 +80,8 @@ pub struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    /// Looks for blocks at all multiples of so many bytes, counted from the start of the dump.
+    /// Looks for blocks at all multiples of so many bytes, counted from the start of the dump. The first may begin before that, if its
+    /// prefix is in the dump. A search that is under way goes on behind the last place that was looked at.
     ///
     /// Files of dumps, minidumps among them, often have memory at any place, so that what was a multiple of 16 there is none in
     /// the file: with 1 it is found wherever it is, and a little more by chance.

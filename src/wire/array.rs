@@ -57,8 +57,8 @@ impl<'a> TransmittedBstrs<'a> {
     ///  └────────┴───────────────────┴──────────────────────────┴─────────┴────────────────────────────
     /// ```
     ///
-    /// The count is what NDR puts before an array (its conformance); in NDR64 it has 64 bits and is aligned to 8. `Size` says
-    /// the same once more; neither it nor anything else before the count is read.
+    /// The count is what NDR puts before an array (its conformance). The picture is of NDR 2.0: in NDR64 it has 64 bits
+    /// and is aligned to 8. `Size` says the same once more; neither it nor anything else before the count is read.
     ///
     /// **Not verified** against bytes from Windows: `SAFEARR_BSTR` (MS-OAUT 2.2.30.2) is declared as an array of pointers,
     /// for which NDR has one referent for each string between the count and the first of them. Wine writes none, and

@@ -20,7 +20,7 @@ const SIZE_UNIT: usize = 8;
 ///    └───────┴──────────┴────┴────────────┴────────────────┴──────────────────┴────────────┴──────────
 /// ```
 ///
-/// The reserved numbers may be anything: whoever sends zeros there, and a receiver is to ignore them (MS-OAUT 2.2.29.1).
+/// The reserved numbers may be anything: a receiver ignores them (MS-OAUT 2.2.29.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransmittedVariant<'a> {
     /// The BSTR that it holds, or leads to.

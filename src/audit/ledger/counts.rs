@@ -16,7 +16,8 @@ pub struct Counts {
     pub live: u64,
     /// Bytes of live blocks, as `IMalloc::GetSize` tells them.
     pub live_bytes: u64,
-    /// The most of them at any time.
+    /// The most of them at any time. Of a process that is watched, or of several, the most of any one of its sessions, the inputs of a
+    /// fuzzer's among them.
     pub peak_bytes: u64,
     /// Bytes that were ever asked for.
     pub total_bytes: u64,
@@ -35,8 +36,7 @@ impl Counts {
         total_bytes: 0,
     };
 
-    /// What was counted since; what is live is as it is.
-    #[cfg(all(unix, not(miri)))]
+    /// What was counted since; what is live, and was at most, is as it is.
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
             operations: self.operations - before.operations,

@@ -241,7 +241,7 @@ olemem: 3 runs, 2 allocations failed in turn; 1 run is broken: 1 error, 0 warnin
         let sweep = plain().run(|_| drop(TaskBox::new(1_u8)));
         assert_eq!(
             sweep.runs()[0].did,
-            Did::Panicked("task memory: no memory for a block of 1 bytes".to_owned())
+            Did::Panicked("task memory: no memory for a block of 1 byte".to_owned())
         );
         assert_eq!(sweep.runs()[0].wrongs(), [Wrong::Panicked]);
         assert!(sweep.runs()[1].is_clean());

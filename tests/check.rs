@@ -127,10 +127,12 @@ fn what_leaves_without_destructors_is_not_covered() {
 /// What an input did that was under way counts, as what those before it did.
 #[test]
 fn a_fatal_signal_in_an_input_loses_no_numbers() {
-    let Some((told, status)) = said(&["segv-in-input"]) else {
+    let Some(program) = build("input", C, Library::Static, "export,audit") else {
         return;
     };
-    assert_eq!(status, Some(128 + 11));
+    let output = tools::run(&mut of(&[], program));
+    ends(&output, 128 + 11);
+    let told = text(&output.stderr);
     tools::line_with(&told, "3 operations (2 allocated, 1 freed, ");
 }
 

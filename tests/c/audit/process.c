@@ -267,13 +267,6 @@ int main(int count, char **arguments) {
     } else if (strcmp(what, "prints") == 0) {
         lose();
         printf("not flushed");
-    } else if (strcmp(what, "segv-in-input") == 0) {
-        olemem_session input = olemem_input_begin();
-        use();
-        olemem_input_end(input);
-        olemem_input_begin();
-        hold();
-        crash();
     } else {
         puts("no such case");
         return 2;

@@ -25,10 +25,10 @@
 //! whatever machine builds this.
 #![forbid(unsafe_code)]
 
+use core::num::NonZero;
+
 use bytemuck::{Pod, Zeroable};
 use static_assertions::{const_assert, const_assert_eq};
-
-use core::num::NonZero;
 
 use crate::units::{ByteLen, UNIT_BYTES, UnitLen};
 

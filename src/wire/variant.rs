@@ -35,7 +35,8 @@ impl<'a> TransmittedVariant<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireError`] for a VARIANT that holds no BSTR, and for whatever `VARIANT_UserMarshal` would not have written, reserved numbers apart.
+    /// [`WireError`] for a VARIANT that holds no BSTR, and for whatever `VARIANT_UserMarshal` would not have written,
+    /// reserved numbers apart.
     pub fn decode(buffer: &'a [u8], start: usize) -> Result<(Self, usize), WireError> {
         let mut reader = Reader::new(buffer, start);
         reader.align(SIZE_UNIT)?;
